@@ -1,0 +1,1 @@
+//! What one segment is, from its bytes.

@@ -1,0 +1,94 @@
+//! The one place that starts tasks. A component owns its [`Tasks`]: they end with it, and a panic in one is loud.
+
+use std::future::Future;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The tasks of one component.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    failed: CancellationToken,
+}
+
+impl Tasks {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts `task`. It should end soon after [`stopping`](Self::stopping) does.
+    #[expect(clippy::disallowed_methods, reason = "the place where tasks are started")]
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let failed = self.failed.clone();
+        self.tracker.spawn(async move {
+            if let Err(error) = tokio::spawn(task).await
+                && error.is_panic()
+            {
+                tracing::error!(task = name, "task panicked");
+                failed.cancel();
+            }
+        });
+    }
+
+    /// Runs `work` on a thread where it may block.
+    #[expect(clippy::disallowed_methods, reason = "the place where threads are borrowed")]
+    pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down; nobody is left to see the answer.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Ends when the component is asked to stop.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Ends if one of the tasks panics.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
+    /// A token that is cancelled when the component is asked to stop.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Asks all tasks to stop and waits until they have.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn shutdown_waits_for_the_tasks() {
+        let tasks = Tasks::new();
+        let (done, finished) = tokio::sync::oneshot::channel();
+        let stop = tasks.stop_token();
+        tasks.spawn("waits", async move {
+            stop.cancelled().await;
+            done.send(()).expect("the test listens");
+        });
+        tasks.shutdown().await;
+        assert!(finished.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_loud() {
+        let tasks = Tasks::new();
+        tasks.spawn("fails", async { panic!("on purpose") });
+        tasks.failed().await;
+    }
+}

@@ -1,0 +1,1 @@
+//! Segment bytes under self-describing keys.

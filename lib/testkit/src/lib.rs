@@ -1,0 +1,1 @@
+//! For tests only: real servers and programs, simulated clocks, media fixtures.

@@ -1,0 +1,1 @@
+//! The views over HTTP: live, dvr, catch-up, vod, multivariant, and the segments.

@@ -1,0 +1,1 @@
+//! Takes segments in: verify, make durable, commit, acknowledge.
