@@ -1,9 +1,27 @@
-//! What each service needs and none should write again: the clock, tasks, telemetry, HTTP plumbing.
+//! What each service needs and none should write again: the clock, tasks, randomness, telemetry, health, HTTP.
 //!
 //! Nothing here knows of broadcasts or media.
 
+mod body;
 mod clock;
+mod conditional;
+mod cors;
+mod encoding;
+mod health;
+mod problem;
+mod random;
+mod range;
 mod tasks;
+mod telemetry;
 
+pub use body::{BodyError, BodyLimits, BodyReader};
 pub use clock::Clock;
+pub use conditional::ETag;
+pub use cors::{cors_for_publishers, cors_for_viewers};
+pub use encoding::accepts_gzip;
+pub use health::{Component, Health, Readiness};
+pub use problem::{Problem, ProblemKind, with_problems};
+pub use random::Random;
+pub use range::{RequestedRange, content_range, content_range_unsatisfied};
 pub use tasks::Tasks;
+pub use telemetry::{LogFormat, TelemetryError, init_telemetry};

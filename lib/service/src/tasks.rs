@@ -1,7 +1,10 @@
 //! The one place that starts tasks. A component owns its [`Tasks`]: they end with it, and a panic in one is loud.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,17 +35,11 @@ impl Tasks {
         });
     }
 
-    /// Runs `work` on a thread where it may block.
-    #[expect(clippy::disallowed_methods, reason = "the place where threads are borrowed")]
-    pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-        match tokio::task::spawn_blocking(work).await {
-            Ok(value) => value,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is going down; nobody is left to see the answer.
-                Err(_) => std::future::pending().await,
-            },
-        }
+    /// Runs `work` on a thread where it may block. It starts at once, and ends even if nobody waits for its answer.
+    pub fn blocking<T: Send + 'static>(
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + Unpin + 'static {
+        Blocking(tokio::task::spawn_blocking(work))
     }
 
     /// Ends when the component is asked to stop.
@@ -68,6 +65,24 @@ impl Tasks {
     }
 }
 
+/// The answer of a borrowed thread.
+struct Blocking<T>(JoinHandle<T>);
+
+impl<T> Future for Blocking<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match ready!(Pin::new(&mut self.0).poll(cx)) {
+            Ok(value) => Poll::Ready(value),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down; nobody is left to see the answer.
+                Err(_) => Poll::Pending,
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +105,12 @@ mod tests {
         let tasks = Tasks::new();
         tasks.spawn("fails", async { panic!("on purpose") });
         tasks.failed().await;
+    }
+
+    #[tokio::test]
+    async fn blocking_work_starts_before_anybody_waits() {
+        let (done, finished) = tokio::sync::oneshot::channel();
+        drop(Tasks::blocking(move || done.send(7)));
+        assert_eq!(finished.await, Ok(7));
     }
 }

@@ -1,0 +1,147 @@
+//! Request bodies read piece by piece, with a limit on their length and on their pauses.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use crate::problem::{Problem, ProblemKind};
+
+/// What a body may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    pub len_max: u64,
+    /// The longest time without a byte.
+    pub idle: Duration,
+}
+
+impl BodyLimits {
+    /// How long a body may pause unless told otherwise: some encoders send their headers long before the body.
+    pub const IDLE: Duration = Duration::from_secs(60);
+
+    pub fn new(len_max: u64) -> Self {
+        Self { len_max, idle: Self::IDLE }
+    }
+}
+
+/// A request's body on its way in. Holds one piece at a time; nothing is read, and no `100 Continue` sent, before
+/// the first [`next`](Self::next).
+#[derive(Debug)]
+pub struct BodyReader {
+    body: Body,
+    limits: BodyLimits,
+    /// The length that was declared.
+    declared: Option<u64>,
+    len: u64,
+}
+
+impl BodyReader {
+    /// Refuses a body at once whose declared length is over the limit.
+    pub fn new(body: Body, limits: BodyLimits) -> Result<Self, BodyError> {
+        let declared = body.size_hint().exact();
+        match declared {
+            Some(len) if len > limits.len_max => Err(BodyError::TooLarge { len_max: limits.len_max }),
+            _ => Ok(Self { body, limits, declared, len: 0 }),
+        }
+    }
+
+    /// The declared length in bytes; a chunked body has none.
+    pub fn declared_len(&self) -> Option<u64> {
+        self.declared
+    }
+
+    /// The next bytes, never empty; `None` after the last. Trailers are skipped. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        loop {
+            let frame = match tokio::time::timeout(self.limits.idle, self.body.frame()).await {
+                Ok(frame) => frame?,
+                Err(_) => return Some(Err(BodyError::Idle { after: self.limits.idle })),
+            };
+            match frame.map(http_body::Frame::into_data) {
+                Ok(Ok(data)) if !data.is_empty() => return Some(self.count(data)),
+                Ok(_) => {}
+                Err(error) => return Some(Err(BodyError::Broken(error))),
+            }
+        }
+    }
+
+    /// The rest of it in one piece, for small documents.
+    pub async fn collect(mut self) -> Result<Bytes, BodyError> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.next().await {
+            all.extend_from_slice(&piece?);
+        }
+        Ok(all.into())
+    }
+
+    fn count(&mut self, data: Bytes) -> Result<Bytes, BodyError> {
+        self.len += data.len() as u64;
+        let len_max = self.limits.len_max;
+        if self.len > len_max { Err(BodyError::TooLarge { len_max }) } else { Ok(data) }
+    }
+}
+
+/// Why a body did not arrive. All of these are the sender's or the network's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("the body is longer than {len_max} bytes")]
+    TooLarge { len_max: u64 },
+    #[error("no byte of the body came for {} s", after.as_secs())]
+    Idle { after: Duration },
+    #[error("the body broke off: {0}")]
+    Broken(axum::Error),
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { len_max } => ProblemKind::TOO_LARGE.detail(error).with("max", len_max),
+            BodyError::Idle { .. } => ProblemKind::TIMEOUT.detail(error),
+            BodyError::Broken(_) => ProblemKind::BAD_REQUEST.detail(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::{self, StreamExt};
+
+    use super::*;
+
+    type Piece = Result<&'static str, std::io::Error>;
+
+    fn reader(pieces: Vec<Piece>, ends: bool) -> BodyReader {
+        let pieces = stream::iter(pieces);
+        let body = if ends { Body::from_stream(pieces) } else { Body::from_stream(pieces.chain(stream::pending())) };
+        BodyReader::new(body, BodyLimits::new(6)).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_ends_in_one_of_four_ways() {
+        let whole = reader(vec![Ok("abc"), Ok(""), Ok("def")], true);
+        assert_eq!(whole.declared_len(), None);
+        assert_eq!(whole.collect().await.unwrap(), "abcdef");
+
+        let mut idle = reader(vec![Ok("a")], false);
+        assert_eq!(idle.next().await.unwrap().unwrap(), "a");
+        let error = idle.next().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "no byte of the body came for 60 s");
+
+        let too_large = reader(vec![Ok("abc"), Ok("defg")], true);
+        let problem = Problem::from(too_large.collect().await.unwrap_err());
+        assert_eq!((problem.status().as_u16(), &problem.to_json()["max"]), (413, &6.into()));
+
+        let broken = reader(vec![Ok("a"), Err(std::io::Error::other("gone"))], true);
+        assert_eq!(broken.collect().await.unwrap_err().to_string(), "the body broke off: gone");
+    }
+
+    #[test]
+    fn a_declared_length_is_believed_before_the_body_is_read() {
+        let refused = BodyReader::new(Body::from("1234567"), BodyLimits::new(6));
+        assert!(matches!(refused, Err(BodyError::TooLarge { len_max: 6 })));
+        let taken = BodyReader::new(Body::from("123456"), BodyLimits::new(6)).unwrap();
+        assert_eq!(taken.declared_len(), Some(6));
+    }
+}
