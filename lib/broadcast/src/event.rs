@@ -124,7 +124,7 @@ pub enum EventError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CapturedAt, Digest, FormatId, MediaDuration, MediaTime};
+    use crate::{CapturedAt, Container, Digest, FormatId, MediaDuration, MediaTime};
 
     fn segment() -> Segment {
         Segment {
@@ -134,6 +134,7 @@ mod tests {
             duration: MediaDuration(180_180),
             digest: Digest([7; 16]),
             len: 1_048_576,
+            container: Container::Ts,
             format: FormatId([9; 8]),
             media_start: MediaTime((1 << 33) - 1),
             keyframe_start: true,

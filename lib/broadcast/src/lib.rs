@@ -3,16 +3,31 @@
 //! No I/O, no async, no clock: whoever calls passes the time in. The words are those of RFC 8216bis; see
 //! ARCHITECTURE.md for the list.
 
+mod broadcast;
+mod capture_order;
+mod continuity;
 mod event;
 mod ids;
+mod live;
+mod multivariant;
+mod playlist;
 mod policy;
 mod segment;
+mod seq_set;
 mod time;
 mod token;
+mod views;
 
+#[cfg(test)]
+mod tests;
+
+pub use broadcast::{Broadcast, LogError, Rendition, State};
 pub use event::{Event, EventError, EventIndex, LastSeq, LogEntry, Opened, SeqRange};
 pub use ids::{BroadcastId, Digest, FormatId, IdError, RenditionName, Seq};
-pub use policy::ViewPolicy;
+pub use live::{ByteRange, Content, DateRange, Entry, Item, Part, RangeKind};
+pub use policy::{TargetDuration, ViewPolicy};
 pub use segment::{Container, Cut, Format, Init, Key, KeyError, Object, Resolution, Segment};
+pub use seq_set::SeqSet;
 pub use time::{CapturedAt, MediaDuration, MediaTime, Millis, StoreTime};
 pub use token::{Claims, Scope, TokenError, TokenKey};
+pub use views::{Extent, Rendered, View, ViewError};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Millis;
+use crate::time::{MediaDuration, Millis};
 
 /// The view settings of one broadcast, fixed when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,5 +44,39 @@ impl ViewPolicy {
 
     pub fn end_grace(&self) -> Millis {
         Millis(self.end_grace_ms.into())
+    }
+}
+
+/// EXT-X-TARGETDURATION: whole seconds, at least 1, fixed for the life of a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetDuration(u32);
+
+impl TargetDuration {
+    /// The longest that is accepted, in seconds: an hour.
+    pub const MAX: u32 = 3600;
+
+    /// `secs` brought within 1 and [`MAX`](Self::MAX).
+    pub fn new(secs: u32) -> Self {
+        Self(secs.clamp(1, Self::MAX))
+    }
+
+    /// For a broadcast that declared none: its first segment's duration, rounded up.
+    pub fn measured(first: MediaDuration) -> Self {
+        Self::new(first.0.div_ceil(MediaDuration::TICKS_PER_SEC))
+    }
+
+    pub fn secs(self) -> u32 {
+        self.0
+    }
+
+    pub fn millis(self) -> Millis {
+        Millis::from_secs(self.0)
+    }
+
+    /// RFC 8216bis, 4.4.3.1: whether a segment of this length, rounded to the nearest second, may be listed.
+    pub fn allows(self, duration: MediaDuration) -> bool {
+        let half = MediaDuration::TICKS_PER_SEC / 2;
+        u64::from(duration.0) < u64::from(self.0) * u64::from(MediaDuration::TICKS_PER_SEC) + u64::from(half)
     }
 }

@@ -54,6 +54,7 @@ pub struct Segment {
     pub digest: Digest,
     /// In bytes.
     pub len: u64,
+    pub container: Container,
     pub format: FormatId,
     /// The first timestamp of the leading track.
     pub media_start: MediaTime,
@@ -141,14 +142,14 @@ pub enum Object {
 }
 
 impl Key {
-    pub fn of_segment(broadcast: BroadcastId, segment: &Segment, container: Container) -> Self {
+    pub fn of_segment(broadcast: BroadcastId, segment: &Segment) -> Self {
         let object = Object::Segment {
             rendition: segment.rendition.clone(),
             seq: segment.seq,
             captured_at: segment.captured_at,
             duration: segment.duration.millis(),
             digest: segment.digest,
-            container,
+            container: segment.container,
         };
         Self { broadcast, object }
     }

@@ -1,0 +1,441 @@
+//! One broadcast, folded from its arrival log: what has arrived, how it stands, and the timeline behind its views.
+//!
+//! [`Broadcast::apply`] takes one event in at a cost that does not grow with the log. What viewers see of it is made
+//! in [`views`](crate::views).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::event::{Event, EventIndex, LastSeq, LogEntry, Opened, SeqRange};
+use crate::ids::{FormatId, RenditionName, Seq};
+use crate::live::{Live, Look, RangeKind};
+use crate::policy::TargetDuration;
+use crate::segment::{Format, Segment};
+use crate::seq_set::SeqSet;
+use crate::time::{CapturedAt, MediaDuration, Millis, StoreTime};
+
+/// A broadcast as its log up to some event tells it.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    opened: Opened,
+    created_at: StoreTime,
+    next: EventIndex,
+    last_at: StoreTime,
+    renditions: Vec<Rendition>,
+    /// Of each rendition, in the same order.
+    arrivals: Vec<Arrivals>,
+    live: Live,
+    paused: bool,
+    end_hinted_at: Option<StoreTime>,
+    ended: Option<Vec<LastSeq>>,
+    mapped: BTreeMap<String, RenditionName>,
+}
+
+/// What is known of one rendition.
+#[derive(Clone, Debug)]
+pub struct Rendition {
+    name: RenditionName,
+    formats: BTreeMap<FormatId, Format>,
+    latest_format: Option<FormatId>,
+    segments: BTreeMap<Seq, Arc<Segment>>,
+    safe: SeqSet,
+    bytes: u64,
+    duration: Millis,
+    peak_bits_per_s: u64,
+}
+
+/// Which segments of a rendition have come, or never will.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arrivals {
+    pub(crate) stored: SeqSet,
+    pub(crate) abandoned: SeqSet,
+}
+
+impl Arrivals {
+    /// What was recorded up to `last` and has not come.
+    fn missing_up_to(&self, last: Seq) -> impl Iterator<Item = SeqRange> + '_ {
+        let mut settled = self.stored.clone();
+        self.abandoned.ranges().for_each(|range| settled.insert(range));
+        settled.missing_up_to(last).collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// How a broadcast stands. See DESIGN 1 for the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum State {
+    /// Nothing has arrived yet.
+    Created,
+    Live,
+    /// Nothing arrives, and the publisher did not say why. Since when, in capture time.
+    Interrupted {
+        since: CapturedAt,
+    },
+    /// The publisher said so.
+    Paused {
+        since: Option<CapturedAt>,
+    },
+    /// Nothing new will be captured; some of what was is still missing.
+    Ended,
+    /// Everything that was captured is here, or was abandoned.
+    Complete,
+}
+
+impl State {
+    /// The word for it, the same everywhere.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Live => "live",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Paused { .. } => "paused",
+            Self::Ended => "ended",
+            Self::Complete => "complete",
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Ended | Self::Complete)
+    }
+}
+
+/// A log that cannot be one of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    #[error("the log does not begin with Opened")]
+    NotOpened,
+    #[error("the log is opened twice, at event {}", .0.0)]
+    OpenedTwice(EventIndex),
+    #[error("event {} was expected, and {} came", expected.0, found.0)]
+    OutOfOrder { expected: EventIndex, found: EventIndex },
+}
+
+impl Broadcast {
+    /// Begins with the first entry of a log.
+    pub fn open(first: &LogEntry) -> Result<Self, LogError> {
+        let Event::Opened(opened) = &first.event else { return Err(LogError::NotOpened) };
+        check_index(EventIndex(0), first.index)?;
+        let declared = opened.target_duration.map(TargetDuration::new);
+        Ok(Self {
+            opened: opened.clone(),
+            created_at: first.at,
+            next: first.index.next(),
+            last_at: first.at,
+            renditions: Vec::new(),
+            arrivals: Vec::new(),
+            live: Live::new(opened.policy, declared),
+            paused: false,
+            end_hinted_at: None,
+            ended: None,
+            mapped: BTreeMap::new(),
+        })
+    }
+
+    /// Folds a log from its beginning. `None` for an empty one.
+    pub fn replay(log: &[LogEntry]) -> Result<Option<Self>, LogError> {
+        let Some((first, rest)) = log.split_first() else { return Ok(None) };
+        let mut broadcast = Self::open(first)?;
+        rest.iter().try_for_each(|entry| broadcast.apply(entry))?;
+        Ok(Some(broadcast))
+    }
+
+    /// Takes in the next entry.
+    pub fn apply(&mut self, entry: &LogEntry) -> Result<(), LogError> {
+        check_index(self.next, entry.index)?;
+        if matches!(entry.event, Event::Opened(_)) {
+            return Err(LogError::OpenedTwice(entry.index));
+        }
+        let at = entry.at.max(self.last_at);
+        self.live.advance(at, &self.arrivals);
+        self.take(&entry.event, at);
+        self.next = entry.index.next();
+        self.last_at = at;
+        Ok(())
+    }
+
+    fn take(&mut self, event: &Event, at: StoreTime) {
+        match event {
+            Event::Opened(_) => {}
+            Event::Format(format) => {
+                let rendition = self.rendition_mut(&format.rendition);
+                self.renditions[rendition].add_format(format);
+            }
+            Event::Stored(segment) => self.take_segment(segment, at),
+            Event::Safe { rendition, seqs } => {
+                let rendition = self.rendition_mut(rendition);
+                self.renditions[rendition].safe.insert(*seqs);
+            }
+            Event::Paused => self.set_paused(true),
+            Event::Resumed => self.set_paused(false),
+            Event::Abandoned { rendition, seqs } => self.take_abandoned(rendition, *seqs, at),
+            Event::EndHinted => self.end_hinted_at = Some(at),
+            Event::Ended { last } => {
+                self.ended.get_or_insert_with(|| last.clone());
+                self.live.ended(at, self.missing_count() == 0, &self.arrivals);
+            }
+            Event::Mapped { playlist, rendition } => {
+                self.mapped.entry(playlist.clone()).or_insert_with(|| rendition.clone());
+            }
+        }
+    }
+
+    fn take_segment(&mut self, segment: &Segment, at: StoreTime) {
+        let index = self.rendition_mut(&segment.rendition);
+        if self.arrivals[index].abandoned.contains(segment.seq) || !self.renditions[index].add(segment) {
+            return;
+        }
+        self.end_hinted_at = None;
+        self.arrivals[index].stored.insert(SeqRange::one(segment.seq));
+        let segment = self.renditions[index].segments[&segment.seq].clone();
+        self.live.stored(index, &segment, at, &self.arrivals);
+        self.end_if_all_arrived(at);
+    }
+
+    fn take_abandoned(&mut self, rendition: &RenditionName, seqs: SeqRange, at: StoreTime) {
+        let index = self.rendition_mut(rendition);
+        let Arrivals { stored, abandoned } = &mut self.arrivals[index];
+        let never_came = seqs.iter().take(Event::ABANDONED_MAX as usize).filter(|seq| !stored.contains(*seq));
+        never_came.for_each(|seq| abandoned.insert(SeqRange::one(seq)));
+        self.live.abandoned(index, seqs, &self.arrivals);
+        self.end_if_all_arrived(at);
+    }
+
+    fn end_if_all_arrived(&mut self, at: StoreTime) {
+        if self.ended.is_some() && self.missing_count() == 0 {
+            self.live.ended(at, true, &self.arrivals);
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+        self.live.set_paused(paused, &self.arrivals);
+    }
+
+    fn rendition_mut(&mut self, name: &RenditionName) -> usize {
+        self.rendition_index(name).unwrap_or_else(|| {
+            self.renditions.push(Rendition::new(name.clone()));
+            self.arrivals.push(Arrivals::default());
+            self.renditions.len() - 1
+        })
+    }
+
+    pub(crate) fn rendition_index(&self, name: &RenditionName) -> Option<usize> {
+        self.renditions.iter().position(|rendition| rendition.name == *name)
+    }
+
+    pub(crate) fn arrivals(&self, rendition: usize) -> &Arrivals {
+        &self.arrivals[rendition]
+    }
+
+    pub(crate) fn look(&self, now: StoreTime) -> Look<'_> {
+        self.live.look(self.last_at, now, &self.arrivals)
+    }
+
+    /// What its creator decided.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    pub fn created_at(&self) -> StoreTime {
+        self.created_at
+    }
+
+    /// The index of the entry to apply next.
+    pub fn next_index(&self) -> EventIndex {
+        self.next
+    }
+
+    /// The time of the last entry.
+    pub fn last_at(&self) -> StoreTime {
+        self.last_at
+    }
+
+    pub fn renditions(&self) -> &[Rendition] {
+        &self.renditions
+    }
+
+    pub fn rendition(&self, name: &RenditionName) -> Option<&Rendition> {
+        self.rendition_index(name).map(|index| &self.renditions[index])
+    }
+
+    /// Which segments of a rendition are stored.
+    pub fn stored(&self, name: &RenditionName) -> Option<&SeqSet> {
+        self.rendition_index(name).map(|index| &self.arrivals[index].stored)
+    }
+
+    /// Which segments of a rendition the publisher has said will never come.
+    pub fn abandoned(&self, name: &RenditionName) -> Option<&SeqSet> {
+        self.rendition_index(name).map(|index| &self.arrivals[index].abandoned)
+    }
+
+    /// Which segments of a rendition no loss of one node can lose.
+    pub fn safe(&self, name: &RenditionName) -> Option<&SeqSet> {
+        let index = self.rendition_index(name)?;
+        let stored = || &self.arrivals[index].stored;
+        Some(if self.opened.stored_is_safe { stored() } else { &self.renditions[index].safe })
+    }
+
+    /// EXT-X-TARGETDURATION, once it is known.
+    pub fn target_duration(&self) -> Option<TargetDuration> {
+        self.live.target()
+    }
+
+    /// The rendition that a stock pusher's playlist path stands for.
+    pub fn mapped(&self) -> &BTreeMap<String, RenditionName> {
+        &self.mapped
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Where it ended, once somebody has said so.
+    pub fn ended(&self) -> Option<&[LastSeq]> {
+        self.ended.as_deref()
+    }
+
+    /// When a stock pusher closed its playlist, if nothing has come since.
+    pub fn end_hinted_at(&self) -> Option<StoreTime> {
+        self.end_hinted_at.filter(|_| self.ended.is_none())
+    }
+
+    /// What was recorded, as far as anybody can know, and has neither come nor been abandoned.
+    pub fn missing(&self, name: &RenditionName) -> Vec<SeqRange> {
+        self.rendition_index(name).map(|index| self.missing_of(index)).unwrap_or_default()
+    }
+
+    /// How many segments are missing, in all renditions.
+    pub fn missing_count(&self) -> u64 {
+        (0..self.renditions.len()).flat_map(|index| self.missing_of(index)).map(SeqRange::count).sum()
+    }
+
+    fn missing_of(&self, index: usize) -> Vec<SeqRange> {
+        let arrivals = &self.arrivals[index];
+        let said = self.ended.iter().flatten().find(|last| last.rendition == self.renditions[index].name);
+        let last = said.and_then(|last| last.seq).max(arrivals.stored.last());
+        last.map(|last| arrivals.missing_up_to(last).collect()).unwrap_or_default()
+    }
+
+    pub fn state(&self, now: StoreTime) -> State {
+        if self.ended.is_some() {
+            return if self.missing_count() == 0 { State::Complete } else { State::Ended };
+        }
+        let outage = self.look(now).outage();
+        match outage {
+            Some(outage) if outage.kind == RangeKind::Interrupted && !self.paused => {
+                State::Interrupted { since: outage.start }
+            }
+            Some(outage) => State::Paused { since: Some(outage.start) },
+            None if self.paused => State::Paused { since: None },
+            None if self.renditions.iter().all(|rendition| rendition.segments.is_empty()) => State::Created,
+            None => State::Live,
+        }
+    }
+
+    /// The earliest moment, by a reader's clock, at which time alone changes a view or the state.
+    pub fn next_change(&self, now: StoreTime) -> Option<StoreTime> {
+        self.look(now).next_change()
+    }
+
+    /// How much has been recorded and stored: the longest of the renditions.
+    pub fn duration(&self) -> Millis {
+        self.renditions.iter().map(|rendition| rendition.duration).max().unwrap_or_default()
+    }
+}
+
+fn check_index(expected: EventIndex, found: EventIndex) -> Result<(), LogError> {
+    if expected == found { Ok(()) } else { Err(LogError::OutOfOrder { expected, found }) }
+}
+
+impl Rendition {
+    fn new(name: RenditionName) -> Self {
+        Self {
+            name,
+            formats: BTreeMap::new(),
+            latest_format: None,
+            segments: BTreeMap::new(),
+            safe: SeqSet::default(),
+            bytes: 0,
+            duration: Millis::ZERO,
+            peak_bits_per_s: 0,
+        }
+    }
+
+    fn add_format(&mut self, format: &Format) {
+        self.latest_format = Some(format.id);
+        self.formats.entry(format.id).or_insert_with(|| format.clone());
+    }
+
+    /// False if it is there already.
+    fn add(&mut self, segment: &Segment) -> bool {
+        if self.segments.contains_key(&segment.seq) {
+            return false;
+        }
+        self.segments.insert(segment.seq, Arc::new(segment.clone()));
+        self.bytes += segment.len;
+        self.duration = self.duration + segment.duration.millis();
+        self.peak_bits_per_s = self.peak_bits_per_s.max(bits_per_s(segment.len, segment.duration));
+        true
+    }
+
+    pub fn name(&self) -> &RenditionName {
+        &self.name
+    }
+
+    pub fn segment(&self, seq: Seq) -> Option<&Arc<Segment>> {
+        self.segments.get(&seq)
+    }
+
+    /// In order.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
+        self.segments.values()
+    }
+
+    pub(crate) fn segments_from(&self, seq: Seq) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
+        self.segments.range(seq..).map(|(_, segment)| segment)
+    }
+
+    pub fn format(&self, id: FormatId) -> Option<&Format> {
+        self.formats.get(&id)
+    }
+
+    pub fn formats(&self) -> impl Iterator<Item = &Format> {
+        self.formats.values()
+    }
+
+    /// The format announced last.
+    pub fn latest_format(&self) -> Option<&Format> {
+        self.formats.get(&self.latest_format?)
+    }
+
+    /// In all, of what is stored.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// In all, of what is stored.
+    pub fn duration(&self) -> Millis {
+        self.duration
+    }
+
+    /// For BANDWIDTH (RFC 8216bis, 4.4.6.2): the largest of any segment.
+    pub fn peak_bits_per_s(&self) -> u64 {
+        self.peak_bits_per_s
+    }
+
+    /// For AVERAGE-BANDWIDTH.
+    pub fn average_bits_per_s(&self) -> u64 {
+        let ms = u64::try_from(self.duration.0).unwrap_or(0).max(1);
+        u64::try_from(u128::from(self.bytes) * 8_000 / u128::from(ms)).unwrap_or(u64::MAX)
+    }
+}
+
+/// A shorter segment than this says nothing about a bit rate.
+const PEAK_AT_LEAST: MediaDuration = MediaDuration(MediaDuration::TICKS_PER_SEC / 2);
+
+fn bits_per_s(bytes: u64, duration: MediaDuration) -> u64 {
+    bytes.saturating_mul(8).saturating_mul(u64::from(MediaDuration::TICKS_PER_SEC))
+        / u64::from(duration.0.max(PEAK_AT_LEAST.0))
+}

@@ -1,0 +1,78 @@
+//! Whether one piece of media continues another, or EXT-X-DISCONTINUITY has to stand between them (RFC 8216bis,
+//! 4.4.4.3: file format, tracks, timestamps, encoding parameters).
+
+use crate::ids::FormatId;
+use crate::segment::{Container, Segment};
+use crate::time::{MediaDuration, MediaTime, Millis};
+
+/// How far timestamps may be from where they are expected when media follows media directly.
+const JOINT: MediaDuration = MediaDuration(MediaDuration::TICKS_PER_SEC / 10);
+/// The same after a gap, whose length is only known by the publisher's clock.
+const ACROSS_GAP: MediaDuration = MediaDuration(MediaDuration::TICKS_PER_SEC / 2);
+/// MPEG-TS timestamps count modulo 2^33 (ISO/IEC 13818-1, 2.4.3.7).
+const TS_WRAP: i64 = 1 << 33;
+
+/// Where a piece of media left off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MediaEnd {
+    format: FormatId,
+    container: Container,
+    time: i64,
+    /// Gaps listed since.
+    gap: Millis,
+}
+
+impl MediaEnd {
+    /// Where `segment` leaves off, or a part of it that ends `after` its start.
+    pub(crate) fn of(segment: &Segment, after: MediaDuration) -> Self {
+        let time = segment.media_start.0 + i64::from(after.0);
+        Self { format: segment.format, container: segment.container, time, gap: Millis::ZERO }
+    }
+
+    pub(crate) fn add_gap(&mut self, duration: Millis) {
+        self.gap = self.gap + duration;
+    }
+
+    /// Whether media of `format` that starts at `start` continues the timeline.
+    pub(crate) fn continues(&self, format: FormatId, start: MediaTime) -> bool {
+        let expected = self.time + self.gap.0 * 90;
+        let mut off = start.0 - expected;
+        if self.container == Container::Ts {
+            off = (off + TS_WRAP / 2).rem_euclid(TS_WRAP) - TS_WRAP / 2;
+        }
+        let tolerance = if self.gap == Millis::ZERO { JOINT } else { ACROSS_GAP };
+        self.format == format && off.abs() <= i64::from(tolerance.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMAT: FormatId = FormatId([1; 8]);
+
+    fn end(container: Container, time: i64, gap_ms: i64) -> MediaEnd {
+        MediaEnd { format: FORMAT, container, time, gap: Millis(gap_ms) }
+    }
+
+    #[test]
+    fn timestamps_must_go_on_where_they_left_off() {
+        use Container::{M4s, Ts};
+        let cases = [
+            ("direct", end(Ts, 1_000, 0), 1_000, true),
+            ("a frame off", end(Ts, 1_000, 0), 4_000, true),
+            ("a restart", end(Ts, 900_000, 0), 0, false),
+            ("a jump", end(M4s, 0, 0), 20_000, false),
+            ("the wrap of MPEG-TS", end(Ts, (1 << 33) + 5, 0), 5, true),
+            ("no wrap in MP4", end(M4s, (1 << 33) + 5, 0), 5, false),
+            ("over a gap", end(Ts, 0, 10_000), 900_000, true),
+            ("over a gap by another clock", end(Ts, 0, 10_000), 930_000, true),
+            ("over a gap, restarted", end(Ts, 5_000_000, 10_000), 0, false),
+            ("over a gap that the timestamps ignore", end(Ts, 0, 10_000), 0, false),
+        ];
+        for (name, end, start, continues) in cases {
+            assert_eq!(end.continues(FORMAT, MediaTime(start)), continues, "{name}");
+        }
+        assert!(!end(Ts, 0, 0).continues(FormatId([2; 8]), MediaTime(0)), "another format");
+    }
+}

@@ -1,0 +1,495 @@
+//! What decides the live timeline: one cursor per broadcast in capture time, the slots that it has passed, the
+//! segments that wait, and the deadlines.
+//!
+//! The timeline is cut into slots, one per media sequence number, shared by all renditions. A slot is opened by the
+//! first segment that starts at the cursor, or as a gap, and each rendition fills it with its own segment or, when
+//! its deadline has passed, with a gap. Every decision is a comparison of commit times with deadlines that follow
+//! from the log alone: [`Tail::advance`] meets them in order of time, so whoever folds, whenever, gets the same.
+//!
+//! This state is small (it does not grow with the broadcast), so that looking ahead of the log works on a copy.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::item::{DateRange, Item, Part, RangeKind};
+use super::part::{Listing, listing};
+use super::track::{Track, slot_deadline};
+use crate::broadcast::Arrivals;
+use crate::event::SeqRange;
+use crate::ids::Seq;
+use crate::policy::{TargetDuration, ViewPolicy};
+use crate::segment::Segment;
+use crate::time::{CapturedAt, Millis, StoreTime};
+
+/// From how many of the latest segments the publisher's latency is judged.
+const LATENCIES: usize = 8;
+
+/// Items as they are published, each with the track it belongs to.
+pub(super) type Published = Vec<(usize, Item)>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Tail {
+    policy: ViewPolicy,
+    target: TargetDuration,
+    cursor: Option<CapturedAt>,
+    slots: VecDeque<Slot>,
+    next_msn: u64,
+    /// Segments after the cursor, by capture time.
+    pending: Vec<Pending>,
+    /// When, if nothing comes, a gap has to.
+    idle_at: StoreTime,
+    last_media_at: StoreTime,
+    latencies: VecDeque<Millis>,
+    paused: bool,
+    outage: Option<DateRange>,
+    end: End,
+    tracks: Vec<Track>,
+}
+
+/// One media sequence number of the timeline.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) msn: u64,
+    pub(super) from: CapturedAt,
+    pub(super) to: CapturedAt,
+    pub(super) opened_at: StoreTime,
+    kind: SlotKind,
+    /// Whether a rendition has listed a discontinuity here; the others follow, so that their counts agree.
+    pub(super) discontinuity: bool,
+    /// How many discontinuities came before it.
+    discontinuities: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SlotKind {
+    Media,
+    Gap,
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    track: usize,
+    piece: Piece,
+    committed_at: StoreTime,
+    deadline: StoreTime,
+}
+
+/// A stretch of media to be placed on the timeline.
+#[derive(Clone, Debug)]
+struct Piece {
+    part: Part,
+    /// It is longer than the target duration and cannot be cut: live shows a gap in its place.
+    too_long: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    /// Ended by the publisher; what is on its way may arrive until then.
+    At(StoreTime),
+    Listed,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Settle,
+    Skip { track: usize },
+    Idle,
+    End,
+}
+
+impl Tail {
+    pub(super) fn new(policy: ViewPolicy, target: TargetDuration) -> Self {
+        Self {
+            policy,
+            target,
+            cursor: None,
+            slots: VecDeque::new(),
+            next_msn: 0,
+            pending: Vec::new(),
+            idle_at: StoreTime(i64::MAX),
+            last_media_at: StoreTime(0),
+            latencies: VecDeque::new(),
+            paused: false,
+            outage: None,
+            end: End::Open,
+            tracks: Vec::new(),
+        }
+    }
+
+    pub(super) fn target(&self) -> TargetDuration {
+        self.target
+    }
+
+    pub(super) fn outage(&self) -> Option<DateRange> {
+        self.outage
+    }
+
+    pub(super) fn is_listed_to_the_end(&self) -> bool {
+        self.end == End::Listed
+    }
+
+    /// When the next decision falls due if nothing else happens.
+    pub(super) fn next_deadline(&self) -> Option<StoreTime> {
+        self.next_step().map(|(at, _)| at)
+    }
+
+    /// Takes every decision that falls due before `until`.
+    pub(super) fn advance(&mut self, until: StoreTime, known: &[Arrivals], out: &mut Published) {
+        while let Some((at, step)) = self.next_step().filter(|(at, _)| *at < until) {
+            match step {
+                Step::Settle => self.settle_first_pending(at, known, out),
+                Step::Skip { track } => self.skip(track, at, known, out),
+                Step::Idle if self.pending.is_empty() => self.publish_idle_gap(at, known, out),
+                Step::Idle => self.settle_first_pending(at, known, out),
+                Step::End => self.list_end(at, known, out),
+            }
+            self.forget_old_slots(at);
+        }
+    }
+
+    /// Takes in a segment that was committed at `at`.
+    pub(super) fn stored(
+        &mut self,
+        track: usize,
+        segment: &Arc<Segment>,
+        at: StoreTime,
+        known: &[Arrivals],
+        out: &mut Published,
+    ) {
+        let pieces = match listing(segment, self.target) {
+            Listing::Parts(parts) => parts.into_iter().map(|part| Piece { part, too_long: false }).collect(),
+            Listing::TooLong(part) => vec![Piece { part, too_long: true }],
+        };
+        for piece in pieces {
+            let deadline = at + self.patience();
+            self.place(Pending { track, piece, committed_at: at, deadline }, at, known, out);
+        }
+        self.drain(at, known, out);
+        self.announce_recovered(track, SeqRange::one(segment.seq), known, out);
+        self.forget_old_slots(at);
+    }
+
+    pub(super) fn announce_recovered(&mut self, track: usize, seqs: SeqRange, known: &[Arrivals], out: &mut Published) {
+        let items = self.tracks[track].recovered(seqs, &known[track]);
+        if self.end != End::Listed {
+            out.extend(items.into_iter().map(|item| (track, item)));
+        }
+    }
+
+    /// Makes sure that there are at least `count` tracks.
+    pub(super) fn ensure_tracks(&mut self, count: usize) {
+        if self.tracks.len() < count {
+            self.tracks.resize_with(count, Track::new);
+        }
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Nothing new will be captured. What is on its way may still take its place until `deadline`.
+    pub(super) fn end_by(&mut self, deadline: StoreTime) {
+        if self.end == End::Open {
+            self.end = End::At(deadline);
+        }
+    }
+
+    pub(super) fn patience(&self) -> Millis {
+        self.policy.patience_ms.map_or(self.target.millis(), |ms| Millis(ms.into()))
+    }
+
+    /// RFC 8216bis, 6.2.1: a new segment no later than 1.5 target durations after the last, as seen by a server
+    /// that waits for the clock margin to pass.
+    fn silence_max(&self) -> Millis {
+        let bound = Millis(self.target.millis().0 * 3 / 2) - self.policy.clock_margin();
+        bound.max(Millis(self.target.millis().0 / 2))
+    }
+
+    /// How far a segment's start may be from the cursor.
+    fn tolerance(&self) -> Millis {
+        Millis(self.target.millis().0 / 4)
+    }
+
+    fn next_step(&self) -> Option<(StoreTime, Step)> {
+        if self.end == End::Listed {
+            return None;
+        }
+        let settle = self.pending.iter().map(|pending| pending.deadline).min().map(|at| (at, Step::Settle));
+        let skip = (0..self.tracks.len()).filter_map(|track| Some((self.skip_at(track)?, Step::Skip { track })));
+        let idle = self.idle_step().map(|at| (at, Step::Idle));
+        let end = match self.end {
+            End::At(at) => Some((at, Step::End)),
+            End::Open | End::Listed => None,
+        };
+        // Of two that fall due at once the first one here comes first.
+        settle.into_iter().chain(skip).chain(idle).chain(end).min_by_key(|(at, _)| *at)
+    }
+
+    fn skip_at(&self, track: usize) -> Option<StoreTime> {
+        let track = &self.tracks[track];
+        let slot = self.slot(track.next?)?;
+        Some(slot_deadline(slot, track.last_entry_at, self.patience(), self.silence_max()))
+    }
+
+    fn idle_step(&self) -> Option<StoreTime> {
+        let begun = self.cursor.is_some() && self.end == End::Open;
+        let rests = self.idle_at - self.last_media_at > Millis(self.policy.rest_after_ms.into());
+        (begun && (!rests || !self.pending.is_empty())).then_some(self.idle_at)
+    }
+
+    fn slot(&self, msn: u64) -> Option<&Slot> {
+        let first = self.slots.front()?.msn;
+        self.slots.get(usize::try_from(msn.checked_sub(first)?).ok()?)
+    }
+
+    fn slot_mut(&mut self, msn: u64) -> Option<&mut Slot> {
+        let first = self.slots.front()?.msn;
+        self.slots.get_mut(usize::try_from(msn.checked_sub(first)?).ok()?)
+    }
+
+    /// Puts a piece where it belongs: into a slot that waits for it, at the cursor, aside, or (too late) nowhere.
+    fn place(&mut self, new: Pending, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        if self.end == End::Listed {
+            return;
+        }
+        let Some(cursor) = self.cursor else {
+            let first = new.piece.part.segment.seq == Seq(0);
+            let place = self.pend(new);
+            if first {
+                self.settle_through(place, at, known, out);
+            }
+            return;
+        };
+        let off = new.piece.part.captured_at - cursor;
+        if let Some(msn) = self.waiting_slot(&new, off) {
+            self.fill(msn, new, at, known, out);
+        } else if off > self.tolerance() {
+            let _ = self.pend(new);
+        } else if off.0 >= -self.tolerance().0 && new.piece.part.captured_end() > cursor {
+            self.append(new, at, known, out);
+        }
+    }
+
+    fn pend(&mut self, new: Pending) -> usize {
+        let start = new.piece.part.captured_at;
+        let place = self.pending.partition_point(|other| other.piece.part.captured_at <= start);
+        self.pending.insert(place, new);
+        place
+    }
+
+    /// A slot that another rendition opened, nearer to the piece than the cursor is.
+    fn waiting_slot(&self, new: &Pending, off: Millis) -> Option<u64> {
+        let track = &self.tracks[new.track];
+        let start = new.piece.part.captured_at;
+        let distance = |slot: &Slot| (slot.from - start).abs();
+        let fits = |slot: &&Slot| {
+            slot.kind == SlotKind::Media
+                && track.wants(slot.msn)
+                && distance(slot) < off.abs()
+                && distance(slot).0 * 2 < (slot.to - slot.from).0
+        };
+        self.slots.iter().filter(fits).min_by_key(|slot| distance(slot)).map(|slot| slot.msn)
+    }
+
+    fn fill(&mut self, msn: u64, new: Pending, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        if new.piece.too_long {
+            return;
+        }
+        let first = self.first_slot_of(&new.piece.part, msn, at);
+        let discontinuities = self.slot(first).map_or(0, |slot| slot.discontinuities);
+        let track = &mut self.tracks[new.track];
+        track.start(first, discontinuities, at);
+        track.fill(msn, new.piece.part);
+        self.publish_ready(at, known, out);
+    }
+
+    /// Where a rendition whose first segment to arrive is `part`, for slot `msn`, begins: its earlier segments may
+    /// be on their way.
+    fn first_slot_of(&self, part: &Part, msn: u64, at: StoreTime) -> u64 {
+        let earlier = msn.saturating_sub(part.segment.seq.0);
+        let in_time = |slot: &&Slot| slot.msn >= earlier && slot.opened_at + self.patience() >= at;
+        self.slots.iter().find(in_time).map_or(msn, |slot| slot.msn.min(msn))
+    }
+
+    /// Opens a slot at the cursor for a piece that starts there.
+    fn append(&mut self, new: Pending, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        let end = new.piece.part.captured_end();
+        self.note_latency(Millis(new.committed_at.0 - end.0));
+        self.end_outage(out);
+        self.last_media_at = at;
+        if new.piece.too_long {
+            self.open_gaps(end, at);
+        } else {
+            let msn = self.open_slot(SlotKind::Media, end, at);
+            let discontinuities = self.slots.back().map_or(0, |slot| slot.discontinuities);
+            let track = &mut self.tracks[new.track];
+            track.start(msn, discontinuities, at);
+            track.fill(msn, new.piece.part);
+        }
+        self.idle_at = at + self.silence_max();
+        self.publish_ready(at, known, out);
+    }
+
+    fn note_latency(&mut self, latency: Millis) {
+        if self.latencies.len() == LATENCIES {
+            self.latencies.pop_front();
+        }
+        self.latencies.push_back(latency);
+    }
+
+    fn latency(&self) -> Millis {
+        self.latencies.iter().max().copied().unwrap_or_default()
+    }
+
+    fn open_slot(&mut self, kind: SlotKind, to: CapturedAt, at: StoreTime) -> u64 {
+        let from = self.cursor.expect("slots are opened at the cursor");
+        let msn = self.next_msn;
+        let discontinuities = self.tracks.iter().map(Track::discontinuities).max().unwrap_or(0);
+        self.slots.push_back(Slot { msn, from, to, opened_at: at, kind, discontinuity: false, discontinuities });
+        self.next_msn += 1;
+        self.cursor = Some(to);
+        msn
+    }
+
+    /// Covers the time up to `to` by as few gaps of equal length as the target duration allows.
+    fn open_gaps(&mut self, to: CapturedAt, at: StoreTime) {
+        let target = self.target.millis().0;
+        while let Some(left @ 1..) = self.cursor.map(|cursor| (to - cursor).0) {
+            let pieces = (left + target - 1) / target;
+            let cursor = to - Millis(left - left / pieces);
+            self.open_slot(SlotKind::Gap, cursor, at);
+        }
+    }
+
+    /// Publishes what every track has ready.
+    fn publish_ready(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        for index in 0..self.tracks.len() {
+            self.publish_ready_on(index, at, known, out);
+        }
+    }
+
+    fn publish_ready_on(&mut self, index: usize, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        while let Some(msn) = self.tracks[index].next {
+            let first = self.slots.front().map_or(0, |slot| slot.msn);
+            let place = msn.checked_sub(first).and_then(|place| usize::try_from(place).ok());
+            let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) else { return };
+            let track = &mut self.tracks[index];
+            let items = match track.take(msn) {
+                Some(part) => track.publish_media(slot, part, at, &known[index]),
+                None if slot.kind == SlotKind::Gap => vec![track.publish_gap(slot, at)],
+                None => return,
+            };
+            out.extend(items.into_iter().map(|item| (index, item)));
+        }
+    }
+
+    /// A track's time for its next slot is up.
+    fn skip(&mut self, index: usize, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        let Some(msn) = self.tracks[index].next else { return };
+        let Some(mut slot) = self.slot(msn).cloned() else { return };
+        out.push((index, self.tracks[index].publish_gap(&mut slot, at)));
+        if let Some(kept) = self.slot_mut(msn) {
+            *kept = slot;
+        }
+        self.publish_ready_on(index, at, known, out);
+    }
+
+    /// The time of the segment that waits longest is up, or live can wait no longer: covers what is missing.
+    fn settle_first_pending(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        let due = self.pending.iter().rposition(|pending| pending.deadline <= at).unwrap_or(0);
+        self.settle_through(due, at, known, out);
+        self.drain(at, known, out);
+    }
+
+    /// Places the pending segments up to and including the one at `last`, with gaps for what is before each.
+    fn settle_through(&mut self, last: usize, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        let due: Vec<Pending> = self.pending.drain(..=last).collect();
+        for pending in due {
+            let start = pending.piece.part.captured_at;
+            let hole = start - *self.cursor.get_or_insert(start);
+            if hole > Millis(self.policy.hole_max_ms.into()) {
+                // Too long to be covered: the timeline jumps. The media's timestamps say so, or PDT does.
+                self.cursor = Some(start);
+            } else if hole > self.tolerance() {
+                self.open_gaps(start, at);
+                self.publish_ready(at, known, out);
+            }
+            self.place(pending, at, known, out);
+        }
+    }
+
+    /// Places the pending segments that the cursor has reached.
+    fn drain(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        while let Some((cursor, first)) = self.cursor.zip(self.pending.first()) {
+            if first.piece.part.captured_at - cursor > self.tolerance() {
+                return;
+            }
+            let first = self.pending.remove(0);
+            self.place(first, at, known, out);
+        }
+    }
+
+    /// Nothing is at hand: a gap moves the cursor, but stays behind `now` by a segment and the latency that this
+    /// publisher has shown, so that its next live segment still finds its place.
+    fn publish_idle_gap(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        let target = self.target.millis();
+        let cursor = self.cursor.expect("idle only once begun");
+        let overdue = CapturedAt(at.0) - self.latency() - target;
+        let shortest = Millis(target.0 / 10);
+        let length = (overdue - cursor).clamp(shortest, target);
+        self.note_outage(cursor, out);
+        self.open_slot(SlotKind::Gap, cursor + length, at);
+        self.idle_at = at + target;
+        self.publish_ready(at, known, out);
+    }
+
+    /// Opens the date range of an outage, or exchanges it when the publisher has meanwhile said why.
+    fn note_outage(&mut self, start: CapturedAt, out: &mut Published) {
+        let kind = if self.paused { RangeKind::Paused } else { RangeKind::Interrupted };
+        if self.outage.is_some_and(|outage| outage.kind == kind) {
+            return;
+        }
+        self.end_outage(out);
+        let outage = DateRange { kind, number: self.next_msn, start, end: None };
+        self.outage = Some(outage);
+        self.publish_range(outage, out);
+    }
+
+    fn end_outage(&mut self, out: &mut Published) {
+        if let Some(outage) = self.outage.take() {
+            self.publish_range(DateRange { end: self.cursor, ..outage }, out);
+        }
+    }
+
+    fn publish_range(&self, range: DateRange, out: &mut Published) {
+        let started = self.tracks.iter().enumerate().filter(|(_, track)| track.next.is_some());
+        out.extend(started.map(|(index, _)| (index, Item::Range(range))));
+    }
+
+    /// Publishes all that is left, and the end.
+    pub(super) fn list_end(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        if let Some(last) = self.pending.len().checked_sub(1) {
+            self.settle_through(last, at, known, out);
+            self.drain(at, known, out);
+        }
+        for index in 0..self.tracks.len() {
+            while self.skip_at(index).is_some() {
+                self.skip(index, at, known, out);
+            }
+        }
+        self.end_outage(out);
+        self.end = End::Listed;
+        let started = self.tracks.iter().enumerate().filter(|(_, track)| track.next.is_some());
+        out.extend(started.map(|(index, _)| (index, Item::End)));
+    }
+
+    /// Keeps the slots that some rendition may still fill.
+    fn forget_old_slots(&mut self, at: StoreTime) {
+        let needed = self.tracks.iter().filter_map(|track| track.next).min().unwrap_or(0);
+        let patience = self.patience();
+        while self.slots.front().is_some_and(|slot| slot.msn < needed && slot.opened_at + patience < at) {
+            self.slots.pop_front();
+        }
+    }
+}

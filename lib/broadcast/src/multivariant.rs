@@ -1,0 +1,109 @@
+//! The Multivariant Playlist of a broadcast (RFC 8216bis, 4.4.6): its renditions, measured.
+
+use std::fmt::Write;
+
+use crate::broadcast::{Broadcast, Rendition, State};
+use crate::segment::Format;
+use crate::time::StoreTime;
+use crate::views::{View, ViewError};
+
+/// The group that separate audio renditions form.
+const AUDIO_GROUP: &str = "audio";
+
+/// One variant stream about to be listed.
+struct Variant<'a> {
+    rendition: &'a Rendition,
+    format: &'a Format,
+}
+
+impl Variant<'_> {
+    fn has_video(&self) -> bool {
+        self.format.resolution.is_some()
+    }
+
+    fn has_audio(&self) -> bool {
+        let audio = ["mp4a", "opus", "Opus", "ac-3", "ec-3", "fLaC", "flac", "mp3"];
+        self.format.codecs.split(',').any(|codec| audio.iter().any(|name| codec.trim().starts_with(name)))
+    }
+}
+
+impl Broadcast {
+    /// The view that a viewer who names none is given: live while it lasts, then the recording; what there is of it,
+    /// in the order in which it was seen, until it is complete.
+    pub fn default_view(&self, now: StoreTime) -> View {
+        match self.state(now) {
+            State::Complete => View::Vod,
+            State::Ended => View::Dvr,
+            _ => View::Live,
+        }
+    }
+
+    /// The Multivariant Playlist that leads to `view` of each rendition.
+    pub fn multivariant(&self, view: View) -> Result<String, ViewError> {
+        let with_format = |rendition| Some(Variant { rendition, format: rendition_format(rendition)? });
+        let variants: Vec<Variant<'_>> = self.renditions().iter().filter_map(with_format).collect();
+        if variants.is_empty() {
+            return Err(ViewError::NotStarted);
+        }
+        let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+        let demuxed = variants.iter().any(|variant| variant.has_video() && !variant.has_audio());
+        let (audio, mut streams): (Vec<_>, Vec<_>) = variants.iter().partition(|v| demuxed && !v.has_video());
+        push_audio_group(&mut out, &audio, view);
+        streams.sort_by_key(|variant| std::cmp::Reverse(variant.rendition.peak_bits_per_s()));
+        for variant in streams {
+            push_stream(&mut out, variant, &audio, view);
+        }
+        Ok(out)
+    }
+}
+
+/// The format of what was stored last; announced formats without segments cannot be played yet.
+fn rendition_format(rendition: &Rendition) -> Option<&Format> {
+    let last = rendition.segments().next_back()?;
+    rendition.format(last.format)
+}
+
+fn push_audio_group(out: &mut String, audio: &[&Variant<'_>], view: View) {
+    for (index, variant) in audio.iter().enumerate() {
+        let name = variant.rendition.name();
+        let default = if index == 0 { "YES" } else { "NO" };
+        let uri = uri(variant, view);
+        let _ = writeln!(
+            out,
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AUDIO_GROUP}\",NAME=\"{name}\",DEFAULT={default},AUTOSELECT=YES,URI=\"{uri}\""
+        );
+    }
+}
+
+fn push_stream(out: &mut String, variant: &Variant<'_>, audio: &[&Variant<'_>], view: View) {
+    let grouped = variant.has_video() && !variant.has_audio() && !audio.is_empty();
+    let with_it: &[&Variant<'_>] = if grouped { audio } else { &[] };
+    let highest = |rate: fn(&Rendition) -> u64| with_it.iter().map(|v| rate(v.rendition)).max().unwrap_or(0);
+    let peak = variant.rendition.peak_bits_per_s() + highest(Rendition::peak_bits_per_s);
+    let average = variant.rendition.average_bits_per_s() + highest(Rendition::average_bits_per_s);
+    let codecs: Vec<&str> =
+        std::iter::once(variant).chain(with_it.iter().copied()).map(|v| &*v.format.codecs).collect();
+    let codecs = codecs.join(",");
+    let _ = write!(out, "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={average}", peak.max(average));
+    let _ = write!(out, ",CODECS=\"{codecs}\"");
+    if let Some(resolution) = variant.format.resolution {
+        let _ = write!(out, ",RESOLUTION={resolution}");
+    }
+    if let Some(rate) = variant.format.frame_rate_milli {
+        let _ = write!(out, ",FRAME-RATE={:.3}", f64::from(rate) / 1000.0);
+    }
+    if grouped {
+        let _ = write!(out, ",AUDIO=\"{AUDIO_GROUP}\"");
+    }
+    let _ = writeln!(out, "\n{}", uri(variant, view));
+}
+
+fn uri(variant: &Variant<'_>, view: View) -> String {
+    let name = variant.rendition.name();
+    match view {
+        View::Live => format!("{name}/live.m3u8"),
+        View::Dvr => format!("{name}/dvr.m3u8"),
+        View::CatchUp { from } => format!("{name}/catchup.m3u8?from={from}"),
+        View::Vod => format!("{name}/vod.m3u8"),
+    }
+}

@@ -1,0 +1,252 @@
+//! The text of a Media Playlist (RFC 8216bis, 4).
+//!
+//! Writing is ours, because nothing at hand writes what we must: m3u8-rs drops EXT-X-GAP, EXT-X-SKIP and date ranges
+//! between segments, and quick-m3u8 builds each line on the heap, while a vod of hours is one answer. Reading what
+//! others push is m3u8-rs's job.
+
+use std::fmt::Write;
+
+use crate::ids::{Digest, FormatId};
+use crate::live::{Content, DateRange, Entry, Item, Part, RangeKind};
+use crate::policy::TargetDuration;
+use crate::time::{CapturedAt, Millis};
+
+/// EXT-X-VERSION: 9, for EXT-X-SKIP (RFC 8216bis, 8).
+const VERSION: u32 = 9;
+/// CLASS of our date ranges is this and the kind.
+const CLASS: &str = "headwater.";
+
+/// EXT-X-PLAYLIST-TYPE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlaylistType {
+    /// None: a window that slides.
+    Live,
+    Event,
+    Vod,
+}
+
+/// A Media Playlist about to be written.
+pub(crate) struct Playlist<'a, I> {
+    pub(crate) kind: PlaylistType,
+    pub(crate) target: TargetDuration,
+    /// In order, from the first that is listed.
+    pub(crate) items: I,
+    /// The init section of a format, where it needs one.
+    pub(crate) init: &'a dyn Fn(FormatId) -> Option<Digest>,
+    /// How many entries to leave out of a Playlist Delta Update; 0 for the whole.
+    pub(crate) skip: usize,
+}
+
+/// How long an entry must have been listed before a delta update may leave it out (RFC 8216bis, 4.4.3.8: at least
+/// six target durations).
+pub(crate) fn skip_until(target: TargetDuration) -> Millis {
+    Millis(target.millis().0 * 6)
+}
+
+impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
+    pub(crate) fn render(&self) -> String {
+        let mut out = String::with_capacity(512 + self.items.size_hint().0 * 110);
+        self.head(&mut out);
+        let mut writer = Writer { out, init: self.init, map: None };
+        let mut to_skip = self.skip;
+        if to_skip > 0 {
+            writer.line(format_args!("#EXT-X-SKIP:SKIPPED-SEGMENTS={to_skip}"));
+        }
+        for item in self.items.clone() {
+            match item {
+                Item::Entry(entry) if to_skip > 0 => {
+                    writer.pass(entry);
+                    to_skip -= 1;
+                }
+                Item::Entry(entry) => writer.entry(entry),
+                Item::Range(range) => writer.range(range),
+                Item::End => writer.line(format_args!("#EXT-X-ENDLIST")),
+            }
+        }
+        writer.out
+    }
+
+    fn head(&self, out: &mut String) {
+        let first = self.items.clone().find_map(|item| match item {
+            Item::Entry(entry) => Some(entry),
+            Item::Range(_) | Item::End => None,
+        });
+        let msn = first.map_or(0, |entry| entry.msn);
+        let discontinuities = first.map_or(0, |entry| entry.discontinuities - u64::from(entry.discontinuity));
+        let target = self.target.secs();
+        let kind = match self.kind {
+            PlaylistType::Live => "",
+            PlaylistType::Event => "#EXT-X-PLAYLIST-TYPE:EVENT\n",
+            PlaylistType::Vod => "#EXT-X-PLAYLIST-TYPE:VOD\n",
+        };
+        let control = match self.kind {
+            PlaylistType::Live | PlaylistType::Event => {
+                let (skip, hold) = (skip_until(self.target).as_secs_f64(), 3 * target);
+                format!("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={skip:.1},HOLD-BACK={hold}.0\n")
+            }
+            PlaylistType::Vod => String::new(),
+        };
+        out.push_str("#EXTM3U\n");
+        let _ = write!(out, "#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n{kind}{control}");
+        let _ = write!(out, "#EXT-X-MEDIA-SEQUENCE:{msn}\n");
+        if discontinuities > 0 {
+            let _ = write!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}\n");
+        }
+        out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    }
+}
+
+struct Writer<'a> {
+    out: String,
+    init: &'a dyn Fn(FormatId) -> Option<Digest>,
+    /// EXT-X-MAP in force.
+    map: Option<Digest>,
+}
+
+impl Writer<'_> {
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = self.out.write_fmt(line);
+        self.out.push('\n');
+    }
+
+    /// Notes what an entry that is left out has put in force.
+    fn pass(&mut self, entry: &Entry) {
+        if let Content::Media(part) = &entry.content {
+            self.map = (self.init)(part.segment.format).or(self.map);
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        if entry.discontinuity {
+            self.line(format_args!("#EXT-X-DISCONTINUITY"));
+        }
+        if let Content::Media(part) = &entry.content {
+            self.map_of(part);
+        }
+        self.out.push_str("#EXT-X-PROGRAM-DATE-TIME:");
+        push_date_time(&mut self.out, shown_at(entry));
+        self.out.push_str("\n#EXTINF:");
+        push_secs(&mut self.out, entry.extinf());
+        self.out.push_str(",\n");
+        match &entry.content {
+            Content::Media(part) => self.media(part),
+            Content::Gap => self.line(format_args!(
+                "#EXT-X-GAP\ngap-{}.{}",
+                entry.msn,
+                if self.map.is_some() { "m4s" } else { "ts" }
+            )),
+        }
+    }
+
+    fn map_of(&mut self, part: &Part) {
+        let init = (self.init)(part.segment.format);
+        if let Some(digest) = init.filter(|_| init != self.map) {
+            self.line(format_args!("#EXT-X-MAP:URI=\"init-{digest}.mp4\""));
+            self.map = init;
+        }
+    }
+
+    fn media(&mut self, part: &Part) {
+        if let Some(range) = part.bytes {
+            self.line(format_args!("#EXT-X-BYTERANGE:{}@{}", range.len, range.offset));
+        }
+        self.line(format_args!("{}.{}", part.segment.seq, part.segment.container.extension()));
+    }
+
+    fn range(&mut self, range: &DateRange) {
+        let (word, letter) = match range.kind {
+            RangeKind::Interrupted => ("interrupted", 'i'),
+            RangeKind::Paused => ("paused", 'p'),
+            RangeKind::Recovered { .. } => ("recovered", 'r'),
+        };
+        let _ =
+            write!(self.out, "#EXT-X-DATERANGE:ID=\"{letter}{}\",CLASS=\"{CLASS}{word}\",START-DATE=\"", range.number);
+        push_date_time(&mut self.out, range.start);
+        self.out.push('"');
+        if let Some(end) = range.end {
+            self.out.push_str(",END-DATE=\"");
+            push_date_time(&mut self.out, end);
+            self.out.push_str("\",DURATION=");
+            push_secs(&mut self.out, (end - range.start).as_secs_f64());
+        }
+        if let RangeKind::Recovered { seqs } = range.kind {
+            let _ = write!(self.out, ",X-URI=\"catchup.m3u8?from={0}\",X-FROM={0},X-TO={1}", seqs.first, seqs.last);
+        }
+        self.out.push('\n');
+    }
+}
+
+/// What PROGRAM-DATE-TIME says: when the media was captured, the same in every view.
+fn shown_at(entry: &Entry) -> CapturedAt {
+    match &entry.content {
+        Content::Media(part) => part.captured_at,
+        Content::Gap => entry.from,
+    }
+}
+
+/// Seconds with up to six decimals, at least one.
+fn push_secs(out: &mut String, secs: f64) {
+    let start = out.len();
+    let _ = write!(out, "{secs:.6}");
+    let keep = out[start..].trim_end_matches('0').len() + start;
+    out.truncate(keep);
+    if out.ends_with('.') {
+        out.push('0');
+    }
+}
+
+/// ISO 8601 with milliseconds, UTC. By hand: a vod of hours has tens of thousands.
+fn push_date_time(out: &mut String, at: CapturedAt) {
+    let (days, ms_of_day) = (at.0.div_euclid(86_400_000), at.0.rem_euclid(86_400_000));
+    let (year, month, day) = civil_from_days(days);
+    let (hour, minute) = (ms_of_day / 3_600_000, ms_of_day / 60_000 % 60);
+    let (second, ms) = (ms_of_day / 1000 % 60, ms_of_day % 1000);
+    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z");
+}
+
+/// The proleptic Gregorian date of a number of days since 1970-01-01, counted in eras of 400 years that begin in
+/// March, so that the leap day comes last.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right() {
+        let check = |ms: i64, expected: &str| {
+            let mut out = String::new();
+            push_date_time(&mut out, CapturedAt(ms));
+            assert_eq!(out, expected);
+        };
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(951_782_399_999, "2000-02-28T23:59:59.999Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(1_709_251_199_001, "2024-02-29T23:59:59.001Z");
+        check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
+        check(-1, "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn seconds_are_short() {
+        let check = |secs: f64, expected: &str| {
+            let mut out = String::new();
+            push_secs(&mut out, secs);
+            assert_eq!(out, expected);
+        };
+        check(2.0, "2.0");
+        check(2.002, "2.002");
+        check(1.0 / 3.0, "0.333333");
+        check(10.0, "10.0");
+    }
+}

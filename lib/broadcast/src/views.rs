@@ -1,0 +1,199 @@
+//! The views: every playlist as a pure function of (arrival log, now). See DESIGN 5 and docs/design/views.md.
+
+use crate::broadcast::{Broadcast, State};
+use crate::capture_order::{self, Long, longest};
+use crate::ids::{Digest, FormatId, RenditionName, Seq};
+use crate::live::{Entry, Item};
+use crate::playlist::{Playlist, PlaylistType, skip_until};
+use crate::policy::TargetDuration;
+use crate::time::{Millis, StoreTime};
+
+/// A Media Playlist of one rendition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// A sliding window at the live edge.
+    Live,
+    /// The same from the beginning.
+    Dvr,
+    /// Everything from this segment on, in capture order; waits at a hole until it is filled or abandoned.
+    CatchUp { from: Seq },
+    /// The finished recording.
+    Vod,
+}
+
+/// Whether the whole playlist is asked for, or a Playlist Delta Update (RFC 8216bis, 6.2.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extent {
+    Whole,
+    Delta,
+}
+
+/// A playlist, and what a server has to know to serve it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    pub text: String,
+    /// The media sequence number of its last entry.
+    pub last_msn: u64,
+    pub target: TargetDuration,
+    /// It will never change again.
+    pub is_final: bool,
+    /// When, by a reader's clock, time alone may change it.
+    pub next_change: Option<StoreTime>,
+}
+
+/// Why there is no such playlist, for now or for good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    #[error("there is no rendition {rendition}")]
+    NoRendition { rendition: RenditionName },
+    #[error("nothing of it has arrived yet")]
+    NotStarted,
+    #[error("segment {from} has not arrived yet")]
+    NotThere { from: Seq },
+    #[error("the recording is not finished: the broadcast has not ended")]
+    NotEnded,
+    #[error("the recording is not finished: {missing} segments are still missing")]
+    Incomplete { missing: u64 },
+}
+
+impl ViewError {
+    /// Whether the playlist may come to be.
+    pub fn may_come(&self) -> bool {
+        match self {
+            Self::NoRendition { .. } | Self::NotStarted | Self::NotThere { .. } => true,
+            Self::NotEnded | Self::Incomplete { .. } => true,
+        }
+    }
+}
+
+impl Broadcast {
+    /// A playlist as it is at `now` by the reader's clock.
+    pub fn view(
+        &self,
+        rendition: &RenditionName,
+        view: View,
+        extent: Extent,
+        now: StoreTime,
+    ) -> Result<Rendered, ViewError> {
+        let no_rendition = || ViewError::NoRendition { rendition: rendition.clone() };
+        let index = self.rendition_index(rendition).ok_or_else(no_rendition)?;
+        match view {
+            View::Live | View::Dvr => self.by_arrival(index, view, extent, now),
+            View::CatchUp { from } => self.catch_up(index, from, extent),
+            View::Vod => self.vod(index, now),
+        }
+    }
+
+    /// The entries of a rendition's dvr view, for those who want facts and not text.
+    pub fn live_items(&self, rendition: &RenditionName, now: StoreTime) -> Vec<Item> {
+        let Some(index) = self.rendition_index(rendition) else { return Vec::new() };
+        self.look(now).items(index, 0).cloned().collect()
+    }
+
+    fn by_arrival(&self, index: usize, view: View, extent: Extent, now: StoreTime) -> Result<Rendered, ViewError> {
+        let look = self.look(now);
+        let target = self.target_duration().ok_or(ViewError::NotStarted)?;
+        let (kind, from) = match view {
+            View::Live => {
+                (PlaylistType::Live, window_start(look.items(index, 0), look.count(index), self.window(target)))
+            }
+            _ => (PlaylistType::Event, 0),
+        };
+        let items = look.items(index, from);
+        let last = items.clone().rev().find_map(entry_of).ok_or(ViewError::NotStarted)?;
+        let is_final = look.is_listed_to_the_end();
+        let skip = if is_final { 0 } else { skippable(items.clone(), target, extent) };
+        let text = Playlist { kind, target, items, init: &|format| self.init_of(index, format), skip }.render();
+        Ok(Rendered { text, last_msn: last.msn, target, is_final, next_change: look.next_change() })
+    }
+
+    fn catch_up(&self, index: usize, from: Seq, extent: Extent) -> Result<Rendered, ViewError> {
+        let target = self.target_duration().ok_or(ViewError::NotStarted)?;
+        let entries = capture_order::entries(self, index, from, Long::Cut(target));
+        // One that is all gap cannot be played; there will be more once media follows.
+        if entries.iter().all(Entry::is_gap) {
+            return Err(ViewError::NotThere { from });
+        }
+        let is_final = self.ended().is_some() && self.missing_count() == 0;
+        self.in_capture_order(index, PlaylistType::Event, target, entries, extent, is_final)
+    }
+
+    fn vod(&self, index: usize, now: StoreTime) -> Result<Rendered, ViewError> {
+        match self.state(now) {
+            State::Complete => {}
+            State::Ended => return Err(ViewError::Incomplete { missing: self.missing_count() }),
+            _ => return Err(ViewError::NotEnded),
+        }
+        let long = self.renditions().iter().map(longest).max().unwrap_or_default();
+        let target = TargetDuration::measured(long).max(self.target_duration().ok_or(ViewError::NotStarted)?);
+        let first = self.renditions()[index].segments().next().ok_or(ViewError::NotStarted)?.seq;
+        let entries = capture_order::entries(self, index, first, Long::Whole(target));
+        self.in_capture_order(index, PlaylistType::Vod, target, entries, Extent::Whole, true)
+    }
+
+    fn in_capture_order(
+        &self,
+        index: usize,
+        kind: PlaylistType,
+        target: TargetDuration,
+        entries: Vec<Entry>,
+        extent: Extent,
+        is_final: bool,
+    ) -> Result<Rendered, ViewError> {
+        let last_msn = entries.last().ok_or(ViewError::NotStarted)?.msn;
+        let end = is_final.then_some(Item::End);
+        let items: Vec<Item> = entries.into_iter().map(Item::Entry).chain(end).collect();
+        let skip = if is_final { 0 } else { skippable(items.iter(), target, extent) };
+        let init = |format| self.init_of(index, format);
+        let text = Playlist { kind, target, items: items.iter(), init: &init, skip }.render();
+        Ok(Rendered { text, last_msn, target, is_final, next_change: None })
+    }
+
+    fn init_of(&self, index: usize, format: FormatId) -> Option<Digest> {
+        Some(self.renditions()[index].format(format)?.init?.digest)
+    }
+
+    fn window(&self, target: TargetDuration) -> Millis {
+        Millis(self.opened().policy.window_ms.into()).max(Millis(target.millis().0 * 3))
+    }
+}
+
+fn entry_of(item: &Item) -> Option<&Entry> {
+    match item {
+        Item::Entry(entry) => Some(entry),
+        Item::Range(_) | Item::End => None,
+    }
+}
+
+/// How many entries with media a live playlist keeps whatever else it holds: after a long outage it must not be all
+/// gap, and a player that joins starts three segments from the end.
+const WINDOW_MEDIA_MIN: usize = 3;
+
+/// Where the live window begins: the latest item from which on there are `window` of time and enough media. It
+/// follows from the items alone and only ever moves forward as they grow.
+fn window_start<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, total: usize, window: Millis) -> usize {
+    let (mut length, mut media) = (Millis::ZERO, 0);
+    for (back, item) in items.rev().enumerate() {
+        let Some(entry) = entry_of(item) else { continue };
+        length = length + entry.length();
+        media += usize::from(!entry.is_gap());
+        if length >= window && media >= WINDOW_MEDIA_MIN {
+            return total - 1 - back;
+        }
+    }
+    0
+}
+
+/// How many entries a delta update leaves out: those further from the end than the skip boundary.
+fn skippable<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, target: TargetDuration, extent: Extent) -> usize {
+    if extent == Extent::Whole {
+        return 0;
+    }
+    let boundary = skip_until(target).as_secs_f64();
+    let mut behind = 0.0;
+    let older = items.rev().filter_map(entry_of).skip_while(|entry| {
+        behind += entry.extinf();
+        behind <= boundary
+    });
+    older.count()
+}
