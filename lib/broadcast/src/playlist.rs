@@ -87,10 +87,10 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
             PlaylistType::Vod => String::new(),
         };
         out.push_str("#EXTM3U\n");
-        let _ = write!(out, "#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n{kind}{control}");
-        let _ = write!(out, "#EXT-X-MEDIA-SEQUENCE:{msn}\n");
+        let _ = write!(out, "#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n{kind}{control}#EXT-X-MEDIA-SEQUENCE:");
+        let _ = writeln!(out, "{msn}");
         if discontinuities > 0 {
-            let _ = write!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}\n");
+            let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}");
         }
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
