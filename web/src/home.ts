@@ -1,0 +1,39 @@
+/**
+ * The home page: make a broadcast, see what there is.
+ */
+import { required } from "./element";
+import { ListView } from "./home/list";
+import { PublishView } from "./home/publish";
+import { load, takeFromAddress } from "./owner-key";
+import { Poll } from "./poll";
+import { ApiFailure, listBroadcasts } from "./transport";
+
+const REFRESH_MS = 5_000;
+
+takeFromAddress();
+addEventListener("hashchange", takeFromAddress);
+
+const list = new ListView(required("broadcasts"));
+const publish = new PublishView(required("publish"), () => void refresh());
+list.show({ kind: "loading" });
+new Poll(refreshIfSeen, REFRESH_MS);
+document.addEventListener("visibilitychange", () => void refreshIfSeen());
+
+async function refreshIfSeen(): Promise<void> {
+  if (!document.hidden) await refresh();
+}
+
+async function refresh(): Promise<void> {
+  try {
+    list.show({ kind: "listed", broadcasts: await listBroadcasts(load()) });
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error;
+    if (error.kind === "refused") publish.askForKey();
+    list.show({ kind: "failed", why: listFailure(error) });
+  }
+}
+
+function listFailure(error: ApiFailure): string {
+  if (error.kind === "refused") return "The list is shown to whoever has the owner key: please enter it above.";
+  return `${error.message} Trying again every ${REFRESH_MS / 1000} seconds.`;
+}

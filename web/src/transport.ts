@@ -1,0 +1,95 @@
+/**
+ * The server's JSON API. Every failure is an ApiFailure that says in words what happened; nothing is retried here.
+ */
+import type { Broadcast } from "./broadcast";
+
+/** Longest wait for an answer. */
+const ANSWER_MS_MAX = 10_000;
+const LIST_LENGTH = 50;
+
+export interface Created {
+  id: string;
+  title: string;
+  publish: { token: string; ingest_url: string; push_url: string; youtube_url: string };
+  watch: { page_url: string; multivariant_url: string };
+}
+
+export type ApiFailureKind =
+  /** The server did not answer. */
+  | "unreachable"
+  /** The owner key is missing or wrong. */
+  | "refused"
+  | "not-found"
+  /** Any other answer that is not a success. */
+  | "failed";
+
+export class ApiFailure extends Error {
+  constructor(
+    readonly kind: ApiFailureKind,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A broadcast, and how far the server's clock is ahead of ours, in ms. */
+export interface Seen {
+  broadcast: Broadcast;
+  clock_ahead_ms: number;
+}
+
+export async function listBroadcasts(ownerKey: string | null): Promise<Broadcast[]> {
+  const { body } = await request<{ broadcasts: Broadcast[] }>(`/v1/broadcasts?limit=${LIST_LENGTH}`, { ownerKey });
+  return body.broadcasts;
+}
+
+export async function getBroadcast(id: string): Promise<Seen> {
+  const { body, clock_ahead_ms } = await request<Broadcast>(`/v1/broadcasts/${encodeURIComponent(id)}`, {});
+  return { broadcast: body, clock_ahead_ms };
+}
+
+export async function createBroadcast(title: string, ownerKey: string | null): Promise<Created> {
+  return (await request<Created>("/v1/broadcasts", { ownerKey, post: { title } })).body;
+}
+
+interface Options {
+  ownerKey?: string | null;
+  post?: unknown;
+}
+
+async function request<T>(path: string, options: Options): Promise<{ body: T; clock_ahead_ms: number }> {
+  const headers = new Headers({ Accept: "application/json" });
+  if (options.ownerKey) headers.set("Authorization", `Bearer ${options.ownerKey}`);
+  const init: RequestInit = { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS_MAX) };
+  if (options.post !== undefined) {
+    headers.set("Content-Type", "application/json");
+    init.method = "POST";
+    init.body = JSON.stringify(options.post);
+  }
+  const response = await fetch(path, init).catch(() => {
+    throw new ApiFailure("unreachable", "The server does not answer.");
+  });
+  if (!response.ok) throw await failure(response);
+  const body = await response.json().catch(() => {
+    throw new ApiFailure("failed", "The server's answer makes no sense.");
+  });
+  return { body: body as T, clock_ahead_ms: clockAhead(response) };
+}
+
+/** What a problem document (RFC 9457) says, or at least the status. */
+async function failure(response: Response): Promise<ApiFailure> {
+  const problem = (await response.json().catch(() => ({}))) as { title?: unknown; detail?: unknown };
+  const said = [problem.detail, problem.title].find((text) => typeof text === "string" && text !== "");
+  return new ApiFailure(kindOf(response.status), (said as string | undefined) ?? `The server answers ${response.status}.`);
+}
+
+function kindOf(status: number): ApiFailureKind {
+  if (status === 401 || status === 403) return "refused";
+  return status === 404 ? "not-found" : "failed";
+}
+
+/** The Date header counts whole seconds: good enough for "interrupted for 42 s". */
+function clockAhead(response: Response): number {
+  const server_ms = Date.parse(response.headers.get("Date") ?? "");
+  return Number.isNaN(server_ms) ? 0 : server_ms - Date.now();
+}
