@@ -1,1 +1,5 @@
 //! For tests only: real servers and programs, simulated clocks, media fixtures.
+
+mod tools;
+
+pub use tools::{RUN_SECONDS_MAX, Tool, workspace};
