@@ -1,0 +1,88 @@
+# The one entry: people and CI call only these. Every target installs what it needs and is missing.
+LISTEN ?= 127.0.0.1:8080
+DATA ?= ./data
+FUZZ_SECONDS ?= 60
+
+SAY = @echo "==>"
+CARGO_DENY = 0.20.2
+BIN = $(or $(CARGO_TARGET_DIR),target)/release/headwater
+WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell find web/src -type f)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help run test check fuzz web clean toolchain packages-to-run packages-to-test
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: toolchain packages-to-run web ## build and start everything on this machine (LISTEN=127.0.0.1:8080 DATA=./data)
+	$(SAY) "Building headwater (about 5 minutes on 2 cores the first time)"
+	@cargo build --release --locked -p headwater
+	$(SAY) "Starting headwater on $(LISTEN), with its data in $(DATA); Ctrl-C stops it"
+	@$(BIN) up --data "$(DATA)" --listen "$(LISTEN)"
+
+test: toolchain packages-to-test web .tools/venv/requirements.txt tests/browser/node_modules/.package-lock.json ## every test: unit, property, conformance, end to end (15 minutes the first time)
+	$(SAY) "Testing the web pages (seconds)"
+	@npm --prefix web run --silent test
+	$(SAY) "Building everything for tests (about 5 minutes on 2 cores the first time)"
+	@cargo build --workspace --locked
+	$(SAY) "Testing everything: unit, property, conformance with SQLite and Redis, end to end with the real programs (minutes)"
+	@cargo test --workspace --locked
+
+check: toolchain packages-to-run web .tools/bin/cargo-deny ## format, lints, types, house rules (5 minutes the first time)
+	$(SAY) "Checking the format (seconds)"
+	@cargo fmt --all --check
+	$(SAY) "Checking the types and lints of the web pages (seconds)"
+	@npm --prefix web run --silent check
+	$(SAY) "Linting the Rust code (about 3 minutes the first time)"
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(SAY) "Checking the rules of the house (about a minute the first time)"
+	@cargo test --locked --quiet -p headwater-tests --test tidy
+	$(SAY) "Checking the licences and sources of the dependencies (seconds)"
+	@.tools/bin/cargo-deny --offline --log-level error check bans licenses sources
+
+fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
+	@scripts/install-packages fuzz
+	@FUZZ_SECONDS="$(FUZZ_SECONDS)" scripts/fuzz
+
+web: toolchain web/dist/index.html ## build the web pages into web/dist
+
+clean: ## remove what was built and the tools; keeps data
+	$(SAY) "Removing target, .tools, web/dist and node_modules"
+	@rm -rf target .tools web/dist web/node_modules tests/browser/node_modules
+
+toolchain:
+	@scripts/check-toolchain
+
+packages-to-run:
+	@scripts/install-packages run
+
+packages-to-test:
+	@scripts/install-packages test
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	$(SAY) "Building the web pages (seconds)"
+	@npm --prefix web run --silent build -- --logLevel warn
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	$(SAY) "Installing what the web pages are built with (about 20 seconds)"
+	@npm ci --prefix web --silent
+	@touch $@
+
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
+	$(SAY) "Installing the tests' browser tools (about 10 seconds)"
+	@npm ci --prefix tests/browser --silent
+	@touch $@
+
+# Without optimisation it is built in half the time, and still answers in a second.
+.tools/bin/cargo-deny:
+	$(SAY) "Installing cargo-deny $(CARGO_DENY) (about 2 minutes)"
+	@cargo install --quiet --locked --debug --root .tools cargo-deny@$(CARGO_DENY)
+
+.tools/venv/requirements.txt: scripts/requirements.txt
+	$(SAY) "Installing the tests' Python tools, 200 MB with Shaka Packager (about a minute)"
+	@python3 -m venv --clear .tools/venv
+	@.tools/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@cp $< $@
