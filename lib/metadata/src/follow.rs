@@ -1,0 +1,166 @@
+//! Broadcasts folded from their logs and kept up to date, for those who answer questions about them again and again.
+//!
+//! Bounded: what nobody has asked for lately is forgotten, and folded again when somebody does.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::time::Duration;
+
+use broadcast::{Broadcast, BroadcastId, EventIndex, LogError};
+use moka::future::Cache;
+use service::{Clock, Tasks};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::MetadataError;
+use crate::store::{Metadata, READ_MAX};
+
+/// How many broadcasts are kept up to date at once.
+const FOLLOWED_MAX: u64 = 10_000;
+/// How long one is kept that nobody asks for.
+const FOLLOWED_IDLE: Duration = Duration::from_secs(300);
+/// How long to wait before the log of a broadcast is read again after an error.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// All broadcasts of a store, each folded and followed from the first time that somebody asks for it.
+#[derive(Clone, Debug)]
+pub struct Broadcasts {
+    store: Arc<dyn Metadata>,
+    cache: Cache<BroadcastId, Arc<Followed>>,
+    tasks: Tasks,
+    clock: Clock,
+}
+
+/// One broadcast, up to date with its log.
+#[derive(Debug)]
+pub struct Followed {
+    id: BroadcastId,
+    store: Arc<dyn Metadata>,
+    broadcast: RwLock<Broadcast>,
+    /// Makes those who read the log for it take turns.
+    reading: tokio::sync::Mutex<()>,
+    length: watch::Sender<EventIndex>,
+    gone: CancellationToken,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}
+
+impl Broadcasts {
+    pub fn new(store: Arc<dyn Metadata>, tasks: Tasks, clock: Clock) -> Self {
+        let cache = Cache::builder().max_capacity(FOLLOWED_MAX).time_to_idle(FOLLOWED_IDLE).build();
+        Self { store, cache, tasks, clock }
+    }
+
+    /// The log behind the broadcasts.
+    pub fn store(&self) -> &Arc<dyn Metadata> {
+        &self.store
+    }
+
+    /// The broadcast, folded up to the end that its log had when it was first asked for, or later.
+    pub async fn get(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
+        let loaded = self.cache.try_get_with(id, async { self.follow(id).await });
+        loaded.await.map_err(|error: Arc<MetadataError>| (*error).clone())
+    }
+
+    async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
+        let broadcast = load(self.store.as_ref(), id).await?;
+        let gone = CancellationToken::new();
+        let followed = Arc::new(Followed {
+            id,
+            store: self.store.clone(),
+            length: watch::Sender::new(broadcast.next_index()),
+            broadcast: RwLock::new(broadcast),
+            reading: tokio::sync::Mutex::new(()),
+            gone: gone.clone(),
+        });
+        let (weak, stop) = (Arc::downgrade(&followed), self.tasks.stop_token());
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        self.tasks.spawn("follow a log", async move {
+            tokio::select! {
+                () = keep_up(id, store, weak, clock) => {}
+                () = gone.cancelled() => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Ok(followed)
+    }
+}
+
+impl Followed {
+    pub fn id(&self) -> BroadcastId {
+        self.id
+    }
+
+    /// The broadcast as it is known now. Not to be held across an `.await`.
+    pub fn read(&self) -> RwLockReadGuard<'_, Broadcast> {
+        self.broadcast.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes whenever an event has been taken in: the length of the log.
+    pub fn watch(&self) -> watch::Receiver<EventIndex> {
+        self.length.subscribe()
+    }
+
+    /// Reads the log to its end, so that what was committed before the call is taken in after it.
+    pub async fn refresh(&self) -> Result<(), MetadataError> {
+        let _turn = self.reading.lock().await;
+        loop {
+            let next = self.read().next_index();
+            let entries = self.store.read(self.id, next, READ_MAX).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            self.take(&entries)?;
+        }
+    }
+
+    fn take(&self, entries: &[broadcast::LogEntry]) -> Result<(), MetadataError> {
+        let mut broadcast = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
+        let next = broadcast.next_index();
+        // The one who reads and the one who waits may both have been given an entry.
+        for entry in entries.iter().skip_while(|entry| entry.index < next) {
+            broadcast.apply(entry).map_err(|error| unreadable(self.id, error))?;
+        }
+        let length = broadcast.next_index();
+        drop(broadcast);
+        self.length.send_if_modified(|known| std::mem::replace(known, length) != length);
+        Ok(())
+    }
+}
+
+/// Takes in what is appended for as long as somebody holds the broadcast.
+async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Followed>, clock: Clock) {
+    while let Some(next) = followed.upgrade().map(|followed| followed.read().next_index()) {
+        let taken = match store.wait(id, next, READ_MAX).await {
+            Ok(entries) => followed.upgrade().map_or(Ok(()), |followed| followed.take(&entries)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = taken {
+            tracing::warn!(%id, error = &error as &dyn std::error::Error, "cannot follow the log of a broadcast");
+            clock.sleep(RETRY).await;
+        }
+    }
+}
+
+async fn load(store: &dyn Metadata, id: BroadcastId) -> Result<Broadcast, MetadataError> {
+    let entries = store.read(id, EventIndex(0), READ_MAX).await?;
+    let first = entries.first().ok_or(MetadataError::NotFound { id })?;
+    let mut broadcast = Broadcast::open(first).map_err(|error| unreadable(id, error))?;
+    let mut rest = entries[1..].to_vec();
+    loop {
+        for entry in &rest {
+            broadcast.apply(entry).map_err(|error| unreadable(id, error))?;
+        }
+        rest = store.read(id, broadcast.next_index(), READ_MAX).await?;
+        if rest.is_empty() {
+            return Ok(broadcast);
+        }
+    }
+}
+
+fn unreadable(id: BroadcastId, error: LogError) -> MetadataError {
+    MetadataError::corrupt(format!("the log of {id}"), error)
+}
