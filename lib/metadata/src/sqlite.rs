@@ -1,0 +1,101 @@
+//! The embedded store: one SQLite file, for one process on one machine. What a call answers is on the disk
+//! (write-ahead log, `synchronous = FULL`): it survives the loss of power.
+//!
+//! One thread owns the connection that writes, and takes all commits that queued up while the disk was busy into one
+//! transaction. Reads have connections of their own. Both are off the threads that run async code.
+
+mod readers;
+mod rules;
+mod schema;
+mod writer;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime};
+use rusqlite::ErrorCode;
+use service::{Clock, Tasks};
+
+use crate::batch;
+use crate::error::MetadataError;
+use crate::store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
+use crate::watches::Watches;
+
+use readers::Readers;
+use writer::Writer;
+
+pub use schema::SqliteError;
+
+/// The store in one file.
+#[derive(Debug)]
+pub struct Sqlite {
+    clock: Clock,
+    readers: Readers,
+    writer: Writer,
+    watches: Watches,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, or makes it; its directory must be there. It stays locked against other processes,
+    /// and against a second [`Sqlite`] in this one, until [`shutdown`](Self::shutdown).
+    pub async fn open(path: &Path, limits: Limits, clock: Clock) -> Result<Self, SqliteError> {
+        let (owned, watches) = (path.to_path_buf(), Watches::default());
+        let file = Tasks::blocking(move || schema::open(&owned)).await?;
+        Ok(Self {
+            readers: Readers::new(path.to_path_buf()),
+            writer: Writer::start(file, limits, clock.clone(), watches.clone()),
+            clock,
+            watches,
+        })
+    }
+
+    /// Finishes the commits that are queued and lets go of the file. Calls that come later get `Unavailable`.
+    pub async fn shutdown(&self) {
+        self.writer.shutdown().await;
+    }
+}
+
+#[async_trait]
+impl Metadata for Sqlite {
+    async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
+        let event = Event::Opened(opened.clone());
+        let at = self.writer.open(id, batch::opened(&event)?).await?;
+        Ok(LogEntry { index: EventIndex(0), at, event })
+    }
+
+    async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
+        self.writer.commit(id, batch::check(events)?, expect).await
+    }
+
+    async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.readers.run(move |db| readers::log(db, id, from, max.min(READ_MAX))).await
+    }
+
+    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        let mut watch = self.watches.watch(id);
+        loop {
+            let entries = self.read(id, from, max.max(1)).await?;
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+            watch.woken().await;
+        }
+    }
+
+    async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
+        self.readers.run(move |db| readers::list(db, after, max.min(LIST_MAX))).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, MetadataError> {
+        Ok(StoreTime(self.clock.now_ms()))
+    }
+}
+
+impl From<rusqlite::Error> for MetadataError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::corrupt("the file", error),
+            _ => Self::unavailable(error),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The rules of a commit, in SQL: what is new, and writing it down. All of it happens within the caller's
+//! transaction.
+
+use broadcast::{BroadcastId, EventIndex, LastSeq, RenditionName, Seq, SeqRange, StoreTime};
+use rusqlite::{Connection, OptionalExtension, Params};
+
+use crate::batch::{Entry, Rule};
+use crate::error::MetadataError;
+use crate::store::{Expect, Limits, Outcome, ShortDigest};
+
+/// Starts a log.
+pub(super) fn open(
+    db: &Connection,
+    id: BroadcastId,
+    body: &[u8],
+    now: StoreTime,
+) -> Result<Vec<Outcome>, MetadataError> {
+    let sql = "INSERT OR IGNORE INTO broadcast (id, len, at, paused, ended) VALUES (?1, 0, ?2, 0, 0)";
+    if execute(db, sql, (id.to_string(), now.0))? == 0 {
+        return Err(MetadataError::AlreadyOpened { id });
+    }
+    let mut log = Log::load(db, id)?;
+    let outcome = log.append(body, now)?;
+    log.save()?;
+    Ok(vec![outcome])
+}
+
+/// Appends the entries that are new.
+pub(super) fn commit(
+    db: &Connection,
+    id: BroadcastId,
+    entries: &[Entry],
+    expect: Expect,
+    limits: Limits,
+    now: StoreTime,
+) -> Result<Vec<Outcome>, MetadataError> {
+    let mut log = Log::load(db, id)?;
+    let len = EventIndex(log.len);
+    if matches!(expect, Expect::Len(expected) if expected != len) {
+        return Err(MetadataError::Stale { len });
+    }
+    if log.len + entries.len() as u64 > limits.log_len {
+        return Err(MetadataError::Full { id, len });
+    }
+    let outcomes = entries.iter().map(|entry| match log.decide(&entry.rule)? {
+        Some(outcome) => Ok(outcome),
+        None => Ok(log.append(&entry.body, now)?),
+    });
+    let outcomes = outcomes.collect::<Result<_, MetadataError>>()?;
+    log.save()?;
+    Ok(outcomes)
+}
+
+/// One log and what it says by now.
+struct Log<'a> {
+    db: &'a Connection,
+    no: i64,
+    len: u64,
+    at: i64,
+    paused: bool,
+    ended: bool,
+}
+
+impl<'a> Log<'a> {
+    fn load(db: &'a Connection, id: BroadcastId) -> Result<Self, MetadataError> {
+        let sql = "SELECT no, len, at, paused, ended FROM broadcast WHERE id = ?1";
+        let log = db.prepare_cached(sql)?.query_row([id.to_string()], |row| {
+            let (no, len, at) = (row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?);
+            Ok(Self { db, no, len, at, paused: row.get(3)?, ended: row.get(4)? })
+        });
+        log.optional()?.ok_or(MetadataError::NotFound { id })
+    }
+
+    fn save(&self) -> rusqlite::Result<()> {
+        let sql = "UPDATE broadcast SET len = ?2, at = ?3, paused = ?4, ended = ?5 WHERE no = ?1";
+        execute(self.db, sql, (self.no, self.len.cast_signed(), self.at, self.paused, self.ended)).map(drop)
+    }
+
+    fn append(&mut self, body: &[u8], now: StoreTime) -> rusqlite::Result<Outcome> {
+        let index = EventIndex(self.len);
+        // The clock may go back; the log does not.
+        self.at = self.at.max(now.0);
+        self.len += 1;
+        let sql = "INSERT INTO event (broadcast, idx, at, body) VALUES (?1, ?2, ?3, ?4)";
+        execute(self.db, sql, (self.no, index.0.cast_signed(), self.at, body))?;
+        Ok(Outcome::Appended { index, at: StoreTime(self.at) })
+    }
+
+    /// Why the event is not new; `None` if it is, and from here on that is known.
+    fn decide(&mut self, rule: &Rule) -> rusqlite::Result<Option<Outcome>> {
+        Ok(match rule {
+            Rule::Always => None,
+            Rule::Once(what) => self.once(what)?,
+            Rule::Segment { rendition, seq, digest } => self.segment(rendition, *seq, *digest)?,
+            Rule::Abandon { rendition, seqs } => self.abandon(rendition, *seqs)?,
+            Rule::Pause => self.pause(true),
+            Rule::Resume => self.pause(false),
+            Rule::UnlessEnded => self.ended.then_some(Outcome::Ended),
+            Rule::End(last) => self.end(last)?,
+        })
+    }
+
+    fn once(&self, what: &str) -> rusqlite::Result<Option<Outcome>> {
+        let sql = "INSERT OR IGNORE INTO once (broadcast, what) VALUES (?1, ?2)";
+        let new = execute(self.db, sql, (self.no, what))? > 0;
+        Ok((!new).then_some(Outcome::Duplicate))
+    }
+
+    fn segment(&self, rendition: &RenditionName, seq: Seq, digest: ShortDigest) -> rusqlite::Result<Option<Outcome>> {
+        let key = (self.no, rendition.as_str(), seq.0.cast_signed());
+        let sql = "SELECT digest FROM segment WHERE broadcast = ?1 AND rendition = ?2 AND seq = ?3";
+        let known = self.db.prepare_cached(sql)?.query_row(key, |row| row.get::<_, Option<[u8; 8]>>(0)).optional()?;
+        let outcome = match known {
+            Some(Some(existing)) if existing == digest.0 => Some(Outcome::Duplicate),
+            Some(Some(existing)) => Some(Outcome::Conflict { existing: ShortDigest(existing) }),
+            Some(None) => Some(Outcome::Abandoned),
+            None if self.ended && self.last(rendition)?.is_none_or(|last| seq > last) => Some(Outcome::Ended),
+            None => None,
+        };
+        if outcome.is_none() {
+            let sql = "INSERT INTO segment (broadcast, rendition, seq, digest) VALUES (?1, ?2, ?3, ?4)";
+            execute(self.db, sql, (key.0, key.1, key.2, digest.0))?;
+        }
+        Ok(outcome)
+    }
+
+    fn abandon(&self, rendition: &RenditionName, seqs: SeqRange) -> rusqlite::Result<Option<Outcome>> {
+        let sql = "
+            WITH RECURSIVE range (seq) AS (VALUES (?3) UNION ALL SELECT seq + 1 FROM range WHERE seq < ?4)
+            INSERT OR IGNORE INTO segment (broadcast, rendition, seq, digest) SELECT ?1, ?2, seq, NULL FROM range";
+        let (first, last) = (seqs.first.0.cast_signed(), seqs.last.0.cast_signed());
+        let new = execute(self.db, sql, (self.no, rendition.as_str(), first, last))? > 0;
+        Ok((!new).then_some(Outcome::Duplicate))
+    }
+
+    fn pause(&mut self, pause: bool) -> Option<Outcome> {
+        if self.ended {
+            return Some(Outcome::Ended);
+        }
+        let already = std::mem::replace(&mut self.paused, pause) == pause;
+        already.then_some(Outcome::Duplicate)
+    }
+
+    fn end(&mut self, last: &[LastSeq]) -> rusqlite::Result<Option<Outcome>> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(Some(Outcome::Duplicate));
+        }
+        let sql = "INSERT OR REPLACE INTO last (broadcast, rendition, seq) VALUES (?1, ?2, ?3)";
+        for LastSeq { rendition, seq } in last {
+            if let Some(seq) = seq {
+                execute(self.db, sql, (self.no, rendition.as_str(), seq.0.cast_signed()))?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn last(&self, rendition: &RenditionName) -> rusqlite::Result<Option<Seq>> {
+        let sql = "SELECT seq FROM last WHERE broadcast = ?1 AND rendition = ?2";
+        let mut query = self.db.prepare_cached(sql)?;
+        let last = query.query_row((self.no, rendition.as_str()), |row| row.get::<_, i64>(0)).optional()?;
+        Ok(last.map(|seq| Seq(seq.cast_unsigned())))
+    }
+}
+
+fn execute(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+    db.prepare_cached(sql)?.execute(params)
+}

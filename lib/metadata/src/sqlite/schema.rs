@@ -1,0 +1,126 @@
+//! The file: its tables, its version, and the settings of a connection.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// What `PRAGMA user_version` says. Raise it with every change of [`TABLES`], and bring older files up to date.
+const VERSION: i32 = 1;
+
+/// How long a connection waits for another one; they only meet at the moment of a checkpoint.
+const BUSY_MS_MAX: Duration = Duration::from_secs(5);
+
+const TABLES: &str = "
+    -- One row for each broadcast. The others name it by `no`.
+    CREATE TABLE broadcast (
+        no INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        len INTEGER NOT NULL,       -- of its log
+        at INTEGER NOT NULL,        -- the time of its last entry, Unix ms
+        paused INTEGER NOT NULL,    -- 0 or 1, and so is `ended`
+        ended INTEGER NOT NULL
+    ) STRICT;
+    -- The arrival log. `body` is the compact form of the event.
+    CREATE TABLE event (
+        broadcast INTEGER NOT NULL,
+        idx INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (broadcast, idx)
+    ) STRICT, WITHOUT ROWID;
+    -- The segments that the log speaks of: the first 8 bytes of the digest, or NULL for one that was abandoned.
+    CREATE TABLE segment (
+        broadcast INTEGER NOT NULL,
+        rendition TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        digest BLOB,
+        PRIMARY KEY (broadcast, rendition, seq)
+    ) STRICT, WITHOUT ROWID;
+    -- What may be said once: the formats and the mapped playlists.
+    CREATE TABLE once (
+        broadcast INTEGER NOT NULL,
+        what TEXT NOT NULL,
+        PRIMARY KEY (broadcast, what)
+    ) STRICT, WITHOUT ROWID;
+    -- Where the renditions of an ended broadcast end. One that is not here has nothing.
+    CREATE TABLE last (
+        broadcast INTEGER NOT NULL,
+        rendition TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (broadcast, rendition)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The file, open for writing and locked for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Locked {
+    pub(super) db: Connection,
+    _lock: File,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteError {
+    #[error("{} is in use by another process", path.display())]
+    InUse { path: PathBuf },
+    #[error("cannot lock {}", path.display())]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("{} has version {found}, and this program knows none after {VERSION}", path.display())]
+    TooNew { path: PathBuf, found: i32 },
+    #[error("cannot open {}", path.display())]
+    Open { path: PathBuf, source: rusqlite::Error },
+}
+
+/// Opens the file for writing, with the tables of this version.
+pub(super) fn open(path: &Path) -> Result<Locked, SqliteError> {
+    let lock = lock(path)?;
+    let open = |source| SqliteError::Open { path: path.to_path_buf(), source };
+    let mut db = Connection::open(path).map_err(open)?;
+    let found = version(&db).map_err(open)?;
+    if found > VERSION {
+        return Err(SqliteError::TooNew { path: path.to_path_buf(), found });
+    }
+    prepare(&mut db, found).map_err(open)?;
+    Ok(Locked { db, _lock: lock })
+}
+
+/// A connection that only reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY_MS_MAX)?;
+    Ok(db)
+}
+
+/// A file of its own, since closing any handle of the database's would drop the locks that SQLite has on it.
+fn lock(path: &Path) -> Result<File, SqliteError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let error = |source| SqliteError::Lock { path: PathBuf::from(&name), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SqliteError::InUse { path: path.to_path_buf() }),
+        Err(TryLockError::Error(source)) => Err(error(source)),
+    }
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i32> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn prepare(db: &mut Connection, found: i32) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_MS_MAX)?;
+    // These answer with a row, the value that holds from here on.
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    db.execute_batch("PRAGMA synchronous = FULL")?;
+    if found < VERSION {
+        let tx = db.transaction()?;
+        tx.execute_batch(TABLES)?;
+        tx.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+        tx.commit()?;
+    }
+    Ok(())
+}

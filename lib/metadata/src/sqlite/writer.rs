@@ -1,0 +1,162 @@
+//! The one thread that writes, and the queue before it. Whatever queued up while the disk was busy becomes one
+//! transaction; nobody is answered before it is on the disk.
+
+use broadcast::{BroadcastId, StoreTime};
+use rusqlite::TransactionBehavior;
+use service::{Clock, Tasks};
+use tokio::sync::{mpsc, oneshot};
+
+use super::rules;
+use super::schema::Locked;
+use crate::batch::Entry;
+use crate::error::MetadataError;
+use crate::store::{Expect, Limits, Outcome};
+use crate::watches::Watches;
+
+/// The most calls that wait for the disk; others wait for a place in the queue.
+const QUEUE_LEN_MAX: usize = 1_024;
+/// The most calls in one transaction.
+const GROUP_LEN_MAX: usize = 256;
+
+/// The way to the writing thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Message>,
+    tasks: Tasks,
+}
+
+#[derive(Debug)]
+enum Message {
+    Work(Work),
+    Stop,
+}
+
+#[derive(Debug)]
+struct Work {
+    id: BroadcastId,
+    job: Job,
+    answer: oneshot::Sender<Result<Vec<Outcome>, MetadataError>>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Open { body: Vec<u8> },
+    Commit { entries: Vec<Entry>, expect: Expect },
+}
+
+/// What a call gets when the thread has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the store was shut down")]
+struct ShutDown;
+
+impl Writer {
+    pub(super) fn start(file: Locked, limits: Limits, clock: Clock, watches: Watches) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE_LEN_MAX);
+        let tasks = Tasks::new();
+        let thread = Thread { file, limits, clock, watches };
+        tasks.spawn("sqlite writer", Tasks::blocking(move || thread.run(messages)));
+        Self { queue, tasks }
+    }
+
+    /// Opens a log; the time of its first entry.
+    pub(super) async fn open(&self, id: BroadcastId, body: Vec<u8>) -> Result<StoreTime, MetadataError> {
+        match self.run(id, Job::Open { body }).await?[..] {
+            [Outcome::Appended { at, .. }] => Ok(at),
+            ref other => unreachable!("a log was opened with {other:?}"),
+        }
+    }
+
+    pub(super) async fn commit(
+        &self,
+        id: BroadcastId,
+        entries: Vec<Entry>,
+        expect: Expect,
+    ) -> Result<Vec<Outcome>, MetadataError> {
+        self.run(id, Job::Commit { entries, expect }).await
+    }
+
+    /// Finishes what is queued and ends the thread.
+    pub(super) async fn shutdown(&self) {
+        // If it fails, the thread has ended already.
+        let _ = self.queue.send(Message::Stop).await;
+        self.tasks.shutdown().await;
+    }
+
+    async fn run(&self, id: BroadcastId, job: Job) -> Result<Vec<Outcome>, MetadataError> {
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Work(Work { id, job, answer });
+        self.queue.send(message).await.map_err(|_| MetadataError::unavailable(ShutDown))?;
+        answered.await.map_err(|_| MetadataError::unavailable(ShutDown))?
+    }
+}
+
+struct Thread {
+    file: Locked,
+    limits: Limits,
+    clock: Clock,
+    watches: Watches,
+}
+
+impl Thread {
+    fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        while let Some(first) = messages.blocking_recv() {
+            let rest = std::iter::from_fn(|| messages.try_recv().ok());
+            let mut stop = false;
+            let mut work = |message| match message {
+                Message::Work(work) => Some(work),
+                Message::Stop => {
+                    stop = true;
+                    None
+                }
+            };
+            let group = std::iter::once(first).chain(rest).take(GROUP_LEN_MAX).map_while(&mut work).collect();
+            self.group(group);
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Does all of `works` in one transaction, then answers them.
+    fn group(&mut self, works: Vec<Work>) {
+        match self.transact(&works) {
+            Ok(results) => works.into_iter().zip(results).for_each(|(work, result)| self.answer(work, result)),
+            Err(error) => {
+                let error = MetadataError::from(error);
+                tracing::warn!(error = &error as &dyn std::error::Error, calls = works.len(), "transaction failed");
+                works.into_iter().for_each(|work| self.answer(work, Err(error.clone())));
+            }
+        }
+    }
+
+    fn transact(&mut self, works: &[Work]) -> rusqlite::Result<Vec<Result<Vec<Outcome>, MetadataError>>> {
+        let now = StoreTime(self.clock.now_ms());
+        let mut transaction = self.file.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut results = Vec::with_capacity(works.len());
+        for work in works {
+            // What one call did before it failed is undone without harm to the others.
+            let part = transaction.savepoint()?;
+            let result = match &work.job {
+                Job::Open { body } => rules::open(&part, work.id, body, now),
+                Job::Commit { entries, expect } => rules::commit(&part, work.id, entries, *expect, self.limits, now),
+            };
+            if result.is_ok() {
+                part.commit()?;
+            } else {
+                part.finish()?;
+            }
+            results.push(result);
+        }
+        transaction.commit()?;
+        Ok(results)
+    }
+
+    fn answer(&self, work: Work, result: Result<Vec<Outcome>, MetadataError>) {
+        let appended = |outcome: &Outcome| matches!(outcome, Outcome::Appended { .. });
+        if result.as_ref().is_ok_and(|outcomes| outcomes.iter().any(appended)) {
+            self.watches.wake(work.id);
+        }
+        // A caller that is gone needs no answer.
+        let _ = work.answer.send(result);
+    }
+}

@@ -1,0 +1,122 @@
+//! The trait that every store implements, and the rules of a commit, which are the same in all of them.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use broadcast::{BroadcastId, Digest, Event, EventIndex, LogEntry, Opened, StoreTime};
+
+use crate::error::MetadataError;
+
+/// The most entries that one read returns.
+pub const READ_MAX: usize = 10_000;
+/// The most ids that one page of a list holds.
+pub const LIST_MAX: usize = 1_000;
+
+/// What a store refuses to hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest log, in entries.
+    pub log_len: u64,
+}
+
+impl Default for Limits {
+    /// With a segment and a `Safe` every two seconds, 48 days.
+    fn default() -> Self {
+        Self { log_len: 1 << 22 }
+    }
+}
+
+/// The arrival logs of all broadcasts. Every call may fail with [`MetadataError::Unavailable`].
+///
+/// # The rules of a commit
+///
+/// The events of one commit are applied in order and together: all of those that are new are appended, or, when the
+/// call fails, none. After an `Unavailable` they may or may not have been: commit them again, that is what the rules
+/// are for. Each event has one [`Outcome`]:
+///
+/// | event | outcome |
+/// |---|---|
+/// | `Format` | `Duplicate` if the rendition has this format id already |
+/// | `Stored` | by (rendition, seq): `Duplicate` if stored with this digest, `Conflict` if with another, `Abandoned` if abandoned; else `Ended` if the broadcast ended before it: beyond the rendition's `last`, or in a rendition that has none |
+/// | `Safe` | always appended |
+/// | `Abandoned` | marks those that are not stored; `Duplicate` if all are stored or abandoned already. Appended as given |
+/// | `Paused`, `Resumed` | `Ended` if the broadcast ended; `Duplicate` if it is paused, or is not, already |
+/// | `EndHinted` | `Ended` if the broadcast ended |
+/// | `Ended` | `Duplicate` if the broadcast ended already, whatever either says |
+/// | `Mapped` | `Duplicate` if the playlist is mapped already, whatever to |
+/// | `Opened` | refused: see [`open`](Self::open) |
+///
+/// In every other case the event is `Appended`, at the next index and at the store's time, which never goes back
+/// within one log.
+///
+/// A commit of more than [`COMMIT_EVENTS_MAX`](crate::COMMIT_EVENTS_MAX) events, or with an event that is out of
+/// bounds ([`Fault`](crate::Fault)), is refused as a whole.
+#[async_trait]
+pub trait Metadata: Send + Sync + fmt::Debug {
+    /// Starts a log, with `opened` at index 0. [`MetadataError::AlreadyOpened`] if there is one.
+    async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError>;
+
+    /// Appends the events that are new, by the rules above, in one round trip. One outcome for each event.
+    async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError>;
+
+    /// The entries from `from` on, at most `max` or [`READ_MAX`]; none if the log is not that long.
+    async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError>;
+
+    /// Like [`read`](Self::read), but waits while there are none, through times when the store is away. Dropping the
+    /// future ends the wait.
+    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError>;
+
+    /// A page of the broadcasts, newest first: those older than `after`, at most `max` or [`LIST_MAX`].
+    async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError>;
+
+    /// The store's clock, by which entries are dated.
+    async fn now(&self) -> Result<StoreTime, MetadataError>;
+}
+
+/// What a commit takes the log to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever it is.
+    Any,
+    /// Exactly this long: otherwise nothing is appended, and the answer is [`MetadataError::Stale`].
+    Len(EventIndex),
+}
+
+/// What became of one event of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was new.
+    Appended { index: EventIndex, at: StoreTime },
+    /// The log says so already.
+    Duplicate,
+    /// Other bytes are stored under this (rendition, seq).
+    Conflict { existing: ShortDigest },
+    /// The broadcast ended before it.
+    Ended,
+    /// The publisher had said that it would never come.
+    Abandoned,
+}
+
+/// The first half of a [`Digest`], which is what the stores keep to tell segments apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ShortDigest(pub [u8; 8]);
+
+impl ShortDigest {
+    pub fn of(digest: &Digest) -> Self {
+        let mut short = [0; 8];
+        short.copy_from_slice(&digest.0[..8]);
+        Self(short)
+    }
+}
+
+impl fmt::Display for ShortDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ShortDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

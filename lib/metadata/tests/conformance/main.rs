@@ -1,0 +1,65 @@
+//! One suite for all stores: each rule of the trait is one function, run against each store.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bounds;
+mod fixtures;
+mod reading;
+mod rules;
+mod together;
+mod waiting;
+
+/// Runs every function of the suite against one store.
+macro_rules! suite {
+    ($store:ident: $($group:ident::$rule:ident)*) => {
+        mod $store {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    let host = crate::fixtures::$store::Host::start().await;
+                    crate::$group::$rule(host.stores()).await;
+                    host.stop().await;
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! suites {
+    ($($rules:tt)*) => {
+        suite!(sqlite: $($rules)*);
+    };
+}
+
+suites! {
+    rules::a_log_is_opened_once
+    rules::an_unknown_broadcast_is_not_found
+    rules::a_format_counts_once_for_each_rendition
+    rules::a_segment_is_stored_once
+    rules::safe_is_always_appended
+    rules::what_was_abandoned_is_refused
+    rules::abandoning_keeps_what_is_stored
+    rules::a_long_stretch_is_abandoned_at_once
+    rules::pausing_twice_is_pausing_once
+    rules::a_broadcast_ends_once
+    rules::nothing_is_stored_beyond_the_end
+    rules::the_first_mapping_of_a_playlist_counts
+    rules::a_commit_is_applied_in_order
+    rules::a_stale_commit_appends_nothing
+    rules::broadcasts_do_not_mix
+    bounds::out_of_bounds_events_are_refused
+    bounds::a_commit_has_a_largest_size
+    bounds::a_log_has_a_longest_length
+    bounds::the_largest_numbers_are_kept
+    reading::every_event_reads_back_as_it_was_written
+    reading::a_log_is_read_in_pages
+    reading::broadcasts_are_listed_newest_first
+    reading::times_never_go_back
+    together::the_same_segment_from_many_is_stored_once
+    together::commits_of_many_make_one_log
+    waiting::a_waiter_gets_what_another_commits
+    waiting::a_waiter_gets_at_once_what_is_there
+    waiting::every_waiter_is_woken
+    waiting::waiting_for_an_unknown_broadcast_fails
+    waiting::a_waiter_that_gives_up_harms_nobody
+}

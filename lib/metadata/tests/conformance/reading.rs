@@ -1,0 +1,80 @@
+//! Reading and listing.
+
+use broadcast::{Event, EventIndex};
+use headwater_metadata::{LIST_MAX, READ_MAX};
+
+use crate::fixtures::*;
+
+pub(crate) async fn every_event_reads_back_as_it_was_written(Stores { one, other }: Stores) {
+    open(&one).await;
+    let events = [
+        format("main", 1),
+        stored(0),
+        safe(0, 0),
+        Event::Paused,
+        Event::Resumed,
+        abandoned(1, 1),
+        Event::EndHinted,
+        mapped("a.m3u8", "main"),
+        ended(&[("main", Some(1)), ("audio", None)]),
+    ];
+    let outcomes = commit(&one, &events).await;
+    let log = log(&other).await;
+    assert_whole(&log);
+    assert_eq!(log[0].event, Event::Opened(opened()));
+    assert_eq!(log[1..].iter().map(|entry| entry.event.clone()).collect::<Vec<_>>(), events);
+    for (outcome, entry) in outcomes.into_iter().zip(&log[1..]) {
+        assert_eq!(outcome, headwater_metadata::Outcome::Appended { index: entry.index, at: entry.at });
+    }
+}
+
+pub(crate) async fn a_log_is_read_in_pages(Stores { one, .. }: Stores) {
+    open(&one).await;
+    for first in (0..11_000).step_by(1_000) {
+        commit(&one, &(first..first + 1_000).map(stored).collect::<Vec<_>>()).await;
+    }
+    let cases = [
+        (0, 1, 0..1),
+        (0, 3, 0..3),
+        (5, 3, 5..8),
+        (10_999, 9, 10_999..11_001),
+        (11_001, 9, 0..0),
+        (u64::MAX, 9, 0..0),
+        (7, 0, 0..0),
+        (1, usize::MAX, 1..1 + READ_MAX as u64),
+    ];
+    for (from, max, expected) in cases {
+        let entries = one.read(id(0), EventIndex(from), max).await.unwrap();
+        let indexes = entries.iter().map(|entry| entry.index.0).collect::<Vec<_>>();
+        assert_eq!(indexes, expected.collect::<Vec<_>>(), "from {from}, at most {max}");
+    }
+    assert_whole(&log(&one).await);
+}
+
+pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other }: Stores) {
+    let count = LIST_MAX as u64 + 2;
+    // Not in their order.
+    for n in 0..count {
+        one.open(id(n * 7 % count), &opened()).await.unwrap();
+    }
+    let newest = |range: std::ops::Range<u64>| range.rev().map(id).collect::<Vec<_>>();
+    assert_eq!(other.list(None, 3).await.unwrap(), newest(count - 3..count));
+    assert_eq!(other.list(Some(id(count - 3)), 2).await.unwrap(), newest(count - 5..count - 3));
+    assert_eq!(other.list(Some(id(1)), 9).await.unwrap(), newest(0..1));
+    assert_eq!(other.list(Some(id(0)), 9).await.unwrap(), []);
+    assert_eq!(other.list(None, 0).await.unwrap(), []);
+    assert_eq!(other.list(None, usize::MAX).await.unwrap(), newest(2..count));
+}
+
+pub(crate) async fn times_never_go_back(Stores { one, other }: Stores) {
+    let before = one.now().await.unwrap();
+    open(&one).await;
+    for seq in 0..50 {
+        let store = if seq % 2 == 0 { &one } else { &other };
+        commit(store, &[stored(seq), safe(seq, seq)]).await;
+    }
+    let after = other.now().await.unwrap();
+    let log = log(&one).await;
+    assert_whole(&log);
+    assert!(before <= log[0].at && log[100].at <= after, "{before:?}, {:?}, {:?}, {after:?}", log[0].at, log[100].at);
+}
