@@ -7,11 +7,13 @@
 
 mod batch;
 mod error;
+mod follow;
 mod sqlite;
 mod store;
 mod watches;
 
 pub use batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
 pub use error::{Fault, MetadataError};
+pub use follow::{Broadcasts, Followed};
 pub use sqlite::{Sqlite, SqliteError};
 pub use store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX, ShortDigest};
