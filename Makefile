@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 SAY = @echo "==>"
 CARGO_DENY = 0.20.2
 BIN = $(or $(CARGO_TARGET_DIR),target)/release/headwater
-WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell find web/src -type f)
+WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell find web/src -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
