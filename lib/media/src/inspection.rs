@@ -17,10 +17,12 @@ pub struct Inspection {
     /// next segment of the same rendition. How long a last MPEG-TS video frame is shown is not written anywhere: it
     /// is taken to be the median of the frames before. Zero if there is only one frame and nothing tells its length.
     pub duration: MediaDuration,
-    /// The first frame of the leading track can be decoded without what came before.
+    /// The first frame of the leading track can be decoded without what came before: it is a keyframe, and in MPEG-TS
+    /// it comes with its parameter sets.
     pub keyframe_start: bool,
     /// Where else the bytes can be split so that each part stands alone, in order; at most `CUTS_MAX`.
     pub cuts: Vec<Cut>,
+    /// Only comparable if [`Inspection::describes_every_track`].
     pub parameters: ParametersDigest,
 }
 
@@ -28,6 +30,14 @@ impl Inspection {
     /// The CODECS attribute (RFC 8216bis 4.4.6.2): what is known of the tracks' codecs, each once, comma-separated.
     pub fn codecs(&self) -> String {
         codecs(&self.tracks)
+    }
+
+    /// Every audio and video track's format is known from this segment. If not, as in a last segment whose audio has
+    /// ended or in one without parameter sets, codecs and parameters are those of its neighbours in the rendition,
+    /// and there is no discontinuity because they are not repeated.
+    pub fn describes_every_track(&self) -> bool {
+        let unknown = |track: &Track| matches!(track.kind, TrackKind::Video(None) | TrackKind::Audio(None));
+        !self.tracks.iter().any(unknown)
     }
 
     /// The resolution of the first video track.

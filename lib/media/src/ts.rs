@@ -181,7 +181,11 @@ impl Packets {
             self.streams.push(stream);
         }
         let find = |wanted: fn(&Stream) -> bool| self.streams.iter().position(wanted);
-        self.leading = find(Stream::is_video).or_else(|| find(Stream::is_audio));
+        let leading = find(Stream::is_video).or_else(|| find(Stream::is_audio));
+        if leading != self.leading {
+            self.leading = leading;
+            self.cuts.clear();
+        }
         Ok(())
     }
 

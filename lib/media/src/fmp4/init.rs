@@ -166,8 +166,9 @@ impl Movie {
 
 impl MovieTrack {
     fn edit_offset(&self, movie_timescale: u32) -> i64 {
+        let movie_timescale = u128::from(movie_timescale.max(1));
         let empty = u128::from(self.edits.empty) * u128::from(self.timescale.get());
-        let empty = i64::try_from(empty / u128::from(movie_timescale.max(1))).unwrap_or(i64::MAX);
+        let empty = i64::try_from((empty + movie_timescale / 2) / movie_timescale).unwrap_or(i64::MAX);
         self.edits.media_time.saturating_sub(empty)
     }
 }

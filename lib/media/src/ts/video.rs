@@ -56,6 +56,8 @@ pub(super) struct Video {
 struct Frame {
     time: Option<i64>,
     access: Access,
+    /// It comes with a sequence parameter set, without which a decoder cannot start.
+    is_described: bool,
     settled: bool,
     head: Vec<u8>,
     /// Where the current NAL unit starts in `head`.
@@ -66,7 +68,15 @@ struct Frame {
 
 impl Video {
     pub(super) fn new(codec: VideoCodec) -> Self {
-        let frame = Frame { time: None, access: Access::None, settled: true, head: Vec::new(), nal: None, searched: 0 };
+        let frame = Frame {
+            time: None,
+            access: Access::None,
+            is_described: false,
+            settled: true,
+            head: Vec::new(),
+            nal: None,
+            searched: 0,
+        };
         Self {
             codec,
             format: None,
@@ -88,6 +98,7 @@ impl Video {
         self.times.extend(time);
         self.frame.time = time;
         self.frame.access = Access::None;
+        self.frame.is_described = false;
         self.frame.settled = false;
         self.frame.head.clear();
         self.frame.nal = None;
@@ -178,6 +189,7 @@ impl Video {
     fn parameter_set(&mut self, start: usize, end: usize, parse: Option<SpsParser>) {
         let nal = trim(&self.frame.head[start..end]);
         let digest = Digester::new().bytes(nal).value();
+        self.frame.is_described |= parse.is_some();
         if self.parameter_sets.contains(&digest) || self.parameter_sets.len() == PARAMETER_SETS_MAX {
             return;
         }
@@ -192,6 +204,9 @@ impl Video {
     fn settle(&mut self) {
         if !self.frame.settled {
             self.frame.settled = true;
+            if !self.frame.is_described {
+                self.frame.access = Access::None;
+            }
             self.first_access.get_or_insert(self.frame.access);
         }
     }
