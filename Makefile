@@ -68,12 +68,12 @@ web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	$(SAY) "Installing what the web pages are built with (about 20 seconds)"
-	@npm ci --prefix web --silent
+	@npm ci --prefix web --loglevel error
 	@touch $@
 
 tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 	$(SAY) "Installing the tests' browser tools (about 10 seconds)"
-	@npm ci --prefix tests/browser --silent
+	@npm ci --prefix tests/browser --loglevel error
 	@touch $@
 
 # Without optimisation it is built in half the time, and still answers in a second.
