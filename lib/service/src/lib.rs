@@ -23,5 +23,5 @@ pub use health::{Component, Health, Readiness};
 pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
-pub use tasks::Tasks;
+pub use tasks::{Blocking, Tasks};
 pub use telemetry::{LogFormat, TelemetryError, init_telemetry};

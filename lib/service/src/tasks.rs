@@ -36,9 +36,7 @@ impl Tasks {
     }
 
     /// Runs `work` on a thread where it may block. It starts at once, and ends even if nobody waits for its answer.
-    pub fn blocking<T: Send + 'static>(
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = T> + Send + Unpin + 'static {
+    pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
         Blocking(tokio::task::spawn_blocking(work))
     }
 
@@ -65,8 +63,10 @@ impl Tasks {
     }
 }
 
-/// The answer of a borrowed thread.
-struct Blocking<T>(JoinHandle<T>);
+/// The answer of a borrowed thread, see [`Tasks::blocking`]. A panic there is a panic here.
+#[derive(Debug)]
+#[must_use = "an error would be lost"]
+pub struct Blocking<T>(JoinHandle<T>);
 
 impl<T> Future for Blocking<T> {
     type Output = T;
@@ -110,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn blocking_work_starts_before_anybody_waits() {
         let (done, finished) = tokio::sync::oneshot::channel();
-        drop(Tasks::blocking(move || done.send(7)));
+        let _nobody_waits = Tasks::blocking(move || done.send(7));
         assert_eq!(finished.await, Ok(7));
     }
 }

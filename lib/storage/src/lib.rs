@@ -1,1 +1,42 @@
-//! Segment bytes under self-describing keys.
+//! Segment bytes under self-describing keys ([`broadcast::Key`]): one interface, [`Store`], for every tier.
+//!
+//! [`LocalStore`] keeps them in a directory of this machine. It is the one that makes a segment durable before it is
+//! acknowledged, so it has a way in that other tiers have not: [`LocalStore::upload`] takes bytes while they are still
+//! being received and verified, and [parked](Upload::park) uploads are durable before they have a key.
+//!
+//! # Crash safety of the local tier
+//!
+//! ```text
+//! DIR/lock                              held by the one process that uses DIR
+//! DIR/incoming/{opened}-{n}             being received; never acknowledged; removed at the next start
+//! DIR/parked/{broadcast}/{name}         durable and acknowledged, without a key as yet
+//! DIR/segments/{key}                    durable under its key
+//! ```
+//!
+//! A commit does these steps in this order. The power may fail between any two.
+//!
+//! | step | what holds after it |
+//! |---|---|
+//! | write the file in `incoming/` | nothing was said; the next start removes it |
+//! | `fdatasync` of the file | the same, and from here on its content is whole |
+//! | make the key's directories | the same; an empty directory means nothing |
+//! | `rename` to the key | the key has the whole file, or nothing, never a part |
+//! | `fsync` of new directories' parents, then of the directory | the key has the whole file for ever: `Ok` |
+//!
+//! So whatever is found in `segments/` or `parked/` is whole. Some of it may never have been acknowledged: the
+//! start-up scan takes it in all the same. Parking does the same steps with another destination. Adopting a parked
+//! file renames it; both directories are synced, the destination first.
+//!
+//! A file whose sync failed is never acknowledged nor synced again (Linux reports a write error once): it is removed,
+//! and the sender sends it again.
+
+mod blob;
+mod disk;
+mod error;
+mod local;
+mod store;
+
+pub use blob::Blob;
+pub use error::{OpenError, StoreError};
+pub use local::{LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
+pub use store::{Listed, Listing, Named, Store};

@@ -1,0 +1,50 @@
+//! What can go wrong with a store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a store did not do what it was asked. Nobody's request is at fault, except for [`NotFound`](Self::NotFound).
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is nothing under this key")]
+    NotFound,
+    /// The quota or the disk is used up. Sizes in bytes.
+    #[error("the store is full: {needed} bytes needed, {available} available")]
+    Full { needed: u64, available: u64 },
+    #[error("{uploads_max} uploads are open already")]
+    Busy { uploads_max: usize },
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later, when there is room or the disk works again.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::NotFound)
+    }
+
+    pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { operation, path: path.to_owned(), source }
+    }
+
+    /// Whether a name that was to be used is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.kind() == Some(io::ErrorKind::NotFound)
+    }
+
+    pub(crate) fn kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+}
+
+/// Why a directory cannot be used as a store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{} is used by another process{}", dir.display(), pid.map(|pid| format!(", pid {pid}")).unwrap_or_default())]
+    Locked { dir: PathBuf, pid: Option<u64> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,132 @@
+//! Directories that must outlive a power cut: which are durable themselves, and syncs of one that many wait for.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::disk::Disk;
+use crate::error::StoreError;
+
+/// How many durable directories are remembered. One that was forgotten costs syncs, no more.
+const DURABLE_MAX: usize = 10_000;
+
+/// The directories under `root`, which is durable itself.
+#[derive(Debug)]
+pub(super) struct Directories {
+    root: PathBuf,
+    disk: Disk,
+    /// Directories whose names are durable, all the way up. A name leaves the set before or with the directory.
+    durable: Mutex<HashSet<PathBuf>>,
+    rounds: Mutex<HashMap<PathBuf, Rounds>>,
+    round_ended: Condvar,
+}
+
+/// Syncs of one directory. One round serves everybody who came before it began.
+#[derive(Debug, Default)]
+struct Rounds {
+    begun: u64,
+    done: u64,
+    running: bool,
+    waiting: usize,
+}
+
+impl Directories {
+    pub(super) fn new(root: PathBuf, disk: Disk) -> Self {
+        Self { root, disk, durable: Mutex::default(), rounds: Mutex::default(), round_ended: Condvar::new() }
+    }
+
+    /// Makes `dir` and what is missing above it. They are not durable yet.
+    pub(super) fn make(&self, dir: &Path) -> Result<(), StoreError> {
+        // Held throughout, so that nobody takes the new directory for the durable one that it replaces.
+        let mut durable = lock(&self.durable);
+        for dir in self.way_to(dir) {
+            if self.disk.make_dir(dir)? {
+                durable.remove(dir);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is in `dir` now, and the way to it, durable.
+    pub(super) fn sync(&self, dir: &Path) -> Result<(), StoreError> {
+        for dir in self.way_to(dir) {
+            if !lock(&self.durable).contains(dir) {
+                self.sync_round(dir.parent().expect("a directory under the root has a parent"))?;
+                let mut durable = lock(&self.durable);
+                if durable.len() >= DURABLE_MAX {
+                    durable.clear();
+                }
+                durable.insert(dir.to_owned());
+            }
+        }
+        self.sync_round(dir)
+    }
+
+    /// Removes `dir`, and what is above it, as far as they are empty. What is directly under the root stays.
+    pub(super) fn prune(&self, dir: &Path) -> Result<(), StoreError> {
+        let mut durable = lock(&self.durable);
+        let mut ways: Vec<&Path> = self.way_to(dir).skip(1).collect();
+        while let Some(dir) = ways.pop() {
+            if !self.disk.remove_dir_if_empty(dir)? {
+                break;
+            }
+            durable.remove(dir);
+        }
+        Ok(())
+    }
+
+    /// The directories below the root on the way to `dir`, `dir` last.
+    fn way_to<'a>(&self, dir: &'a Path) -> impl Iterator<Item = &'a Path> + use<'a> {
+        let mut way: Vec<&Path> = dir.ancestors().take_while(|dir| *dir != self.root).collect();
+        way.reverse();
+        way.into_iter()
+    }
+
+    fn sync_round(&self, dir: &Path) -> Result<(), StoreError> {
+        let mut rounds = lock(&self.rounds);
+        let mine = rounds.entry(dir.to_owned()).or_default();
+        mine.waiting += 1;
+        // The running round may have looked before our change was there.
+        let wanted = mine.begun + 1;
+        let result = loop {
+            let mine = rounds.entry(dir.to_owned()).or_default();
+            if mine.done >= wanted {
+                break Ok(());
+            }
+            if mine.running {
+                rounds = self.round_ended.wait(rounds).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            mine.begun += 1;
+            mine.running = true;
+            drop(rounds);
+            let synced = self.disk.sync_dir(dir);
+            rounds = lock(&self.rounds);
+            let mine = rounds.entry(dir.to_owned()).or_default();
+            mine.running = false;
+            if synced.is_ok() {
+                mine.done = mine.begun;
+            }
+            self.round_ended.notify_all();
+            if synced.is_err() {
+                break synced;
+            }
+        };
+        leave(&mut rounds, dir);
+        result
+    }
+}
+
+fn leave(rounds: &mut HashMap<PathBuf, Rounds>, dir: &Path) {
+    if let Some(mine) = rounds.get_mut(dir) {
+        mine.waiting -= 1;
+        if mine.waiting == 0 {
+            rounds.remove(dir);
+        }
+    }
+}
+
+/// A panic elsewhere leaves at most a directory out, which costs a sync.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
