@@ -237,6 +237,30 @@ fn fmp4_fragments_are_cut_apart() {
 }
 
 #[test]
+fn init_sections_with_other_parameters_have_other_digests() {
+    let good = init();
+    let parameters = |bytes: &[u8]| InitSection::parse(bytes).unwrap().parameters();
+    let changed = |kind: &[u8; 4], at: usize| {
+        let mut changed = good.clone();
+        changed[good.windows(4).position(|window| window == kind).unwrap() + at] ^= 1;
+        parameters(&changed)
+    };
+    for (name, kind, at) in [
+        ("track id", b"tkhd", 19),
+        ("rotation", b"tkhd", 45),
+        ("timescale", b"mdhd", 19),
+        ("width", b"avc1", 29),
+        ("parameter set", b"avcC", 20),
+        ("pixel shape", b"pasp", 7),
+    ] {
+        assert_ne!(changed(kind, at), parameters(&good), "{name}");
+    }
+    for (name, kind, at) in [("creation time", b"mvhd", 11), ("bit rate", b"btrt", 15)] {
+        assert_eq!(changed(kind, at), parameters(&good), "{name}");
+    }
+}
+
+#[test]
 fn init_errors_say_what_and_where() {
     use headwater_media::FourCc;
     let good = init();

@@ -64,7 +64,8 @@ impl InitSection {
         &self.tracks
     }
 
-    /// Equal for init sections that describe the same tracks with the same decoder configuration.
+    /// Segments of init sections with equal digests can be played with either: tracks, decoder configuration, placement
+    /// of the picture, timescales, edit list and defaults are the same.
     pub fn parameters(&self) -> ParametersDigest {
         self.parameters
     }
@@ -119,10 +120,14 @@ struct Movie {
 
 struct MovieTrack {
     id: u32,
+    placement: Placement,
     timescale: NonZeroU32,
     entry: SampleEntry,
     edits: Edits,
 }
+
+/// The end of `tkhd`: the matrix, which says how the picture is turned, and the size to show it in.
+type Placement = [u8; 44];
 
 /// The two edits that matter: nothing for a while, then the media from some time on.
 #[derive(Clone, Copy, Default)]
@@ -145,6 +150,11 @@ impl Movie {
             }
             digester.number(u64::from(track.id)).number(u64::from(track.timescale.get()));
             track.entry.digest(&mut digester);
+            let edit_offset = track.edit_offset(self.timescale);
+            let own = defaults.iter().find(|(id, _)| *id == track.id);
+            let defaults = own.map(|(_, found)| *found).unwrap_or_default();
+            digester.bytes(&track.placement).number(edit_offset.cast_unsigned());
+            digester.number(u64::from(defaults.duration)).number(u64::from(defaults.flags));
             tracks.push(InitTrack {
                 track: Track {
                     id: track.id,
@@ -153,8 +163,8 @@ impl Movie {
                     frame_rate: None,
                 },
                 timescale: track.timescale,
-                defaults: defaults.iter().find(|(id, _)| *id == track.id).map(|(_, found)| *found).unwrap_or_default(),
-                edit_offset: track.edit_offset(self.timescale),
+                defaults,
+                edit_offset,
             });
         }
         if tracks.iter().all(|entry| entry.track.kind == TrackKind::Other) {
@@ -223,28 +233,28 @@ fn parse_track_extends(body: &[u8]) -> Option<(u32, SampleDefaults)> {
 }
 
 fn parse_track(trak: &Mp4Box<'_>) -> Result<MovieTrack, InitError> {
-    let mut id = None;
+    let mut header = None;
     let mut media = None;
     let mut edits = Edits::default();
     for found in trak.children(0) {
         let found = found?;
         match &found.kind {
-            b"tkhd" => id = Some(found.complete(parse_track_id(found.body))?),
+            b"tkhd" => header = Some(found.complete(parse_track_header(found.body))?),
             b"mdia" => media = Some(parse_media(&found)?),
             b"edts" => edits = parse_edits(&found)?,
             _ => {}
         }
     }
-    let id = trak.complete(id)?;
+    let (id, placement) = trak.complete(header)?;
     let (timescale, entry) = trak.complete(media)?;
-    Ok(MovieTrack { id, timescale, entry, edits })
+    Ok(MovieTrack { id, placement, timescale, entry, edits })
 }
 
-fn parse_track_id(body: &[u8]) -> Option<u32> {
+fn parse_track_header(body: &[u8]) -> Option<(u32, Placement)> {
     let mut reader = Reader::new(body);
     let (version, _) = version_and_flags(&mut reader)?;
     reader.skip(if version == 1 { 16 } else { 8 })?; // creation and modification time
-    reader.u32()
+    Some((reader.u32()?, *reader.rest().last_chunk()?))
 }
 
 fn parse_edits(edts: &Mp4Box<'_>) -> Result<Edits, InitError> {

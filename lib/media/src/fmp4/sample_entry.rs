@@ -24,14 +24,13 @@ type AudioParser = fn(&[u8], AudioFormat) -> Option<(String, AudioFormat)>;
 pub(super) struct SampleEntry {
     pub(super) kind: TrackKind,
     pub(super) codec: Option<String>,
-    name: FourCc,
-    /// The decoder configuration as it stands.
-    configuration: Vec<u8>,
+    /// Of the entry's name and the boxes in it.
+    boxes: u64,
 }
 
 impl SampleEntry {
     pub(super) fn digest(&self, digester: &mut Digester) {
-        digester.bytes(&self.name.0).bytes(&self.configuration);
+        digester.number(self.boxes);
         match self.kind {
             TrackKind::Video(Some(Resolution { width, height })) => {
                 digester.number(u64::from(width)).number(u64::from(height));
@@ -56,7 +55,7 @@ pub(super) fn parse(description: &Mp4Box<'_>, handler: [u8; 4]) -> Result<Sample
 }
 
 fn other(entry: &Mp4Box<'_>) -> SampleEntry {
-    SampleEntry { kind: TrackKind::Other, codec: None, name: FourCc(entry.kind), configuration: Vec::new() }
+    SampleEntry { kind: TrackKind::Other, codec: None, boxes: Digester::new().bytes(&entry.kind).value() }
 }
 
 fn parse_video(entry: &Mp4Box<'_>) -> Result<SampleEntry, BadBox> {
@@ -73,8 +72,7 @@ fn parse_video(entry: &Mp4Box<'_>) -> Result<SampleEntry, BadBox> {
     Ok(SampleEntry {
         kind: TrackKind::Video(Some(Resolution { width, height })),
         codec: Some(configuration.complete(parse(&entry.kind, configuration.body))?),
-        name: FourCc(entry.kind),
-        configuration: configuration.body.to_vec(),
+        boxes: digest_boxes(entry, entry.children(VISUAL_ENTRY_LEN)),
     })
 }
 
@@ -104,18 +102,27 @@ fn parse_audio(entry: &Mp4Box<'_>) -> Result<SampleEntry, BadBox> {
     Ok(SampleEntry {
         kind: TrackKind::Audio(Some(format)),
         codec: Some(codec),
-        name: FourCc(entry.kind),
-        configuration: stable_configuration(&entry.kind, configuration.body),
+        boxes: digest_boxes(entry, entry.children(AUDIO_ENTRY_LEN + quicktime)),
     })
 }
 
-/// The bytes of a decoder configuration that decide how to decode. `esds` has bit rates as well, which an encoder may
-/// measure anew; of it the codec string and format are all that matters.
-fn stable_configuration(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
-    match name {
-        b"mp4a" => specific_config(body).map(|(kind, config)| [&[kind], config].concat()).unwrap_or_default(),
-        _ => body.to_vec(),
+/// Of everything in the entry that decides how to decode or show: decoder configuration, pixel shape, colours. Not of
+/// bit rates, which an encoder may measure anew.
+fn digest_boxes(entry: &Mp4Box<'_>, children: Boxes<'_>) -> u64 {
+    let mut digester = Digester::new();
+    digester.bytes(&entry.kind);
+    for child in children.map_while(Result::ok) {
+        match (&child.kind, specific_config(child.body)) {
+            (b"btrt", _) => {}
+            (b"esds", Some((object_type, config))) => {
+                digester.number(u64::from(object_type)).bytes(config);
+            }
+            _ => {
+                digester.bytes(&child.kind).bytes(child.body);
+            }
+        }
     }
+    digester.value()
 }
 
 fn find<'a>(boxes: Boxes<'a>, kind: &[u8; 4]) -> Result<Option<Mp4Box<'a>>, BadBox> {

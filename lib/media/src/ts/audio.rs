@@ -39,8 +39,8 @@ pub(super) struct Audio {
     /// A header whose rest is in the next packet.
     head: [u8; HEADER_LEN_MAX],
     head_len: usize,
-    /// That header began in the PES packet before.
-    head_is_older: bool,
+    /// The timestamp of a PES packet that started within that header, for the frame after.
+    queued: Option<i64>,
 }
 
 impl Audio {
@@ -57,7 +57,7 @@ impl Audio {
             skip: 0,
             head: [0; HEADER_LEN_MAX],
             head_len: 0,
-            head_is_older: false,
+            queued: None,
         }
     }
 
@@ -67,10 +67,8 @@ impl Audio {
             return Err(TooManyFrames);
         }
         self.packets += 1;
-        self.head_is_older = self.head_len > 0;
-        if time.is_some() {
-            self.pending = time;
-        }
+        let slot = if self.head_len > 0 { &mut self.queued } else { &mut self.pending };
+        *slot = time.or(*slot);
         Ok(())
     }
 
@@ -112,18 +110,21 @@ impl Audio {
                 }
                 Parsed::Short => {}
                 Parsed::Frame(frame) => {
-                    self.head_len = 0;
-                    let later = if self.head_is_older { self.pending.take() } else { None };
                     self.frame(frame);
-                    self.pending = self.pending.or(later);
+                    self.end_split_header();
                     // The frame began `before - at` bytes before this payload.
                     self.skip = frame.len.saturating_sub(before - at);
                     return payload;
                 }
             }
         }
-        self.head_len = 0;
+        self.end_split_header();
         payload
+    }
+
+    fn end_split_header(&mut self) {
+        self.head_len = 0;
+        self.pending = self.queued.take().or(self.pending);
     }
 
     fn parse(&self, bytes: &[u8]) -> Parsed {
@@ -162,5 +163,58 @@ impl Audio {
 
     pub(super) fn span(&self) -> Option<Span> {
         Some(Span { first: self.first?, end: self.end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+
+    const SAMPLE_RATE: i64 = 48_000;
+
+    /// AAC in ADTS of 1024 samples a frame, with payload that looks like headers.
+    fn adts(payload_lens: &[usize]) -> Vec<u8> {
+        payload_lens
+            .iter()
+            .flat_map(|payload_len| {
+                let len = payload_len + 7;
+                let header =
+                    [0xff, 0xf1, 0x4c, 0x80 | (len >> 11) as u8, (len >> 3) as u8, (len << 5) as u8 | 0x1f, 0xfc];
+                header.into_iter().chain([0xff].into_iter().cycle().take(*payload_len))
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+        /// Transport packets and PES packets may end anywhere in a frame, and in its header.
+        #[test]
+        fn frames_may_lie_across_packets(
+            payload_lens in prop::collection::vec(0..400_usize, 1..30),
+            packet_len in 1..200_usize,
+            packets_per_pes in 1..5_usize,
+        ) {
+            let bytes = adts(&payload_lens);
+            let starts: Vec<usize> = payload_lens.iter().scan(0, |next, len| {
+                let start = *next;
+                *next += len + 7;
+                Some(start)
+            }).collect();
+            let time = |frame: usize| frame as i64 * 1024 * i64::from(TICKS_PER_SECOND) / SAMPLE_RATE;
+            let mut audio = Audio::new(AudioCodec::Adts);
+            for (at, packet) in bytes.chunks(packet_len).enumerate() {
+                if at % packets_per_pes == 0 {
+                    let range = at * packet_len..(at + packets_per_pes) * packet_len;
+                    let first = starts.iter().position(|start| range.contains(start));
+                    audio.start(first.map(time)).unwrap();
+                }
+                audio.feed(packet);
+            }
+            prop_assert_eq!(audio.span(), Some(Span { first: 0, end: time(payload_lens.len()) }));
+        }
     }
 }

@@ -74,6 +74,8 @@ clips! {
     ts_opus: Clip::ts(&[&["-vn", "-c:a", "libopus"]]), Expected { codecs: &["opus"], ..USUAL };
     ts_clock_wraps: Clip::ts(&[H264, &["-bf", "2"], AAC, &["-output_ts_offset", "95440.8"]]), USUAL;
     ts_hevc: Clip::ts(&[HEVC, AAC]), Expected { codecs: &["hvc1.1.6.L60.90", "mp4a.40.2"], ..USUAL };
+    ts_hevc_10_bit_odd_size: Clip::ts(&[HEVC, &["-pix_fmt", "yuv420p10le", "-s", "322x182", "-an"]]),
+        Expected { codecs: &["hvc1.2.4.L60.90"], ..USUAL };
     fmp4_b_frames: Clip::fmp4(&[H264, &["-bf", "3"], AAC]), USUAL;
     fmp4_variable_rate: Clip::fmp4(&[&["-vf", "select=not(eq(mod(n\\,7)\\,3))", "-vsync", "vfr"], H264, AAC]),
         Expected { tiling: 3_600, ..USUAL };
