@@ -89,6 +89,8 @@ pub enum InspectError {
     NoPmt,
     #[error("no fragment (moof)")]
     NoFragment,
+    #[error("fragment at byte {offset} has no media (mdat)")]
+    NoMedia { offset: u64 },
     #[error("no audio or video track")]
     NoTracks,
     #[error("no audio or video frame has a timestamp")]

@@ -215,6 +215,7 @@ fn fmp4_errors_say_what_and_where() {
         ),
         ("moof too long", long, InspectError::MoofTooLong { len: MOOF_LEN_MAX + 1, offset: 0 }),
         ("frames", fragment(0, FRAMES_MAX as u32 + 1), InspectError::TooManyFrames { track: 1, offset: 56 }),
+        ("no mdat", good[..good.len() - 13].to_vec(), InspectError::NoMedia { offset: 0 }),
         ("no samples", fragment(0, 0), InspectError::NoTimestamps),
     ];
     for (name, bytes, error) in cases {

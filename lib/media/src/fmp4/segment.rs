@@ -20,8 +20,7 @@ pub(crate) struct Fragments {
     offset: u64,
     /// Where the boxes start that belong to the next fragment: after the last `mdat`.
     chunk_start: Option<u64>,
-    /// There was a `moof`.
-    fragments: usize,
+    last_fragment: LastFragment,
     tracks: Vec<TrackState>,
     leading: Option<usize>,
     cuts: Vec<(u64, i128)>,
@@ -36,6 +35,16 @@ enum State {
     Skip { offset: u64, left: u64 },
     SkipToEnd,
     Gather { offset: u64, len: usize, bytes: Vec<u8> },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum LastFragment {
+    None,
+    /// The `moof` at `offset` has come, its `mdat` has not.
+    AwaitsMedia {
+        offset: u64,
+    },
+    Complete,
 }
 
 const NO_HEADER: State = State::Header { bytes: [0; LARGE_HEADER_LEN], len: 0 };
@@ -63,7 +72,7 @@ impl Fragments {
             state: NO_HEADER,
             offset: 0,
             chunk_start: None,
-            fragments: 0,
+            last_fragment: LastFragment::None,
             leading: find(Track::is_video).or_else(|| find(Track::is_audio)),
             tracks,
             cuts: Vec::new(),
@@ -121,7 +130,12 @@ impl Fragments {
             (_, BoxSize::Bytes(len)) => State::Skip { offset, left: len - header.header_len as u64 },
         };
         match &kind.0 {
-            b"mdat" => self.chunk_start = None,
+            b"mdat" => {
+                self.chunk_start = None;
+                if let LastFragment::AwaitsMedia { .. } = self.last_fragment {
+                    self.last_fragment = LastFragment::Complete;
+                }
+            }
             _ => _ = self.chunk_start.get_or_insert(offset),
         }
         // Boxes without contents do not wait for more bytes.
@@ -164,7 +178,7 @@ impl Fragments {
     /// Reads a whole `moof`.
     fn fragment(&mut self, body: &[u8], offset: u64, header_len: usize) -> Result<(), InspectError> {
         let start = self.chunk_start.unwrap_or(offset);
-        self.fragments += 1;
+        self.last_fragment = LastFragment::AwaitsMedia { offset };
         for found in Boxes::new(body, offset + header_len as u64) {
             let found = found?;
             if &found.kind == b"traf" {
@@ -249,8 +263,11 @@ impl Fragments {
         let truncated = |offset, missing| Err(InspectError::Truncated { offset, missing });
         match &self.state {
             State::Header { len: 0, .. } if self.offset == 0 => Err(InspectError::Empty),
-            State::Header { len: 0, .. } | State::SkipToEnd if self.fragments == 0 => Err(InspectError::NoFragment),
-            State::Header { len: 0, .. } | State::SkipToEnd => Ok(()),
+            State::Header { len: 0, .. } | State::SkipToEnd => match self.last_fragment {
+                LastFragment::None => Err(InspectError::NoFragment),
+                LastFragment::AwaitsMedia { offset } => Err(InspectError::NoMedia { offset }),
+                LastFragment::Complete => Ok(()),
+            },
             State::Header { len, .. } => {
                 truncated(self.offset - *len as u64, super::boxes::HEADER_LEN.saturating_sub(*len).max(1) as u64)
             }
