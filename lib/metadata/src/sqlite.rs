@@ -10,6 +10,7 @@ mod schema;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime};
@@ -32,14 +33,14 @@ pub struct Sqlite {
     clock: Clock,
     readers: Readers,
     writer: Writer,
-    watches: Watches,
+    watches: Arc<Watches>,
 }
 
 impl Sqlite {
     /// Opens the file at `path`, or makes it; its directory must be there. It stays locked against other processes,
     /// and against a second [`Sqlite`] in this one, until [`shutdown`](Self::shutdown).
     pub async fn open(path: &Path, limits: Limits, clock: Clock) -> Result<Self, SqliteError> {
-        let (owned, watches) = (path.to_path_buf(), Watches::default());
+        let (owned, watches) = (path.to_path_buf(), Arc::new(Watches::always_heard()));
         let file = Tasks::blocking(move || schema::open(&owned)).await?;
         Ok(Self {
             readers: Readers::new(path.to_path_buf()),

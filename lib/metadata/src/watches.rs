@@ -5,37 +5,89 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast::BroadcastId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// All waiters of one store.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Watches(Arc<Mutex<HashMap<BroadcastId, Waiters>>>);
+///
+/// A broadcast is heard while everything appended to it is certain to wake its waiters. Where commits are made in this
+/// process that is always; where a server must be asked to tell of them, only from then on.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    broadcasts: Mutex<HashMap<BroadcastId, Waiters>>,
+    always_heard: bool,
+    /// Somebody waits for a broadcast that is not heard.
+    unheard: Notify,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiters {
     count: usize,
-    wake: watch::Sender<()>,
+    /// Whether the broadcast is heard; seen to change, though it may not, when something was appended.
+    heard: watch::Sender<bool>,
 }
 
 impl Watches {
-    /// Joins the waiters of `id`: what is appended from here on wakes it.
-    pub(crate) fn watch(&self, id: BroadcastId) -> Watch {
-        let mut watches = self.lock();
-        let waiters = watches.entry(id).or_default();
+    /// Every commit is told by [`wake`](Self::wake).
+    pub(crate) fn always_heard() -> Self {
+        Self { broadcasts: Mutex::default(), always_heard: true, unheard: Notify::new() }
+    }
+
+    /// A broadcast is not heard until [`set_heard`](Self::set_heard) says so.
+    pub(crate) fn unheard_at_first() -> Self {
+        Self { always_heard: false, ..Self::always_heard() }
+    }
+
+    /// Joins the waiters of `id`.
+    pub(crate) fn watch(self: &Arc<Self>, id: BroadcastId) -> Watch {
+        let mut broadcasts = self.lock();
+        let new = || Waiters { count: 0, heard: watch::Sender::new(self.always_heard) };
+        let waiters = broadcasts.entry(id).or_insert_with(new);
         waiters.count += 1;
-        Watch { id, woken: waiters.wake.subscribe(), watches: self.clone() }
+        if !*waiters.heard.borrow() {
+            self.unheard.notify_one();
+        }
+        Watch { id, heard: waiters.heard.subscribe(), watches: self.clone() }
     }
 
     /// Something was appended to this log.
     pub(crate) fn wake(&self, id: BroadcastId) {
         if let Some(waiters) = self.lock().get(&id) {
-            waiters.wake.send_replace(());
+            waiters.heard.send_modify(|_| {});
         }
+    }
+
+    /// From here on, everything appended to this log will be told.
+    pub(crate) fn set_heard(&self, id: BroadcastId) {
+        if let Some(waiters) = self.lock().get(&id) {
+            waiters.heard.send_replace(true);
+        }
+    }
+
+    /// What is appended from here on will not be told.
+    pub(crate) fn set_all_unheard(&self) {
+        for waiters in self.lock().values() {
+            waiters.heard.send_replace(false);
+        }
+        self.unheard.notify_one();
+    }
+
+    /// Ends when there may be something in [`list_unheard`](Self::list_unheard) that was not there the last time.
+    pub(crate) async fn unheard(&self) {
+        self.unheard.notified().await;
+    }
+
+    pub(crate) fn list_unheard(&self) -> Vec<BroadcastId> {
+        let broadcasts = self.lock();
+        broadcasts.iter().filter(|(_, waiters)| !*waiters.heard.borrow()).map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn is_watched(&self, id: BroadcastId) -> bool {
+        self.lock().contains_key(&id)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BroadcastId, Waiters>> {
         // Nothing panics while it is held; if something did, the map would still be whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.broadcasts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,24 +95,32 @@ impl Watches {
 #[derive(Debug)]
 pub(crate) struct Watch {
     id: BroadcastId,
-    woken: watch::Receiver<()>,
-    watches: Watches,
+    heard: watch::Receiver<bool>,
+    watches: Arc<Watches>,
 }
 
 impl Watch {
-    /// Ends if the broadcast was woken since the last time, or when it is.
+    /// Ends when the broadcast is heard. What is appended after that will be told by [`woken`](Self::woken); what was
+    /// before must be looked for.
+    pub(crate) async fn heard(&mut self) {
+        self.heard.wait_for(|heard| *heard).await.expect(STAYS);
+    }
+
+    /// Ends if there may be something new since the last call of either, or when there is.
     pub(crate) async fn woken(&mut self) {
-        self.woken.changed().await.expect("the sender stays in the map for as long as there is a waiter");
+        self.heard.changed().await.expect(STAYS);
     }
 }
 
+const STAYS: &str = "the sender stays in the map for as long as there is a waiter";
+
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut watches = self.watches.lock();
-        if let Some(waiters) = watches.get_mut(&self.id) {
+        let mut broadcasts = self.watches.lock();
+        if let Some(waiters) = broadcasts.get_mut(&self.id) {
             waiters.count -= 1;
             if waiters.count == 0 {
-                watches.remove(&self.id);
+                broadcasts.remove(&self.id);
             }
         }
     }
@@ -70,27 +130,46 @@ impl Drop for Watch {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_wake_is_for_all_waiters_of_its_broadcast_and_is_not_lost() {
-        let (watches, id, other) = (Watches::default(), BroadcastId::new(1, 1), BroadcastId::new(1, 2));
-        let (mut first, mut second, mut stranger) = (watches.watch(id), watches.watch(id), watches.watch(other));
-        watches.wake(id);
-        first.woken().await;
-        second.woken().await;
+    /// Whether `work` ends without anything else happening.
+    async fn is_ready(work: impl Future<Output = ()>) -> bool {
         tokio::select! {
             biased;
-            () = stranger.woken() => panic!("woken by another broadcast"),
-            () = std::future::ready(()) => {}
+            () = work => true,
+            () = std::future::ready(()) => false,
         }
+    }
+
+    #[tokio::test]
+    async fn a_wake_is_for_all_waiters_of_its_broadcast_and_is_not_lost() {
+        let (watches, id, other) = (Arc::new(Watches::always_heard()), BroadcastId::new(1, 1), BroadcastId::new(1, 2));
+        let (mut first, mut second, mut stranger) = (watches.watch(id), watches.watch(id), watches.watch(other));
+        assert!(is_ready(first.heard()).await);
+        watches.wake(id);
+        assert!(is_ready(first.woken()).await && is_ready(second.woken()).await);
+        assert!(!is_ready(first.woken()).await && !is_ready(stranger.woken()).await);
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_missed_is_looked_for() {
+        let (watches, id) = (Arc::new(Watches::unheard_at_first()), BroadcastId::new(1, 1));
+        let mut watch = watches.watch(id);
+        assert!(is_ready(watches.unheard()).await);
+        assert_eq!(watches.list_unheard(), [id]);
+        assert!(!is_ready(watch.heard()).await);
+        watches.set_heard(id);
+        assert!(is_ready(watch.heard()).await && !is_ready(watch.woken()).await);
+        watches.set_all_unheard();
+        assert!(is_ready(watch.woken()).await && !is_ready(watch.heard()).await);
+        assert_eq!(watches.list_unheard(), [id]);
     }
 
     #[test]
     fn a_waiter_leaves_nothing_behind() {
-        let (watches, id) = (Watches::default(), BroadcastId::new(1, 1));
+        let (watches, id) = (Arc::new(Watches::always_heard()), BroadcastId::new(1, 1));
         let (first, second) = (watches.watch(id), watches.watch(id));
         drop(first);
-        assert_eq!(watches.lock().len(), 1);
+        assert!(watches.is_watched(id));
         drop(second);
-        assert_eq!(watches.lock().len(), 0);
+        assert!(!watches.is_watched(id));
     }
 }

@@ -1,6 +1,8 @@
 //! The one thread that writes, and the queue before it. Whatever queued up while the disk was busy becomes one
 //! transaction; nobody is answered before it is on the disk.
 
+use std::sync::Arc;
+
 use broadcast::{BroadcastId, StoreTime};
 use rusqlite::TransactionBehavior;
 use service::{Clock, Tasks};
@@ -50,7 +52,7 @@ enum Job {
 struct ShutDown;
 
 impl Writer {
-    pub(super) fn start(file: Locked, limits: Limits, clock: Clock, watches: Watches) -> Self {
+    pub(super) fn start(file: Locked, limits: Limits, clock: Clock, watches: Arc<Watches>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_LEN_MAX);
         let tasks = Tasks::new();
         let thread = Thread { file, limits, clock, watches };
@@ -94,7 +96,7 @@ struct Thread {
     file: Locked,
     limits: Limits,
     clock: Clock,
-    watches: Watches,
+    watches: Arc<Watches>,
 }
 
 impl Thread {

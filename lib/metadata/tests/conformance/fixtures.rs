@@ -47,6 +47,43 @@ pub(crate) mod sqlite {
     }
 }
 
+pub(crate) mod redis {
+    use std::sync::Arc;
+
+    use headwater_metadata::{Limits, Redis, RedisConfig};
+    use service::Clock;
+    use testkit::RedisServer;
+
+    pub(crate) struct Host {
+        one: Arc<Redis>,
+        other: Arc<Redis>,
+        _server: RedisServer,
+    }
+
+    /// A store in `server`.
+    pub(crate) fn connect(server: &RedisServer) -> Arc<Redis> {
+        let limits = Limits { log_len: super::LOG_LEN_MAX };
+        let config = RedisConfig::new(server.url().parse().unwrap());
+        Arc::new(Redis::start(&config, limits, Clock::system()).unwrap())
+    }
+
+    impl Host {
+        pub(crate) async fn start() -> Self {
+            let server = RedisServer::start();
+            Self { one: connect(&server), other: connect(&server), _server: server }
+        }
+
+        pub(crate) fn stores(&self) -> super::Stores {
+            super::Stores { one: self.one.clone(), other: self.other.clone() }
+        }
+
+        pub(crate) async fn stop(self) {
+            self.one.shutdown().await;
+            self.other.shutdown().await;
+        }
+    }
+}
+
 pub(crate) fn id(n: u64) -> BroadcastId {
     BroadcastId::new(1_790_000_000_000 + n, 7)
 }

@@ -28,6 +28,7 @@ macro_rules! suite {
 macro_rules! suites {
     ($($rules:tt)*) => {
         suite!(sqlite: $($rules)*);
+        suite!(redis: $($rules)*);
     };
 }
 

@@ -2,6 +2,7 @@
 
 use broadcast::{Event, EventIndex};
 use headwater_metadata::{LIST_MAX, READ_MAX};
+use service::Tasks;
 
 use crate::fixtures::*;
 
@@ -53,10 +54,15 @@ pub(crate) async fn a_log_is_read_in_pages(Stores { one, .. }: Stores) {
 
 pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other }: Stores) {
     let count = LIST_MAX as u64 + 2;
-    // Not in their order.
+    // In no order.
+    let tasks = Tasks::new();
     for n in 0..count {
-        one.open(id(n * 7 % count), &opened()).await.unwrap();
+        let store = one.clone();
+        tasks.spawn("opens", async move {
+            store.open(id(n), &opened()).await.unwrap();
+        });
     }
+    tasks.shutdown().await;
     let newest = |range: std::ops::Range<u64>| range.rev().map(id).collect::<Vec<_>>();
     assert_eq!(other.list(None, 3).await.unwrap(), newest(count - 3..count));
     assert_eq!(other.list(Some(id(count - 3)), 2).await.unwrap(), newest(count - 5..count - 3));

@@ -1,0 +1,164 @@
+//! The store of a fleet: a Redis server, or several watched by Sentinels. What its keys hold is said in [`keys`].
+//!
+//! A commit is one script, and so atomic and one round trip. Those who wait are told over the same connection that
+//! something was appended (PUBLISH, by the script), and read it; after a loss of the connection all of them look
+//! again, since messages may have been missed.
+//!
+//! Redis must keep everything it is given: `maxmemory-policy noeviction`, its default. What a loss of Redis takes with
+//! it, the recorders commit again.
+
+mod address;
+mod commit;
+mod keys;
+mod link;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime};
+use service::Clock;
+
+use crate::batch;
+use crate::error::MetadataError;
+use crate::store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
+use crate::watches::Watches;
+
+use address::Finder;
+use commit::Scripts;
+use link::Link;
+
+pub use address::{RedisAddress, RedisAddressError};
+
+/// How to talk to the Redis.
+#[derive(Clone, Debug)]
+pub struct RedisConfig {
+    pub address: RedisAddress,
+    /// How long a call waits for a connection while there is none.
+    pub call_wait: Duration,
+    /// How long a call waits for its answer.
+    pub answer_wait: Duration,
+    /// How long to wait before connecting again.
+    pub reconnect_pause: Duration,
+    /// How often a connection is tried that nothing else is sent over.
+    pub ping_every: Duration,
+}
+
+impl RedisConfig {
+    pub fn new(address: RedisAddress) -> Self {
+        Self {
+            address,
+            call_wait: Duration::from_millis(500),
+            answer_wait: Duration::from_secs(2),
+            reconnect_pause: Duration::from_millis(100),
+            ping_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The store in a Redis.
+#[derive(Debug)]
+pub struct Redis {
+    link: Link,
+    scripts: Scripts,
+    limits: Limits,
+    watches: Arc<Watches>,
+}
+
+impl Redis {
+    /// Begins to connect. The server need not be there: calls get `Unavailable` until it is.
+    pub fn start(config: &RedisConfig, limits: Limits, clock: Clock) -> Result<Self, RedisAddressError> {
+        let finder = Finder::new(&config.address).map_err(RedisAddressError)?;
+        let watches = Arc::new(Watches::unheard_at_first());
+        let link = Link::start(finder, config, clock, watches.clone());
+        Ok(Self { link, scripts: Scripts::new(), limits, watches })
+    }
+
+    /// Ends the connection. Calls that come later get `Unavailable`.
+    pub async fn shutdown(&self) {
+        self.link.shutdown().await;
+    }
+}
+
+#[async_trait]
+impl Metadata for Redis {
+    async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
+        let event = Event::Opened(opened.clone());
+        let body = batch::opened(&event)?;
+        let made: Option<String> = self
+            .link
+            .call(async |redis| {
+                let made = self.scripts.open.key(keys::log(id)).arg(&body[..]).invoke_async(redis).await?;
+                // Also for one that was there: whoever made it may not have come so far.
+                let () = redis::cmd("ZADD").arg(keys::BROADCASTS).arg(0).arg(id.to_string()).query_async(redis).await?;
+                Ok(made)
+            })
+            .await?;
+        let made = made.ok_or(MetadataError::AlreadyOpened { id })?;
+        let (index, at) = commit::entry_id(&made).ok_or_else(|| not_an_entry(id, &made))?;
+        Ok(LogEntry { index, at, event })
+    }
+
+    async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
+        let entries = batch::check(events)?;
+        let call = commit::call(&self.scripts.commit, id, &entries, expect, self.limits);
+        let answer: Vec<Vec<u8>> = self.link.call(async |redis| call.invoke_async(redis).await).await?;
+        commit::outcomes(id, &answer)
+    }
+
+    async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        let log = keys::log(id);
+        let mut both = redis::pipe();
+        both.cmd("XRANGE").arg(&log).arg(format!("{}-0", from.0)).arg("+").arg("COUNT").arg(max.min(READ_MAX));
+        both.cmd("EXISTS").arg(&log);
+        let (entries, exists): (Vec<(String, (Vec<u8>, Vec<u8>))>, bool) =
+            self.link.call(async |redis| both.query_async(redis).await).await?;
+        if !exists {
+            return Err(MetadataError::NotFound { id });
+        }
+        entries.into_iter().map(|(entry, (_, body))| read_entry(id, &entry, &body)).collect()
+    }
+
+    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        let mut watch = self.watches.watch(id);
+        loop {
+            watch.heard().await;
+            match self.read(id, from, max.max(1)).await {
+                Ok(entries) if entries.is_empty() => {}
+                // Connected again, the link says that it hears, and so wakes us.
+                Err(error) if link::is_away(&error) => {}
+                done => return done,
+            }
+            watch.woken().await;
+        }
+    }
+
+    async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
+        let mut range = redis::cmd("ZRANGE");
+        let after = after.map_or("+".to_owned(), |id| format!("({id}"));
+        range.arg(keys::BROADCASTS).arg(after).arg("-").arg("BYLEX").arg("REV");
+        range.arg("LIMIT").arg(0).arg(max.min(LIST_MAX));
+        let ids: Vec<String> = self.link.call(async |redis| range.query_async(redis).await).await?;
+        let id = |text: String| {
+            text.parse().map_err(|source| MetadataError::corrupt(format!("the broadcast id {text:?}"), source))
+        };
+        ids.into_iter().map(id).collect()
+    }
+
+    async fn now(&self) -> Result<StoreTime, MetadataError> {
+        let (secs, micros): (i64, i64) =
+            self.link.call(async |redis| redis::cmd("TIME").query_async(redis).await).await?;
+        Ok(StoreTime(secs * 1000 + micros / 1000))
+    }
+}
+
+fn read_entry(id: BroadcastId, entry: &str, body: &[u8]) -> Result<LogEntry, MetadataError> {
+    let (index, at) = commit::entry_id(entry).ok_or_else(|| not_an_entry(id, entry))?;
+    let event = Event::decode(body)
+        .map_err(|source| MetadataError::corrupt(format!("event {} of broadcast {id}", index.0), source))?;
+    Ok(LogEntry { index, at, event })
+}
+
+fn not_an_entry(id: BroadcastId, entry: &str) -> MetadataError {
+    MetadataError::corrupt(format!("an entry of broadcast {id}"), format!("its id is {entry:?}"))
+}

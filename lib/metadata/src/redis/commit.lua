@@ -1,0 +1,152 @@
+-- Appends those of some events that are new; the rules are those of the trait Metadata.
+--
+-- KEYS: the log, the state, then the buckets that the events name, in their order.
+-- ARGV: the channel of the broadcast, the greatest length of a log, the length that the log must have or '', the
+--       number of events; then for each event its compact form, the name of its rule, and the rule's arguments.
+-- Returns the name of an obstacle and the log's length; or 'done' and for each event the id of its entry, or a mark:
+--       '=' duplicate, 'e' ended, 'a' abandoned, '!' conflict, followed by the digest that is stored.
+
+local log, state = KEYS[1], KEYS[2]
+local next_key, next_arg = 3, 1
+
+local function key()
+  next_key = next_key + 1
+  return KEYS[next_key - 1]
+end
+
+local function arg()
+  next_arg = next_arg + 1
+  return ARGV[next_arg - 1]
+end
+
+local channel, len_max, len_expected, count = arg(), tonumber(arg()), arg(), tonumber(arg())
+
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+if not newest then
+  return { 'missing', '0' }
+end
+local index, at = string.match(newest[1], '^(%d+)-(%d+)$')
+local len = tonumber(index) + 1
+if len_expected ~= '' and tonumber(len_expected) ~= len then
+  return { 'stale', tostring(len) }
+end
+if len + count > len_max then
+  return { 'full', tostring(len) }
+end
+
+-- The clock may go back; the log does not.
+local time = redis.call('TIME')
+at = math.max(tonumber(at), time[1] * 1000 + math.floor(time[2] / 1000))
+
+local known = redis.call('HMGET', state, 'ended', 'paused')
+local ended, paused = known[1], known[2]
+
+-- What each rule says of an event: nil if it is new, and from there on that is known.
+local rule = {}
+
+function rule.always() end
+
+function rule.once()
+  if redis.call('HSETNX', state, arg(), '') == 0 then
+    return '='
+  end
+end
+
+function rule.segment()
+  local bucket, field, digest, seq, last = key(), arg(), arg(), tonumber(arg()), arg()
+  local stored = redis.call('HGET', bucket, field)
+  if stored == digest then
+    return '='
+  elseif stored == '' then
+    return 'a'
+  elseif stored then
+    return '!' .. stored
+  end
+  if ended then
+    last = redis.call('HGET', state, last)
+    if not last or seq > tonumber(last) then
+      return 'e'
+    end
+  end
+  redis.call('HSET', bucket, field, digest)
+end
+
+function rule.abandon()
+  local bucket_len, seq, last = tonumber(arg()), tonumber(arg()), tonumber(arg())
+  local outcome = '='
+  while seq <= last do
+    local bucket, fields, missing = key(), {}, {}
+    repeat
+      fields[#fields + 1] = seq % bucket_len
+      seq = seq + 1
+    until seq > last or seq % bucket_len == 0
+    for position, stored in ipairs(redis.call('HMGET', bucket, unpack(fields))) do
+      if not stored then
+        missing[#missing + 1] = fields[position]
+        missing[#missing + 1] = ''
+      end
+    end
+    if #missing > 0 then
+      redis.call('HSET', bucket, unpack(missing))
+      outcome = nil
+    end
+  end
+  return outcome
+end
+
+function rule.pause()
+  if ended then
+    return 'e'
+  elseif paused then
+    return '='
+  end
+  paused = true
+  redis.call('HSET', state, 'paused', '')
+end
+
+function rule.resume()
+  if ended then
+    return 'e'
+  elseif not paused then
+    return '='
+  end
+  paused = false
+  redis.call('HDEL', state, 'paused')
+end
+
+function rule.unless_ended()
+  if ended then
+    return 'e'
+  end
+end
+
+function rule.finish()
+  local lasts = {}
+  for _ = 1, 2 * tonumber(arg()) do
+    lasts[#lasts + 1] = arg()
+  end
+  if ended then
+    return '='
+  end
+  ended = true
+  redis.call('HSET', state, 'ended', '')
+  for position = 1, #lasts, 2 do
+    redis.call('HSET', state, lasts[position], lasts[position + 1])
+  end
+end
+
+local outcomes, appended = { 'done' }, false
+for _ = 1, count do
+  local body, name = arg(), arg()
+  local outcome = rule[name]()
+  if not outcome then
+    outcome = string.format('%.0f-%.0f', len, at)
+    redis.call('XADD', log, outcome, 'e', body)
+    len, appended = len + 1, true
+  end
+  outcomes[#outcomes + 1] = outcome
+end
+if appended then
+  redis.call('PUBLISH', channel, '')
+end
+return outcomes
