@@ -11,7 +11,8 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check fuzz web clean toolchain packages-to-run packages-to-test
+.PHONY: help run test check fuzz web clean
+.PHONY: format types lints rules licences toolchain packages-to-run packages-to-test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,17 +31,7 @@ test: toolchain packages-to-test web .tools/venv/requirements.txt tests/browser/
 	$(SAY) "Testing everything: unit, property, conformance with SQLite and Redis, end to end with the real programs (minutes)"
 	@cargo test --workspace --locked
 
-check: toolchain packages-to-run web .tools/bin/cargo-deny ## format, lints, types, house rules (5 minutes the first time)
-	$(SAY) "Checking the format (seconds)"
-	@cargo fmt --all --check
-	$(SAY) "Checking the types and lints of the web pages (seconds)"
-	@npm --prefix web run --silent check
-	$(SAY) "Linting the Rust code (about 3 minutes the first time)"
-	@cargo clippy --workspace --all-targets --locked -- -D warnings
-	$(SAY) "Checking the rules of the house (about a minute the first time)"
-	@cargo test --locked --quiet -p headwater-tests --test tidy
-	$(SAY) "Checking the licences and sources of the dependencies (seconds)"
-	@.tools/bin/cargo-deny --offline --log-level error check bans licenses sources
+check: toolchain packages-to-run web format types lints rules licences ## format, types, lints, house rules, licences (8 minutes the first time)
 
 fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-packages fuzz
@@ -51,6 +42,26 @@ web: toolchain web/dist/index.html ## build the web pages into web/dist
 clean: ## remove what was built and the tools; keeps data
 	$(SAY) "Removing target, .tools, web/dist and node_modules"
 	@rm -rf target .tools web/dist web/node_modules tests/browser/node_modules
+
+format:
+	$(SAY) "Checking the format (seconds)"
+	@cargo fmt --all --check
+
+types:
+	$(SAY) "Checking the types and lints of the web pages (seconds)"
+	@npm --prefix web run --silent check
+
+lints:
+	$(SAY) "Linting the Rust code (about 3 minutes the first time)"
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+
+rules:
+	$(SAY) "Checking the rules of the house (about a minute the first time)"
+	@cargo test --locked --quiet -p headwater-tests --test tidy
+
+licences: .tools/bin/cargo-deny
+	$(SAY) "Checking the licences and sources of the dependencies (seconds)"
+	@.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 
 toolchain:
 	@scripts/check-toolchain

@@ -86,7 +86,8 @@ impl Tool {
         let args: Vec<_> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let output = self.output(&args);
         let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let took_too_long = if output.status.code() == Some(124) { ", which may mean that it took too long" } else { "" };
+        let took_too_long =
+            if output.status.code() == Some(124) { ", which may mean that it took too long" } else { "" };
         assert!(
             output.status.success(),
             "{} {args:?}\nended with {}{took_too_long}\n--- its output\n{out}\n--- its errors\n{err}",
