@@ -128,7 +128,7 @@ impl IntoResponse for Problem {
     }
 }
 
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The longest text of somebody else's error that becomes a detail, in bytes.
 const DETAIL_LEN_MAX: u64 = 1024;

@@ -1,0 +1,140 @@
+//! One request from its head to the end of its answer: handed to the service, counted, logged; panics caught.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::{Service, ServiceExt};
+
+use super::Server;
+use super::activity::Activity;
+use super::connection::Connection;
+use crate::clock::Clock;
+use crate::metrics::{HttpMetrics, RouteName};
+use crate::problem::{self, ProblemKind};
+
+/// The service as one connection sees it.
+pub(super) struct Handler<S> {
+    service: S,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+    metrics: HttpMetrics,
+    clock: Clock,
+}
+
+impl<S: Clone> Handler<S> {
+    pub(super) fn new(server: &Server<S>, connection: &Connection) -> Self {
+        Self {
+            service: server.service.clone(),
+            peer: connection.peer,
+            activity: connection.activity.clone(),
+            metrics: server.metrics.clone(),
+            clock: server.clock.clone(),
+        }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: From<Bytes> + Send + 'static,
+{
+    type Response = Response<Answer<B>>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.activity.request_began(request.version());
+        let mut account = Account {
+            method: request.method().clone(),
+            route: None,
+            // What stands if nobody waits for the answer any more (nginx' "client closed request").
+            status: StatusCode::from_u16(499).expect("three digits"),
+            began: self.clock.instant(),
+            peer: self.peer,
+            activity: self.activity.clone(),
+            metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
+        };
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let answer = AssertUnwindSafe(self.service.clone().oneshot(request)).catch_unwind();
+        Box::pin(async move {
+            let response = answer.await.unwrap_or_else(|_| Ok(account.panicked()))?;
+            account.status = response.status();
+            account.route = response.extensions().get::<RouteName>().cloned();
+            Ok(response.map(|body| Answer { body, _account: account }))
+        })
+    }
+}
+
+/// What is counted of one request when its answer has ended, or is dropped.
+struct Account {
+    method: Method,
+    route: Option<RouteName>,
+    status: StatusCode,
+    began: Instant,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+    metrics: HttpMetrics,
+    clock: Clock,
+}
+
+impl Account {
+    fn panicked<B: From<Bytes>>(&self) -> Response<B> {
+        tracing::error!(method = %self.method, peer = %self.peer, "handler panicked");
+        self.metrics.panics.inc();
+        let document = problem::Problem::from(ProblemKind::INTERNAL).to_json().to_string();
+        let mut response = Response::new(B::from(document.into()));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
+        response
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let now = self.clock.instant();
+        let took = now.duration_since(self.began);
+        let route = self.route.as_ref().map_or("other", |route| &route.0);
+        self.activity.request_ended(now);
+        self.metrics.answered(route, &self.method, self.status, took);
+        let (method, peer, status, ms) = (&self.method, self.peer, self.status.as_u16(), took.as_millis());
+        tracing::debug!(%method, route, status, ms, %peer, "request");
+    }
+}
+
+/// An answer's body, which keeps the account open.
+pub(super) struct Answer<B> {
+    body: B,
+    _account: Account,
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(cx)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
