@@ -1,0 +1,105 @@
+//! Rule 3: live never falls silent. Rule 4: what is listed adds up to the time that it covers.
+
+use std::collections::BTreeMap;
+
+use broadcast::{Entry, Event, Item, RenditionName, StoreTime, View};
+use proptest::prelude::*;
+
+use crate::reader::{playlist, replay, watch};
+use crate::script::{Finish, Script, config, scripts};
+use crate::simulation::{Recording, moved, ms_between};
+
+/// When a reader first saw each new last entry of a rendition's live playlist, and whether it was media.
+type Seen = BTreeMap<RenditionName, Vec<(StoreTime, u64, bool)>>;
+
+fn seen(recording: &Recording, end: StoreTime) -> Seen {
+    let mut seen = Seen::new();
+    watch(recording, end, |broadcast, now| {
+        for name in &recording.names {
+            // Judged too: a live playlist that is all gap is not well formed.
+            let Some(last) = playlist(broadcast, name, View::Live, now).and_then(|live| live.segments.last().cloned())
+            else {
+                continue;
+            };
+            let list = seen.entry(name.clone()).or_default();
+            if list.last().is_none_or(|(_, msn, _)| *msn < last.msn) {
+                list.push((now, last.msn, !last.gap));
+            }
+        }
+    });
+    seen
+}
+
+fn target_ms(script: &Script, recording: &Recording) -> i64 {
+    let target = replay(recording, recording.log.len()).target_duration();
+    target.map_or(script.base_ms, |target| target.millis().0)
+}
+
+proptest! {
+    #![proptest_config(config(64))]
+
+    #[test]
+    fn live_never_falls_silent(script in scripts()) {
+        let recording = Recording::new(&script);
+        let target = target_ms(&script, &recording);
+        let ended = recording.log.iter().find(|entry| matches!(entry.event, Event::Ended { .. })).map(|entry| entry.at);
+        let end = moved(recording.end_at(), 8 * target);
+        let seen = seen(&recording, end);
+        let media = |list: &Vec<(StoreTime, u64, bool)>| list.iter().filter(|seen| seen.2).map(|seen| seen.0).collect::<Vec<_>>();
+        let media: Vec<StoreTime> = seen.values().flat_map(media).collect();
+        for (name, list) in &seen {
+            let until = ended.unwrap_or(end);
+            let times: Vec<StoreTime> = list.iter().map(|seen| seen.0).filter(|at| *at < until).chain([until]).collect();
+            for pair in times.windows(2) {
+                let last_media = media.iter().copied().filter(|at| *at <= pair[0]).max().unwrap_or(pair[0]);
+                let may_rest = moved(last_media, i64::from(script.policy.rest_after_ms) - 3 * target) < pair[1];
+                let silence = ms_between(pair[0], pair[1]);
+                prop_assert!(may_rest || silence * 2 <= target * 3 + 2, "{name}: {silence} ms without an entry before {pair:?}");
+            }
+        }
+    }
+
+    /// Once it has ended, every playlist says so, within the patience.
+    #[test]
+    fn an_end_is_listed(script in scripts()) {
+        let recording = Recording::new(&script);
+        let ended = recording.log.iter().position(|entry| matches!(entry.event, Event::Ended { .. }));
+        prop_assume!(ended.is_some() && script.finish != Finish::Running);
+        let at = recording.log[ended.expect("assumed")].at;
+        let patience = script.policy.patience_ms.map_or(target_ms(&script, &recording), i64::from);
+        let now = moved(at, patience + script.margin_ms() + 1);
+        let broadcast = replay(&recording, recording.known_at(now));
+        for name in &recording.names {
+            for view in [View::Live, View::Dvr] {
+                if let Some(playlist) = playlist(&broadcast, name, view, now) {
+                    prop_assert!(playlist.ended, "{view:?} of {name} has no end");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_listed_adds_up(script in scripts()) {
+        let recording = Recording::new(&script);
+        let target = target_ms(&script, &recording);
+        let broadcast = replay(&recording, recording.log.len());
+        let now = moved(recording.end_at(), 5 * target);
+        for name in &recording.names {
+            let items = broadcast.live_items(name, now);
+            let entries: Vec<&Entry> = items.iter().filter_map(|item| match item { Item::Entry(entry) => Some(entry), _ => None }).collect();
+            let listed = playlist(&broadcast, name, View::Dvr, now).map(|dvr| dvr.segments).unwrap_or_default();
+            prop_assert_eq!(entries.len(), listed.len());
+            for (entry, listed) in entries.iter().zip(&listed) {
+                let slot = (entry.to - entry.from).0;
+                prop_assert!(slot > 0, "{} covers {slot} ms", entry.msn);
+                let off = (listed.duration_us as i64 / 1000 - slot).abs();
+                prop_assert!(off * 4 <= target + 8, "{name}, {}: {off} ms off its slot", entry.msn);
+            }
+            for pair in entries.windows(2) {
+                let jump = (pair[1].from - pair[0].to).0;
+                let documented = jump > i64::from(script.policy.hole_max_ms);
+                prop_assert!(jump == 0 || documented, "{name}: {jump} ms between {} and {}", pair[0].msn, pair[1].msn);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Rule 1: what was published is never contradicted. Rule 2: what is listed is there.
+
+use std::collections::BTreeMap;
+
+use broadcast::{Broadcast, Extent, RenditionName, Seq, StoreTime, View};
+use proptest::prelude::*;
+use testkit::hls::{self, apply_delta, transition};
+
+use crate::reader::{playlist, replay, text, views};
+use crate::script::{Script, config, scripts};
+use crate::simulation::{Recording, moved};
+
+/// Somebody looks: at a true time, by a clock that is wrong.
+#[derive(Clone, Debug)]
+struct Moment {
+    /// Where in the recording, and a little after it.
+    part: f64,
+    /// As a part of the margin, either way.
+    skew: f64,
+    /// How many of the entries that the store took in just then are seen.
+    late_by: usize,
+}
+
+fn moments() -> impl Strategy<Value = Vec<Moment>> {
+    let moment =
+        (0.0..1.1f64, -1.0..=1.0f64, 0usize..3).prop_map(|(part, skew, late_by)| Moment { part, skew, late_by });
+    prop::collection::vec(moment, 8)
+}
+
+/// The readers' moments in the order in which they could have been seen: how many entries, and at what time by the
+/// reader's clock.
+fn seen(script: &Script, recording: &Recording, moments: &[Moment]) -> Vec<(usize, StoreTime)> {
+    let (first, last) = (recording.log[0].at, recording.end_at());
+    let margin = script.margin_ms() as f64;
+    let of = |moment: &Moment| {
+        let at = moved(first, ((last - first).0 as f64 * moment.part) as i64 + (moment.part * 20_000.0) as i64);
+        let all = recording.known_at(at);
+        // Those of the very last millisecond may be missed.
+        let certain = recording.known_at(moved(at, -1)).max(1);
+        (all.saturating_sub(moment.late_by).max(certain), moved(at, (margin * moment.skew) as i64))
+    };
+    let mut seen: Vec<_> = moments.iter().map(of).collect();
+    let until = |(count, now): &(usize, StoreTime)| moved(*now, -script.margin_ms()).max(recording.log[count - 1].at);
+    seen.sort_by_key(|moment| (moment.0, until(moment)));
+    seen
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    #[test]
+    fn the_later_playlist_follows_from_the_earlier(script in scripts(), moments in moments()) {
+        let recording = Recording::new(&script);
+        let seen = seen(&script, &recording, &moments);
+        let broadcasts: Vec<(Broadcast, StoreTime)> = seen.iter().map(|(count, now)| (replay(&recording, *count), *now)).collect();
+        for name in &recording.names {
+            for view in views() {
+                let texts: Vec<Option<String>> = broadcasts.iter().map(|(broadcast, now)| text(broadcast, name, view, *now)).collect();
+                for (index, later) in texts.iter().enumerate() {
+                    for (place, earlier) in texts[..index].iter().enumerate() {
+                        let Some(earlier) = earlier else { continue };
+                        let context = format!("{view:?} of {name}, {:?} -> {:?}", seen[place], seen[index]);
+                        let Some(later) = later else { return Err(TestCaseError::fail(format!("{context}: it is gone"))) };
+                        if let Err(found) = transition(earlier, later) {
+                            return Err(TestCaseError::fail(format!("{context}: {found:#?}\n{earlier}\n{later}")));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A client that fills a delta update in has what the whole playlist says.
+    #[test]
+    fn delta_updates_equal_the_whole(script in scripts(), moments in moments()) {
+        let recording = Recording::new(&script);
+        let mut earlier: BTreeMap<(RenditionName, usize), String> = BTreeMap::new();
+        for (count, now) in seen(&script, &recording, &moments) {
+            let broadcast = replay(&recording, count);
+            for name in &recording.names {
+                for (index, view) in views().into_iter().enumerate() {
+                    let Ok(delta) = broadcast.view(name, view, Extent::Delta, now) else { continue };
+                    let whole = text(&broadcast, name, view, now).expect("a delta update is of something");
+                    let known = earlier.insert((name.clone(), index), whole.clone());
+                    let known = known.unwrap_or_else(|| whole.clone());
+                    // A client that has been away for too long asks for the whole.
+                    let skipped = hls::read(&delta.text).expect("readable").media_sequence;
+                    if hls::read(&known).expect("readable").end() > skipped {
+                        let filled = apply_delta(&known, &delta.text);
+                        let reaches = hls::read(&delta.text).map(|delta| delta.skipped + skipped).unwrap_or(0);
+                        if reaches <= hls::read(&known).expect("readable").end() {
+                            prop_assert_eq!(filled, hls::read(&whole));
+                        }
+                    }
+                    prop_assert_eq!(apply_delta(&whole, &delta.text), hls::read(&whole));
+                }
+            }
+        }
+    }
+
+    /// Rule 2. The judge of playlists looks at each as well.
+    #[test]
+    fn what_is_listed_is_there(script in scripts(), moments in moments()) {
+        let recording = Recording::new(&script);
+        for (count, now) in seen(&script, &recording, &moments) {
+            let broadcast = replay(&recording, count);
+            for name in &recording.names {
+                for view in views() {
+                    for segment in playlist(&broadcast, name, view, now).into_iter().flat_map(|playlist| playlist.segments) {
+                        check_listed(&broadcast, name, view, &segment)?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check_listed(
+    broadcast: &Broadcast,
+    name: &RenditionName,
+    view: View,
+    listed: &hls::Segment,
+) -> Result<(), TestCaseError> {
+    if listed.gap {
+        return Ok(());
+    }
+    let (seq, extension) = listed.uri.split_once('.').expect("a number and an extension");
+    let rendition = broadcast.rendition(name).expect("it has a playlist");
+    let Some(segment) = rendition.segment(seq.parse::<Seq>().expect("a number")) else {
+        return Err(TestCaseError::fail(format!("{view:?} of {name}: {} is not stored", listed.uri)));
+    };
+    prop_assert_eq!(extension, segment.container.extension());
+    let init = rendition.format(segment.format).expect("announced").init;
+    prop_assert_eq!(listed.map.clone(), init.map(|init| format!("URI=\"init-{}.mp4\"", init.digest)));
+    let len = listed.bytes.map_or(segment.len, |bytes| bytes.offset + bytes.len);
+    prop_assert!(len <= segment.len, "{}: byte {} of {}", listed.uri, len, segment.len);
+    let whole = (u64::from(segment.duration.0) * 1_000_000 + 45_000) / 90_000;
+    prop_assert!(listed.bytes.is_some() || listed.duration_us.abs_diff(whole) <= 1, "{} {whole}", listed.duration_us);
+    Ok(())
+}
