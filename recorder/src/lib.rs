@@ -1,1 +1,27 @@
-//! Takes segments in: verify, make durable, commit, acknowledge.
+//! The recorder: takes segments in, verifies them, makes them durable, commits them, and only then acknowledges.
+//!
+//! Two ways in lead to the same commit: the publish protocol (`ingest`), whose senders number their segments and
+//! resend what was not acknowledged, and what stock HLS pushers do (`push`), which never resend anything. Nothing
+//! here makes playlists, and nothing is decided here about what viewers see.
+//!
+//! Any recorder takes any segment of any broadcast: all that two recorders must agree on is decided by the commit.
+
+mod access;
+mod api;
+mod capture;
+mod commit;
+mod config;
+mod ending;
+mod ingest;
+mod intake;
+mod metrics;
+mod problems;
+mod push;
+mod recorder;
+mod scan;
+
+pub use access::OwnerKey;
+pub use api::openapi;
+pub use config::RecorderConfig;
+pub use recorder::{Deps, Recorder};
+pub use scan::{ScanError, ScanReport};

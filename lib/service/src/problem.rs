@@ -70,12 +70,13 @@ pub struct Problem {
     kind: ProblemKind,
     detail: Option<String>,
     members: Map<String, Value>,
-    headers: HeaderMap,
+    /// Boxed, so that a result with a problem in it stays small.
+    headers: Box<HeaderMap>,
 }
 
 impl From<ProblemKind> for Problem {
     fn from(kind: ProblemKind) -> Self {
-        Self { kind, detail: None, members: Map::new(), headers: HeaderMap::new() }
+        Self { kind, detail: None, members: Map::new(), headers: Box::default() }
     }
 }
 
@@ -122,7 +123,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.to_json().to_string()));
         *response.status_mut() = self.kind.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = *self.headers;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         response
     }
@@ -147,7 +148,7 @@ async fn problem_of_plain_error(response: Response) -> Response {
         return Response::from_parts(parts, body);
     }
     let mut problem = Problem { detail: short_text(body).await, ..Problem::from(kind_of(parts.status)) };
-    problem.headers = parts.headers;
+    *problem.headers = parts.headers;
     problem.headers.remove(CONTENT_LENGTH);
     let mut response = problem.into_response();
     *response.status_mut() = parts.status;

@@ -1,0 +1,313 @@
+//! From a whole body to an acknowledgement: name it, make it durable, commit it. In this order, so that a crash
+//! leaves either nothing or a file that the start-up scan commits.
+
+use std::sync::Arc;
+
+use broadcast::{
+    Broadcast, BroadcastId, CapturedAt, Container, Cut, Digest, Event, Format, FormatId, Init, Key, MediaDuration,
+    MediaTime, RenditionName, Resolution, Segment, Seq,
+};
+use bytes::Bytes;
+use media::{InitSection, Inspection};
+use metadata::{Expect, Followed, Outcome};
+use service::{Problem, ProblemKind};
+use storage::{Blob, Parked, Store, Upload};
+
+use crate::capture::{CaptureClock, Unplaced};
+use crate::problems;
+use crate::recorder::Recorder;
+
+/// An init section that is stored, ready to inspect segments with.
+#[derive(Debug)]
+pub(crate) struct KnownInit {
+    pub(crate) section: InitSection,
+    pub(crate) init: Init,
+}
+
+impl KnownInit {
+    /// Segments of one init section are of one format, named after it.
+    fn format_id(&self) -> FormatId {
+        FormatId(self.init.digest.0[..8].try_into().expect("8 of 16 bytes"))
+    }
+}
+
+/// A segment about to be committed: everything but its place in the store.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) rendition: RenditionName,
+    pub(crate) seq: Seq,
+    /// As the publisher said; otherwise it is found out.
+    pub(crate) captured_at: Option<CapturedAt>,
+    pub(crate) pushed: Option<u64>,
+    pub(crate) arrived_ms: i64,
+    pub(crate) digest: Digest,
+    pub(crate) len: u64,
+    pub(crate) inspection: Inspection,
+    pub(crate) init: Option<Arc<KnownInit>>,
+}
+
+/// Where a candidate's bytes are.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Upload(Upload),
+    Parked(Parked),
+}
+
+/// What became of a segment that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Stored,
+    Already,
+}
+
+impl Recorder {
+    /// Makes a segment durable and commits it. When this answers, it can be acknowledged.
+    pub(crate) async fn keep(
+        &self,
+        followed: &Followed,
+        candidate: Candidate,
+        source: Source,
+        clock: &mut CaptureClock,
+    ) -> Result<Kept, Problem> {
+        if let Some(kept) = kept_already(&followed.read(), &candidate) {
+            self.count(&kept);
+            return kept;
+        }
+        let timer = self.metrics.commit_seconds.start_timer();
+        let (segment, format) = describe(&followed.read(), &candidate, clock);
+        let key = Key::of_segment(followed.id(), &segment);
+        match source {
+            Source::Upload(upload) => upload.commit(&key).await,
+            Source::Parked(parked) => self.store.adopt(&parked, &key).await,
+        }
+        .map_err(problems::of_store)?;
+        let (seq, len) = (segment.seq, segment.len);
+        let events = [Event::Format(format), Event::Stored(segment)];
+        let kept = self.commit_stored(followed, &events, seq, &key).await;
+        timer.observe_duration();
+        self.count(&kept);
+        if kept.as_ref().is_ok_and(|kept| *kept == Kept::Stored) {
+            self.metrics.bytes.inc_by(len);
+        }
+        kept
+    }
+
+    /// Commits a segment that is durable under `key`, and removes it again if the log has no place for it.
+    pub(crate) async fn commit_stored(
+        &self,
+        followed: &Followed,
+        events: &[Event],
+        seq: Seq,
+        key: &Key,
+    ) -> Result<Kept, Problem> {
+        let id = followed.id();
+        // A file whose commit failed stays: it may have been committed all the same, and the next start looks.
+        let outcomes = self.broadcasts.store().commit(id, events, Expect::Any).await.map_err(problems::of_metadata)?;
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        match outcomes.last().copied() {
+            Some(Outcome::Appended { .. }) => Ok(Kept::Stored),
+            Some(Outcome::Duplicate) => {
+                self.remove_unlisted(followed, key).await;
+                Ok(Kept::Already)
+            }
+            Some(Outcome::Conflict { existing }) => {
+                self.remove_unlisted(followed, key).await;
+                Err(other_bytes(seq, &existing.to_string()))
+            }
+            Some(Outcome::Ended) => {
+                self.remove_unlisted(followed, key).await;
+                Err(ended(seq))
+            }
+            Some(Outcome::Abandoned) => {
+                self.remove_unlisted(followed, key).await;
+                Err(abandoned(seq))
+            }
+            None => unreachable!("a commit has an outcome for each event"),
+        }
+    }
+
+    /// Removes a file of ours that the log does not list. The same segment may be listed with another capture time.
+    async fn remove_unlisted(&self, followed: &Followed, key: &Key) {
+        if is_listed(&followed.read(), key) {
+            return;
+        }
+        if let Err(error) = self.store.remove(key).await {
+            tracing::warn!(%key, error = &error as &dyn std::error::Error, "cannot remove an unlisted file");
+        }
+    }
+
+    /// Stores an init section and returns it ready for use.
+    pub(crate) async fn keep_init(
+        &self,
+        id: BroadcastId,
+        rendition: &RenditionName,
+        bytes: Bytes,
+        digest: Digest,
+    ) -> Result<Arc<KnownInit>, Problem> {
+        let section = InitSection::parse(&bytes).map_err(|error| problems::NOT_MEDIA.detail(error))?;
+        let len = bytes.len() as u64;
+        let key = Key::of_init(id, rendition.clone(), digest);
+        if self.store.len(&key).await.map_err(problems::of_store)?.is_none() {
+            let blob = Blob::new(len, futures_util::stream::once(async move { Ok(bytes) }));
+            self.store.put(&key, blob).await.map_err(problems::of_store)?;
+        }
+        let known = Arc::new(KnownInit { section, init: Init { digest, len } });
+        self.inits.insert((id, rendition.clone(), digest), known.clone()).await;
+        Ok(known)
+    }
+
+    /// The init section of this digest, from memory or the store.
+    pub(crate) async fn known_init(
+        &self,
+        id: BroadcastId,
+        rendition: &RenditionName,
+        digest: Digest,
+    ) -> Result<Arc<KnownInit>, Problem> {
+        let name = (id, rendition.clone(), digest);
+        if let Some(known) = self.inits.get(&name).await {
+            return Ok(known);
+        }
+        let key = Key::of_init(id, rendition.clone(), digest);
+        let blob = self.store.read(&key, None).await.map_err(problems::of_store)?;
+        let bytes = blob.collect().await.map_err(problems::of_store)?;
+        let section = InitSection::parse(&bytes).map_err(|error| problems::NOT_MEDIA.detail(error))?;
+        let known = Arc::new(KnownInit { section, init: Init { digest, len: bytes.len() as u64 } });
+        self.inits.insert(name, known.clone()).await;
+        Ok(known)
+    }
+
+    fn count(&self, kept: &Result<Kept, Problem>) {
+        let outcome = match kept {
+            Ok(Kept::Stored) => "stored",
+            Ok(Kept::Already) => "duplicate",
+            Err(problem) if problem.kind() == problems::OTHER_BYTES => "conflict",
+            Err(_) => "refused",
+        };
+        self.metrics.segments.with_label_values(&[outcome]).inc();
+    }
+}
+
+/// The Format event that goes with an init section.
+pub(crate) fn format_of_init(rendition: &RenditionName, known: &KnownInit) -> Format {
+    Format {
+        rendition: rendition.clone(),
+        id: known.format_id(),
+        container: Container::M4s,
+        codecs: known.section.codecs(),
+        resolution: known.section.resolution().map(resolution),
+        frame_rate_milli: None,
+        init: Some(known.init),
+    }
+}
+
+/// What is known without asking the store: the answer, if the segment is there already.
+fn kept_already(broadcast: &Broadcast, new: &Candidate) -> Option<Result<Kept, Problem>> {
+    let rendition = broadcast.rendition(&new.rendition)?;
+    let stored = rendition.segment(new.seq)?;
+    if stored.digest == new.digest {
+        return Some(Ok(Kept::Already));
+    }
+    Some(Err(other_bytes(new.seq, &stored.digest.to_string())))
+}
+
+fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
+    let broadcast::Object::Segment { rendition, seq, .. } = &key.object else { return false };
+    let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
+    stored.is_some_and(|segment| Key::of_segment(key.broadcast, segment) == *key)
+}
+
+/// A candidate as the log will know it, and the format that it has.
+pub(crate) fn describe(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock) -> (Segment, Format) {
+    let format = format_of(broadcast, new);
+    let inspection = &new.inspection;
+    let duration = MediaDuration(u32::try_from(inspection.duration.ticks()).unwrap_or(u32::MAX));
+    let media_start = MediaTime(inspection.first.ticks());
+    let unplaced = Unplaced { container: format.container, media_start, duration, arrived_ms: new.arrived_ms };
+    let captured_at = new.captured_at.unwrap_or_else(|| {
+        let rendition = broadcast.rendition(&new.rendition);
+        let before = rendition.and_then(|rendition| rendition.segment_before(new.seq));
+        let others = broadcast.renditions().iter().filter(|other| *other.name() != new.rendition);
+        let sibling = others.filter_map(|other| other.segments().next_back()).max_by_key(|other| other.captured_at);
+        clock.place(&unplaced, before.map(AsRef::as_ref), sibling.map(AsRef::as_ref))
+    });
+    let segment = Segment {
+        rendition: new.rendition.clone(),
+        seq: new.seq,
+        captured_at,
+        duration,
+        digest: new.digest,
+        len: new.len,
+        container: format.container,
+        format: format.id,
+        media_start,
+        keyframe_start: inspection.keyframe_start,
+        cuts: cuts(broadcast, inspection, duration),
+        pushed: new.pushed,
+    };
+    (segment, format)
+}
+
+/// Only what is longer than the target duration has to be cut.
+fn cuts(broadcast: &Broadcast, inspection: &Inspection, duration: MediaDuration) -> Vec<Cut> {
+    if broadcast.target_duration().is_none_or(|target| target.allows(duration)) {
+        return Vec::new();
+    }
+    let after = |time: media::MediaDuration| MediaDuration(u32::try_from(time.ticks()).unwrap_or(u32::MAX));
+    inspection.cuts.iter().map(|cut| Cut { offset: cut.offset, after: after(cut.time) }).collect()
+}
+
+fn format_of(broadcast: &Broadcast, new: &Candidate) -> Format {
+    if let Some(known) = &new.init {
+        let frame_rate_milli = new.inspection.frame_rate().map(media::FrameRate::millihertz);
+        return Format { frame_rate_milli, ..format_of_init(&new.rendition, known) };
+    }
+    // A last segment may lack a track, or one without a keyframe its parameters: its neighbours tell.
+    let known = broadcast.rendition(&new.rendition).and_then(|rendition| {
+        let before = rendition.segment_before(new.seq)?;
+        rendition.format(before.format).filter(|format| format.container == Container::Ts)
+    });
+    if let Some(known) = known.filter(|_| !new.inspection.describes_every_track()) {
+        return known.clone();
+    }
+    Format {
+        rendition: new.rendition.clone(),
+        id: FormatId(new.inspection.parameters.0),
+        container: Container::Ts,
+        codecs: new.inspection.codecs(),
+        resolution: new.inspection.resolution().map(resolution),
+        frame_rate_milli: new.inspection.frame_rate().map(media::FrameRate::millihertz),
+        init: None,
+    }
+}
+
+fn resolution(found: media::Resolution) -> Resolution {
+    Resolution { width: found.width, height: found.height }
+}
+
+fn other_bytes(seq: Seq, existing: &str) -> Problem {
+    let detail = format!("segment {seq} is stored with other bytes; a number is never used twice");
+    problems::OTHER_BYTES.detail(detail).with("stored_digest", existing)
+}
+
+fn ended(seq: Seq) -> Problem {
+    problems::ENDED.detail(format!("the broadcast ended before segment {seq}; create another one for what follows"))
+}
+
+fn abandoned(seq: Seq) -> Problem {
+    problems::ABANDONED.detail(format!("segment {seq} was declared abandoned by its publisher"))
+}
+
+/// The init section that segments of a rendition have unless they say otherwise: the one announced last.
+pub(crate) fn latest_init(broadcast: &Broadcast, rendition: &RenditionName) -> Option<Digest> {
+    Some(broadcast.rendition(rendition)?.latest_format()?.init?.digest)
+}
+
+/// The answer to a fragmented-MP4 segment whose init section is not known.
+pub(crate) fn no_init(rendition: &RenditionName) -> Problem {
+    problems::NO_INIT.detail(format!("PUT the init section of rendition {rendition} (EXT-X-MAP) before its segments"))
+}
+
+/// The answer to a path that is none of ours.
+pub(crate) fn not_a_name(error: impl std::fmt::Display) -> Problem {
+    ProblemKind::BAD_REQUEST.detail(error)
+}

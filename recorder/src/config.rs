@@ -1,0 +1,49 @@
+//! What an operator can set of a recorder. Limits have defaults that suit one machine.
+
+use std::time::Duration;
+
+use broadcast::ViewPolicy;
+use serde::Deserialize;
+
+/// The settings of one recorder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecorderConfig {
+    /// The longest segment, in bytes.
+    pub segment_len_max: u64,
+    /// The longest time without a byte of a body, in seconds. Some pushers open a request a whole segment before
+    /// they send its body.
+    pub body_idle_s: u32,
+    /// How long a stock pusher's segment waits for a playlist that names it, in milliseconds; then its file name and
+    /// the order of arrival decide.
+    pub unnamed_wait_ms: u32,
+    /// How far ahead of this recorder's clock a segment may claim to have been captured, in seconds.
+    pub clock_skew_max_s: u32,
+    /// Whether what is stored here needs no second copy to be safe.
+    pub stored_is_safe: bool,
+    /// The view settings of new broadcasts.
+    pub views: ViewPolicy,
+}
+
+impl Default for RecorderConfig {
+    fn default() -> Self {
+        Self {
+            segment_len_max: 128 << 20,
+            body_idle_s: 60,
+            unnamed_wait_ms: 2_000,
+            clock_skew_max_s: 24 * 3600,
+            stored_is_safe: true,
+            views: ViewPolicy::default(),
+        }
+    }
+}
+
+impl RecorderConfig {
+    pub(crate) fn body_idle(&self) -> Duration {
+        Duration::from_secs(self.body_idle_s.into())
+    }
+
+    pub(crate) fn unnamed_wait(&self) -> Duration {
+        Duration::from_millis(self.unnamed_wait_ms.into())
+    }
+}

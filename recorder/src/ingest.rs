@@ -1,0 +1,275 @@
+//! The publish protocol: segments under the numbers that their publisher gave them, any order, any recorder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use broadcast::{BroadcastId, CapturedAt, Container, Digest, Event, RenditionName, Seq, SeqRange, SeqSet};
+use http::{HeaderMap, StatusCode};
+use media::Inspector;
+use metadata::{Expect, Followed, Outcome};
+use serde::Serialize;
+use service::{BodyLimits, BodyReader, Problem, ProblemKind};
+use utoipa::ToSchema;
+
+use crate::capture::CaptureClock;
+use crate::commit::{Candidate, Kept, KnownInit, Source, format_of_init, latest_init, no_init, not_a_name};
+use crate::intake::{Arrived, Kind, take_in};
+use crate::problems;
+use crate::recorder::Recorder;
+
+/// What a file name under a rendition says.
+enum File {
+    Segment { seq: Seq, container: Container },
+    Init,
+}
+
+impl File {
+    fn parse(name: &str) -> Result<Self, Problem> {
+        if name == "init.mp4" {
+            return Ok(Self::Init);
+        }
+        let parts = name.split_once('.');
+        let (seq, extension) = parts.ok_or_else(|| not_a_name("name a segment {seq}.ts or {seq}.m4s"))?;
+        let unsupported = || ProblemKind::UNSUPPORTED.detail(format!(".{extension} is neither .ts nor .m4s"));
+        let container = Container::from_extension(extension).ok_or_else(unsupported)?;
+        Ok(Self::Segment { seq: seq.parse().map_err(not_a_name)?, container })
+    }
+}
+
+/// The answer to a segment or init section that is durable and committed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Acknowledged {
+    /// `stored` or, if the same bytes were stored before, `duplicate`.
+    outcome: &'static str,
+    /// Whether the loss of this node would lose nothing. Until then, the publisher keeps its copy.
+    safe: bool,
+}
+
+/// PUT of one segment or init section.
+#[utoipa::path(
+    put, path = "/ingest/{id}/{rendition}/{file}", tag = "publish",
+    params(
+        ("id" = String, Path, description = "The broadcast"),
+        ("rendition" = String, Path, description = "1 to 64 of a-z 0-9 _ -"),
+        ("file" = String, Path, description = "{seq}.ts, {seq}.m4s or init.mp4"),
+        ("Segment-Captured-At" = Option<String>, Header, description = "When the first frame was captured: RFC 3339, or milliseconds since the Unix epoch"),
+        ("Segment-Init" = Option<String>, Header, description = "Digest of the segment's init section; without it, the one announced last"),
+        ("Content-Digest" = Option<String>, Header, description = "sha-256=:BASE64: (RFC 9530)"),
+    ),
+    responses(
+        (status = 201, description = "Stored", body = Acknowledged),
+        (status = 200, description = "The same bytes were stored before", body = Acknowledged),
+        (status = 401, description = "No valid token"), (status = 403, description = "Another broadcast's token"),
+        (status = 404, description = "No such broadcast"),
+        (status = 409, description = "Other bytes are stored under this number, the broadcast ended before it, it was abandoned, or its init section is missing"),
+        (status = 413, description = "Too large"), (status = 415, description = "Neither MPEG-TS nor fragmented MP4 by its name"),
+        (status = 422, description = "Not a media segment, or not the bytes of its digest"),
+        (status = 503, description = "The disk is full or the metadata store away; see Retry-After"),
+    ),
+    security(("publish_token" = []))
+)]
+pub(crate) async fn upload(
+    State(recorder): State<Arc<Recorder>>,
+    Path((id, rendition, file)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let id: BroadcastId = id.parse().map_err(not_a_name)?;
+    recorder.authorize_publisher(&headers, id)?;
+    let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
+    let file = File::parse(&file)?;
+    let followed = recorder.followed(id).await?;
+    let limits = BodyLimits { len_max: recorder.config.segment_len_max, idle: recorder.config.body_idle() };
+    let body = BodyReader::new(body, limits)?;
+    let kept = match file {
+        File::Init => recorder.take_init(&followed, rendition, &headers, body).await,
+        File::Segment { seq, container } => {
+            let place = Place { rendition, seq, container };
+            recorder.take_segment(&followed, place, &headers, body).await
+        }
+    }?;
+    let (status, outcome) = match kept {
+        Kept::Stored => (StatusCode::CREATED, "stored"),
+        Kept::Already => (StatusCode::OK, "duplicate"),
+    };
+    let safe = followed.read().opened().stored_is_safe;
+    Ok((status, Json(Acknowledged { outcome, safe })).into_response())
+}
+
+/// Where a segment goes by its address.
+struct Place {
+    rendition: RenditionName,
+    seq: Seq,
+    container: Container,
+}
+
+impl Recorder {
+    async fn take_segment(
+        &self,
+        followed: &Followed,
+        place: Place,
+        headers: &HeaderMap,
+        body: BodyReader,
+    ) -> Result<Kept, Problem> {
+        let captured_at = self.captured_at(headers)?;
+        let init = match place.container {
+            Container::Ts => None,
+            Container::M4s => Some(self.init_of(followed, &place.rendition, headers).await?),
+        };
+        let arrived = take_in(&self.store, body, |found| inspector(found, place.container, init.as_deref())).await?;
+        arrived.verify(headers)?;
+        let digest = arrived.digest();
+        let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
+            return Err(problems::NOT_MEDIA.detail("this is an init section: PUT it as init.mp4"));
+        };
+        let candidate = Candidate {
+            rendition: place.rendition,
+            seq: place.seq,
+            captured_at,
+            pushed: None,
+            arrived_ms: self.clock.now_ms(),
+            digest,
+            len,
+            inspection: *inspection,
+            init,
+        };
+        self.keep(followed, candidate, Source::Upload(upload), &mut CaptureClock::default()).await
+    }
+
+    async fn take_init(
+        &self,
+        followed: &Followed,
+        rendition: RenditionName,
+        headers: &HeaderMap,
+        body: BodyReader,
+    ) -> Result<Kept, Problem> {
+        let not_init = || problems::NOT_MEDIA.detail("this is a segment, not an init section");
+        let arrived = take_in(&self.store, body, |_| Err(not_init())).await?;
+        arrived.verify(headers)?;
+        let digest = arrived.digest();
+        let Kind::Init(bytes) = arrived.kind else { return Err(not_init()) };
+        let known = self.keep_init(followed.id(), &rendition, bytes, digest).await?;
+        let events = [Event::Format(format_of_init(&rendition, &known))];
+        let outcomes = self.broadcasts.store().commit(followed.id(), &events, Expect::Any).await;
+        let outcomes = outcomes.map_err(problems::of_metadata)?;
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        Ok(if outcomes == [Outcome::Duplicate] { Kept::Already } else { Kept::Stored })
+    }
+
+    async fn init_of(
+        &self,
+        followed: &Followed,
+        rendition: &RenditionName,
+        headers: &HeaderMap,
+    ) -> Result<Arc<KnownInit>, Problem> {
+        let named: Option<Digest> = match headers.get("segment-init") {
+            Some(value) => Some(value.to_str().unwrap_or_default().parse().map_err(not_a_name)?),
+            None => latest_init(&followed.read(), rendition),
+        };
+        let digest = named.ok_or_else(|| no_init(rendition))?;
+        self.known_init(followed.id(), rendition, digest)
+            .await
+            .map_err(|problem| if problem.status() == StatusCode::NOT_FOUND { no_init(rendition) } else { problem })
+    }
+
+    /// Segment-Captured-At: RFC 3339, or milliseconds since the Unix epoch.
+    fn captured_at(&self, headers: &HeaderMap) -> Result<Option<CapturedAt>, Problem> {
+        let Some(value) = headers.get("segment-captured-at") else { return Ok(None) };
+        let value = value.to_str().unwrap_or_default().trim();
+        let ms = match value.parse::<i64>() {
+            Ok(ms) => ms,
+            Err(_) => value.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).map_err(|_| {
+                not_a_name(format!("Segment-Captured-At {value:?} is neither RFC 3339 nor milliseconds since 1970"))
+            })?,
+        };
+        let latest = self.clock.now_ms() + i64::from(self.config.clock_skew_max_s) * 1000;
+        if (1..=latest).contains(&ms) {
+            return Ok(Some(CapturedAt(ms)));
+        }
+        let detail = format!("Segment-Captured-At {value} is not between 1970 and {latest} ms: is the clock right?");
+        Err(ProblemKind::UNPROCESSABLE.detail(detail).with("server_time_ms", self.clock.now_ms()))
+    }
+}
+
+/// For what was found in the body, if that is what its name promised.
+fn inspector(
+    found: media::Container,
+    named: Container,
+    init: Option<&KnownInit>,
+) -> Result<Option<Inspector>, Problem> {
+    match (found, named, init) {
+        (media::Container::MpegTs, Container::Ts, _) => Ok(Some(Inspector::mpeg_ts())),
+        (media::Container::Fmp4, Container::M4s, Some(known)) => Ok(Some(Inspector::fmp4(&known.section))),
+        _ => {
+            let detail = format!("named .{}, but the bytes are .{}", named.extension(), found.extension());
+            Err(ProblemKind::UNSUPPORTED.detail(detail))
+        }
+    }
+}
+
+/// What of a broadcast has arrived: what a publisher asks after a restart.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IngestStatus {
+    id: String,
+    /// created, live, interrupted, paused, ended or complete.
+    state: &'static str,
+    /// The recorder's clock, in milliseconds since the Unix epoch: measure your offset against it.
+    server_time_ms: i64,
+    renditions: BTreeMap<String, RenditionStatus>,
+}
+
+/// What of one rendition has arrived. Ranges are `[first, last]`, both included.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RenditionStatus {
+    stored: Vec<[u64; 2]>,
+    /// What the publisher may delete.
+    safe: Vec<[u64; 2]>,
+    abandoned: Vec<[u64; 2]>,
+    first_missing: u64,
+}
+
+/// GET of what has arrived.
+#[utoipa::path(
+    get, path = "/ingest/{id}", tag = "publish",
+    params(("id" = String, Path, description = "The broadcast")),
+    responses((status = 200, body = IngestStatus), (status = 401), (status = 404)),
+    security(("publish_token" = []))
+)]
+pub(crate) async fn status(
+    State(recorder): State<Arc<Recorder>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<IngestStatus>, Problem> {
+    let id: BroadcastId = id.parse().map_err(not_a_name)?;
+    recorder.authorize_publisher(&headers, id)?;
+    let followed = recorder.followed(id).await?;
+    followed.refresh().await.map_err(problems::of_metadata)?;
+    let server_time_ms = recorder.clock.now_ms();
+    let broadcast = followed.read();
+    let status_of = |rendition: &broadcast::Rendition| {
+        let name = rendition.name();
+        let (stored, safe) = (broadcast.stored(name), broadcast.safe(name));
+        let status = RenditionStatus {
+            first_missing: stored.map_or(0, |stored| stored.first_missing().0),
+            stored: ranges(stored),
+            safe: ranges(safe),
+            abandoned: ranges(broadcast.abandoned(name)),
+        };
+        (name.to_string(), status)
+    };
+    Ok(Json(IngestStatus {
+        id: id.to_string(),
+        state: broadcast.state(broadcast::StoreTime(server_time_ms)).word(),
+        server_time_ms,
+        renditions: broadcast.renditions().iter().map(status_of).collect(),
+    }))
+}
+
+pub(crate) fn ranges(set: Option<&SeqSet>) -> Vec<[u64; 2]> {
+    let pair = |range: SeqRange| [range.first.0, range.last.0];
+    set.into_iter().flat_map(SeqSet::ranges).map(pair).collect()
+}

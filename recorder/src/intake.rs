@@ -1,0 +1,139 @@
+//! From the network to a temporary file: a body is written, hashed and inspected while it streams past.
+//!
+//! What one upload holds in memory is bounded: the store's pieces (see [`storage::Upload::PIECE_LEN`]), the
+//! inspector's state, and an init section of at most [`media::INIT_LEN_MAX`].
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use broadcast::Digest;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use media::{Content, Inspection, Inspector, SNIFF_LEN};
+use service::{BodyReader, Problem, ProblemKind};
+use sha2::{Digest as _, Sha256};
+use storage::{LocalStore, Upload};
+
+use crate::problems;
+
+/// A body that has arrived whole. It is not durable yet.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) upload: Upload,
+    pub(crate) len: u64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) kind: Kind,
+}
+
+/// What the body turned out to be.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Segment(Box<Inspection>),
+    /// A segment that nobody could inspect yet: its init section, or its number, is not known.
+    Unseen,
+    /// An init section, in full.
+    Init(Bytes),
+}
+
+impl Arrived {
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of_sha256(&self.sha256)
+    }
+
+    /// Checks the sender's Content-Digest (RFC 9530), if it sent a SHA-256.
+    pub(crate) fn verify(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match sent_sha256(headers)? {
+            Some(sent) if sent != self.sha256 => {
+                let detail = format!("{} bytes arrived, and their SHA-256 is another one", self.len);
+                Err(problems::DIGEST_MISMATCH.detail(detail))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The sha-256 member of Content-Digest: `sha-256=:BASE64:` (RFC 9530, 2).
+fn sent_sha256(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
+    let unreadable = || ProblemKind::BAD_REQUEST.detail("Content-Digest must read sha-256=:BASE64:");
+    let Some(value) = headers.get("content-digest") else { return Ok(None) };
+    let value = value.to_str().map_err(|_| unreadable())?;
+    let members = value.split(',').map(str::trim);
+    let Some(member) = members.into_iter().find_map(|member| member.strip_prefix("sha-256=")) else { return Ok(None) };
+    let encoded = member.strip_prefix(':').and_then(|rest| rest.strip_suffix(':')).ok_or_else(unreadable)?;
+    let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| unreadable())?;
+    bytes.try_into().map(Some).map_err(|_| unreadable())
+}
+
+/// Takes a body in. `inspector` is asked, once the first bytes have told what is coming, how to inspect a segment.
+pub(crate) async fn take_in(
+    store: &LocalStore,
+    mut body: BodyReader,
+    inspector: impl FnOnce(media::Container) -> Result<Option<Inspector>, Problem>,
+) -> Result<Arrived, Problem> {
+    let upload = store.upload(body.declared_len()).map_err(problems::of_store)?;
+    let head = read_head(&mut body).await?;
+    let walk = match Content::sniff(&head) {
+        Some(Content::Segment(container)) => inspector(container)?.map_or(Walk::Blind, |i| Walk::Inspect(Box::new(i))),
+        Some(Content::InitSection) => Walk::Keep(BytesMut::new()),
+        None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
+    };
+    let mut intake = Intake { upload, hasher: Sha256::new(), walk };
+    intake.take(head).await?;
+    while let Some(piece) = body.next().await {
+        intake.take(piece?).await?;
+    }
+    intake.finish()
+}
+
+/// As much as it takes to tell what is coming.
+async fn read_head(body: &mut BodyReader) -> Result<Bytes, Problem> {
+    let mut head = BytesMut::new();
+    while head.len() < SNIFF_LEN {
+        let Some(piece) = body.next().await else { break };
+        let piece = piece?;
+        if head.is_empty() && piece.len() >= SNIFF_LEN {
+            return Ok(piece);
+        }
+        head.extend_from_slice(&piece);
+    }
+    Ok(head.freeze())
+}
+
+struct Intake {
+    upload: Upload,
+    hasher: Sha256,
+    walk: Walk,
+}
+
+enum Walk {
+    Inspect(Box<Inspector>),
+    Blind,
+    Keep(BytesMut),
+}
+
+impl Intake {
+    async fn take(&mut self, piece: Bytes) -> Result<(), Problem> {
+        self.hasher.update(&piece);
+        match &mut self.walk {
+            Walk::Inspect(inspector) => inspector.push(&piece).map_err(|error| problems::NOT_MEDIA.detail(error))?,
+            Walk::Blind => {}
+            Walk::Keep(kept) if kept.len() + piece.len() > media::INIT_LEN_MAX => {
+                let detail = format!("an init section has at most {} bytes", media::INIT_LEN_MAX);
+                return Err(ProblemKind::TOO_LARGE.detail(detail));
+            }
+            Walk::Keep(kept) => kept.extend_from_slice(&piece),
+        }
+        self.upload.write(piece).await.map_err(problems::of_store)
+    }
+
+    fn finish(self) -> Result<Arrived, Problem> {
+        let kind = match self.walk {
+            Walk::Inspect(inspector) => {
+                let inspection = inspector.finish().map_err(|error| problems::NOT_MEDIA.detail(error))?;
+                Kind::Segment(Box::new(inspection))
+            }
+            Walk::Blind => Kind::Unseen,
+            Walk::Keep(kept) => Kind::Init(kept.freeze()),
+        };
+        Ok(Arrived { len: self.upload.len(), upload: self.upload, sha256: self.hasher.finalize().into(), kind })
+    }
+}

@@ -1,0 +1,64 @@
+//! What goes wrong between a publisher and the stores, as problem documents.
+
+use std::time::Duration;
+
+use metadata::MetadataError;
+use service::{Problem, ProblemKind};
+use storage::StoreError;
+
+/// When to try again after a failure of our own.
+const RETRY_SOON: Duration = Duration::from_secs(2);
+/// When to try again when the disk is full.
+const RETRY_LATER: Duration = Duration::from_secs(30);
+
+/// The bytes are not those that their digest was made of.
+pub(crate) const DIGEST_MISMATCH: ProblemKind =
+    ProblemKind::new(http::StatusCode::UNPROCESSABLE_ENTITY, "digest-mismatch", "The bytes do not match their digest");
+/// Not something that can be played.
+pub(crate) const NOT_MEDIA: ProblemKind =
+    ProblemKind::new(http::StatusCode::UNPROCESSABLE_ENTITY, "not-a-media-segment", "This is not a media segment");
+/// A fragmented-MP4 segment came before its init section.
+pub(crate) const NO_INIT: ProblemKind =
+    ProblemKind::new(http::StatusCode::CONFLICT, "no-init-section", "The init section has to be sent first");
+/// Another segment has this number.
+pub(crate) const OTHER_BYTES: ProblemKind =
+    ProblemKind::new(http::StatusCode::CONFLICT, "other-bytes-stored", "Other bytes are stored under this number");
+/// The broadcast has ended before this segment.
+pub(crate) const ENDED: ProblemKind = ProblemKind::new(http::StatusCode::CONFLICT, "ended", "The broadcast has ended");
+/// The publisher has said that this would never come.
+pub(crate) const ABANDONED: ProblemKind =
+    ProblemKind::new(http::StatusCode::CONFLICT, "abandoned", "This segment was abandoned");
+/// No room for more.
+const FULL: ProblemKind =
+    ProblemKind::new(http::StatusCode::SERVICE_UNAVAILABLE, "storage-full", "This recorder has no room left");
+
+pub(crate) fn of_metadata(error: MetadataError) -> Problem {
+    match error {
+        MetadataError::NotFound { .. } => ProblemKind::NOT_FOUND.detail(error),
+        MetadataError::AlreadyOpened { .. } | MetadataError::Stale { .. } => ProblemKind::CONFLICT.detail(error),
+        MetadataError::TooMany { .. } | MetadataError::Refused { .. } => ProblemKind::BAD_REQUEST.detail(error),
+        MetadataError::Full { .. } => ProblemKind::CONFLICT.detail(error),
+        MetadataError::Unavailable(_) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "metadata store unavailable");
+            ProblemKind::UNAVAILABLE.detail(error).retry_after(RETRY_SOON)
+        }
+        MetadataError::Corrupt { .. } => {
+            tracing::error!(error = &error as &dyn std::error::Error, "metadata store unreadable");
+            ProblemKind::INTERNAL.detail(error)
+        }
+    }
+}
+
+pub(crate) fn of_store(error: StoreError) -> Problem {
+    match error {
+        StoreError::Full { needed, available } => {
+            FULL.detail(error).with("needed", needed).with("available", available).retry_after(RETRY_LATER)
+        }
+        StoreError::Busy { .. } => ProblemKind::UNAVAILABLE.detail(error).retry_after(RETRY_SOON),
+        StoreError::NotFound => ProblemKind::NOT_FOUND.detail(error),
+        StoreError::Io { .. } => {
+            tracing::error!(error = &error as &dyn std::error::Error, "local storage failed");
+            ProblemKind::UNAVAILABLE.detail("the recorder's disk failed").retry_after(RETRY_SOON)
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What stock HLS pushers do: ffmpeg, OBS, Shaka Packager, GStreamer scripts, browsers. They PUT or POST segments,
+//! playlists and init sections in any order, ignore every answer, and never send anything twice.
+//!
+//! So everything that looks like media is made durable first. If its number is known by then it is committed and
+//! acknowledged with 201; otherwise it is parked, answered with 202, and committed when a playlist names it or, if none
+//! does, by its file name or the order of arrival.
+
+mod hint;
+mod numbering;
+mod parking;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use broadcast::{Event, RenditionName};
+use http::StatusCode;
+use media::{InitSection, Inspector};
+use metadata::{Expect, Followed};
+use serde::Deserialize;
+use service::{BodyLimits, BodyReader, Problem, ProblemKind};
+use storage::ParkedName;
+
+use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
+use crate::intake::{Arrived, Kind, take_in};
+use crate::problems;
+use crate::recorder::Recorder;
+use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
+use numbering::{Named, Numbered};
+use parking::Pusher;
+pub(crate) use parking::Pushers;
+
+/// PUT or POST to `/push/{token}/{path}`.
+pub(crate) async fn upload(
+    State(recorder): State<Arc<Recorder>>,
+    Path((token, path)): Path<(String, String)>,
+    body: Body,
+) -> Result<Response, Problem> {
+    recorder.take_pushed(&token, &path, body).await
+}
+
+/// The YouTube form: `/http_upload_hls?cid={token}&copy=0&file={path}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct YouTubeQuery {
+    cid: String,
+    file: String,
+    /// Which of the two redundant inputs. Both end in the same broadcast.
+    #[serde(default, rename = "copy")]
+    _copy: u8,
+}
+
+pub(crate) async fn upload_by_query(
+    State(recorder): State<Arc<Recorder>>,
+    Query(query): Query<YouTubeQuery>,
+    body: Body,
+) -> Result<Response, Problem> {
+    recorder.take_pushed(&query.cid, &query.file, body).await
+}
+
+/// Pushers tidy up behind themselves. What was recorded stays.
+pub(crate) async fn delete() -> StatusCode {
+    StatusCode::OK
+}
+
+/// ffmpeg's append_list asks whether there is a playlist to go on from. There is none: it counts from 0, and we go on.
+pub(crate) async fn get() -> Problem {
+    ProblemKind::NOT_FOUND.detail("pushed playlists are not kept; viewers' playlists are under /hls/")
+}
+
+impl Recorder {
+    async fn take_pushed(self: &Arc<Self>, token: &str, path: &str, body: Body) -> Result<Response, Problem> {
+        let arrived_ms = self.clock.now_ms();
+        let id = self.publish_claims(token)?.sub;
+        let path = normalize(path);
+        if path.is_empty() {
+            return Err(not_a_name("name the file after the token: /push/TOKEN/out.m3u8"));
+        }
+        let followed = self.followed(id).await?;
+        let pusher = self.pushers.of(id).await;
+        if is_playlist(&path) {
+            let body = BodyReader::new(body, BodyLimits { len_max: PLAYLIST_LEN_MAX, idle: self.config.body_idle() })?;
+            let text = body.collect().await?;
+            return self.take_playlist(&followed, &pusher, &path, &text).await;
+        }
+        let limits = BodyLimits { len_max: self.config.segment_len_max, idle: self.config.body_idle() };
+        let body = BodyReader::new(body, limits)?;
+        self.take_media(&followed, &pusher, Pushed { path, arrived_ms }, body).await
+    }
+
+    async fn take_media(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        pushed: Pushed,
+        body: BodyReader,
+    ) -> Result<Response, Problem> {
+        let known = self.known(followed, pusher, &pushed.path).await;
+        let ready = known.as_ref();
+        let arrived = take_in(&self.store, body, |found| Ok(ready.and_then(|known| known.inspector(found)))).await?;
+        match arrived.kind {
+            Kind::Init(_) => self.take_pushed_init(followed, pusher, &pushed.path, arrived).await,
+            Kind::Segment(_) => {
+                let known = known.expect("only what is known is inspected");
+                self.keep_pushed(followed, pusher, known, pushed, arrived).await
+            }
+            Kind::Unseen => self.park(followed, pusher, pushed, arrived).await,
+        }
+    }
+
+    /// What is known of a segment before its body has come.
+    async fn known(&self, followed: &Followed, pusher: &Pusher, path: &str) -> Option<Known> {
+        let named = {
+            let state = pusher.state.lock().await;
+            state.numbering.named(path).cloned().or_else(|| state.numbering.by_digits(path))?
+        };
+        Some(self.with_init(followed, pusher, named).await)
+    }
+
+    /// The init section that a rendition has by its log: after a restart, the pusher does not send it again.
+    async fn stored_init(&self, followed: &Followed, rendition: &RenditionName) -> Option<Arc<KnownInit>> {
+        let digest = latest_init(&followed.read(), rendition)?;
+        self.known_init(followed.id(), rendition, digest).await.ok()
+    }
+
+    async fn keep_pushed(
+        &self,
+        followed: &Followed,
+        pusher: &Pusher,
+        known: Known,
+        pushed: Pushed,
+        arrived: Arrived,
+    ) -> Result<Response, Problem> {
+        let digest = arrived.digest();
+        let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
+            unreachable!("asked for segments only")
+        };
+        let found = Found { digest, len, inspection: *inspection, arrived_ms: pushed.arrived_ms };
+        let kept = self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await?;
+        Ok(answer(kept))
+    }
+
+    /// Gives a pushed segment its number and commits it. One at a time for each pusher, so that numbers cannot cross.
+    async fn number_and_keep(
+        &self,
+        followed: &Followed,
+        pusher: &Pusher,
+        known: &Known,
+        found: Found,
+        source: Source,
+    ) -> Result<Kept, Problem> {
+        let mut state = pusher.state.lock().await;
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        let numbered = state.numbering.assign(&followed.read(), &known.named, found.digest);
+        let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
+        let candidate = Candidate {
+            rendition: known.named.rendition.clone(),
+            seq,
+            captured_at: None,
+            pushed: Some(known.named.number),
+            arrived_ms: found.arrived_ms,
+            digest: found.digest,
+            len: found.len,
+            inspection: found.inspection,
+            init: known.init.clone(),
+        };
+        let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
+        self.keep(followed, candidate, source, clock).await
+    }
+
+    async fn take_pushed_init(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        path: &str,
+        arrived: Arrived,
+    ) -> Result<Response, Problem> {
+        let digest = arrived.digest();
+        let Kind::Init(bytes) = arrived.kind else { unreachable!("asked for init sections only") };
+        if let Err(error) = InitSection::parse(&bytes) {
+            return Err(problems::NOT_MEDIA.detail(error));
+        }
+        // Whose it is is not known before a playlist says so.
+        let name = ParkedName::new(followed.id(), self.clock.now_ms(), path).map_err(not_a_name)?;
+        let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
+        self.hold_init(followed, pusher, parked, bytes, digest).await;
+        Ok(StatusCode::CREATED.into_response())
+    }
+
+    async fn park(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        pushed: Pushed,
+        arrived: Arrived,
+    ) -> Result<Response, Problem> {
+        let name = ParkedName::new(followed.id(), pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
+        let digest = arrived.digest();
+        let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
+        self.metrics.segments.with_label_values(&["parked"]).inc();
+        self.wait_for_name(followed, pusher, parked, digest).await;
+        Ok(StatusCode::ACCEPTED.into_response())
+    }
+
+    async fn take_playlist(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        path: &str,
+        text: &[u8],
+    ) -> Result<Response, Problem> {
+        // The first PUT of some encoders is an empty playlist; there is nothing in it to know.
+        if text.is_empty() {
+            return Ok(StatusCode::OK.into_response());
+        }
+        match hint::read(path, text).map_err(|error| ProblemKind::UNPROCESSABLE.detail(error))? {
+            Hint::Multivariant(paths) => {
+                for path in paths {
+                    self.rendition_of(followed, &path).await?;
+                }
+            }
+            Hint::Media(hint) => self.take_media_playlist(followed, pusher, path, &hint).await?,
+        }
+        Ok(StatusCode::OK.into_response())
+    }
+
+    async fn take_media_playlist(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        path: &str,
+        hint: &MediaHint,
+    ) -> Result<(), Problem> {
+        let rendition = self.rendition_of(followed, path).await?;
+        pusher.state.lock().await.numbering.learn(&rendition, hint);
+        self.settle(followed, pusher).await;
+        if hint.closed && !followed.read().state(broadcast::StoreTime(self.clock.now_ms())).is_over() {
+            self.commit_event(followed, Event::EndHinted).await?;
+            self.end_after_grace(followed.id());
+        }
+        Ok(())
+    }
+
+    /// The rendition that a playlist's path stands for: its folder's name; `main` for the first one without a folder,
+    /// its own name for the others.
+    async fn rendition_of(&self, followed: &Followed, path: &str) -> Result<RenditionName, Problem> {
+        if let Some(rendition) = followed.read().mapped().get(path) {
+            return Ok(rendition.clone());
+        }
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        let rendition = new_rendition(&followed.read(), path);
+        self.commit_event(followed, Event::Mapped { playlist: path.to_owned(), rendition: rendition.clone() }).await?;
+        Ok(followed.read().mapped().get(path).cloned().unwrap_or(rendition))
+    }
+
+    pub(crate) async fn commit_event(&self, followed: &Followed, event: Event) -> Result<(), Problem> {
+        let committed = self.broadcasts.store().commit(followed.id(), &[event], Expect::Any).await;
+        committed.map_err(problems::of_metadata)?;
+        followed.refresh().await.map_err(problems::of_metadata)
+    }
+}
+
+/// A pushed body, before it is known what it is.
+struct Pushed {
+    path: String,
+    arrived_ms: i64,
+}
+
+/// A segment's number and, if it needs one, init section.
+#[derive(Debug)]
+struct Known {
+    named: Named,
+    init: Option<Arc<KnownInit>>,
+}
+
+/// What was found in a pushed segment.
+struct Found {
+    digest: broadcast::Digest,
+    len: u64,
+    inspection: media::Inspection,
+    arrived_ms: i64,
+}
+
+impl Known {
+    /// `None` if the segment cannot be inspected yet.
+    fn inspector(&self, found: media::Container) -> Option<Inspector> {
+        match found {
+            media::Container::MpegTs => Some(Inspector::mpeg_ts()),
+            media::Container::Fmp4 => self.init.as_ref().map(|known| Inspector::fmp4(&known.section)),
+        }
+    }
+}
+
+fn is_playlist(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    matches!(extension.as_deref(), Some("m3u8" | "m3u"))
+}
+
+fn answer(kept: Kept) -> Response {
+    match kept {
+        Kept::Stored => StatusCode::CREATED,
+        Kept::Already => StatusCode::OK,
+    }
+    .into_response()
+}
+
+fn new_rendition(broadcast: &broadcast::Broadcast, path: &str) -> RenditionName {
+    let taken = |name: &RenditionName| broadcast.mapped().values().any(|rendition| rendition == name);
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    let (folder, name) = stem.rsplit_once('/').map_or((None, stem), |(folder, name)| (Some(folder), name));
+    let preferred = folder.map_or_else(RenditionName::main, rendition_name);
+    if !taken(&preferred) {
+        return preferred;
+    }
+    let own = rendition_name(&folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}-{name}")));
+    let numbered = (2..).filter_map(|n| format!("{:.60}-{n}", own.as_str()).parse().ok());
+    std::iter::once(own.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(own)
+}
+
+/// The nearest name that a rendition may have.
+fn rendition_name(text: &str) -> RenditionName {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' };
+    let name: String = text.chars().map(allowed).take(RenditionName::LEN_MAX).collect();
+    name.trim_start_matches('-').parse().unwrap_or_else(|_| RenditionName::main())
+}

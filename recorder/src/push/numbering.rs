@@ -1,0 +1,163 @@
+//! From a stock pusher's names to our segment numbers. Pure: no I/O, no clock.
+//!
+//! A pusher's media sequence number comes from its playlist or, once a playlist has shown how they go together, from
+//! the digits at the end of a file name, because segments come before the playlist that names them. Our number is that
+//! plus a base, which is moved when the pusher starts again, so that it continues and never overwrites.
+
+use std::collections::BTreeMap;
+
+use broadcast::{Broadcast, Digest, RenditionName, Seq, SeqSet};
+
+use super::hint::MediaHint;
+
+/// A media sequence number that jumps by more than this is another run of the pusher.
+const JUMP_MAX: u64 = 1_000;
+/// How many names of one broadcast are remembered.
+const NAMES_MAX: usize = 20_000;
+
+/// What one broadcast's playlists have told about names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbering {
+    named: BTreeMap<String, Named>,
+    /// By the part of a path before its digits.
+    families: BTreeMap<String, Family>,
+    /// The first media sequence number that each playlist has shown.
+    firsts: BTreeMap<RenditionName, u64>,
+    /// The number that was seen last.
+    latest: BTreeMap<RenditionName, u64>,
+    /// Our number minus the pusher's.
+    bases: BTreeMap<RenditionName, i128>,
+}
+
+/// What is known of one segment's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) rendition: RenditionName,
+    /// The pusher's media sequence number.
+    pub(crate) number: u64,
+    /// The path of its init section, if its playlist has one.
+    pub(crate) map: Option<String>,
+}
+
+/// Names that differ only in their digits.
+#[derive(Clone, Debug)]
+struct Family {
+    rendition: RenditionName,
+    map: Option<String>,
+    /// The digits minus the media sequence number, if that is the same for all of them.
+    offset: Option<i128>,
+}
+
+/// Which of our numbers a pushed segment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbered {
+    New(Seq),
+    /// These bytes are stored under this number.
+    Already(Seq),
+}
+
+impl Numbering {
+    /// Learns what the playlist of `rendition` says.
+    pub(crate) fn learn(&mut self, rendition: &RenditionName, hint: &MediaHint) {
+        if let Some(first) = hint.first {
+            self.firsts.entry(rendition.clone()).or_insert(first);
+        }
+        let mut offsets: BTreeMap<String, Option<i128>> = BTreeMap::new();
+        for (path, number) in &hint.numbers {
+            if let Some((family, digits)) = split_digits(path) {
+                let offset = i128::from(digits) - i128::from(*number);
+                let same = offsets.entry(family.to_owned()).or_insert(Some(offset));
+                *same = same.filter(|same| *same == offset);
+            }
+        }
+        // Names with a date in them look like families of few members: their digits say nothing.
+        let regular = offsets.len() == 1;
+        for (family, offset) in offsets {
+            let shared = self.families.get(&family).is_some_and(|known| known.rendition != *rendition);
+            let offset = offset.filter(|_| regular && !shared);
+            let (rendition, map) = (rendition.clone(), hint.map.clone());
+            self.families.insert(family, Family { rendition, map, offset });
+        }
+        self.remember(rendition, hint);
+    }
+
+    fn remember(&mut self, rendition: &RenditionName, hint: &MediaHint) {
+        self.named.retain(|_, named| named.rendition != *rendition);
+        let room = NAMES_MAX.saturating_sub(self.named.len());
+        let latest = hint.numbers.len().saturating_sub(room);
+        let mut by_number: Vec<_> = hint.numbers.iter().collect();
+        by_number.sort_by_key(|(_, number)| **number);
+        for (path, number) in by_number.into_iter().skip(latest) {
+            let named = Named { rendition: rendition.clone(), number: *number, map: hint.map.clone() };
+            self.named.insert(path.clone(), named);
+        }
+        self.families.retain(|_, family| family.offset.is_some());
+    }
+
+    /// What the playlists say of this path by name.
+    pub(crate) fn named(&self, path: &str) -> Option<&Named> {
+        self.named.get(path)
+    }
+
+    /// What this path is by its digits, which a playlist has shown to go with its numbers.
+    pub(crate) fn by_digits(&self, path: &str) -> Option<Named> {
+        let (family, digits) = split_digits(path)?;
+        let family = self.families.get(family)?;
+        let number = u64::try_from(i128::from(digits) - family.offset?).ok()?;
+        Some(Named { rendition: family.rendition.clone(), number, map: family.map.clone() })
+    }
+
+    /// The number after the one that was seen last.
+    pub(crate) fn next_of(&self, rendition: &RenditionName) -> u64 {
+        self.latest.get(rendition).map_or(0, |latest| latest + 1)
+    }
+
+    /// Gives our number to the pusher's.
+    pub(crate) fn assign(&mut self, broadcast: &Broadcast, named: &Named, digest: Digest) -> Numbered {
+        let number = i128::from(named.number);
+        let stored = broadcast.stored(&named.rendition);
+        let next = stored.and_then(SeqSet::last).map_or(0, |last| last.0 + 1);
+        let base = self.bases.get(&named.rendition).copied();
+        let base = base.or_else(|| base_of_log(broadcast, &named.rendition)).unwrap_or_else(|| match next {
+            0 => self.first_base(named),
+            next => i128::from(next) - number,
+        });
+        let seq = seq_of(number + base).filter(|seq| seq.0 <= next + JUMP_MAX);
+        let stored = seq.map(|seq| (seq, digest_at(broadcast, named, seq)));
+        let (numbered, base) = match stored {
+            Some((seq, None)) => (Numbered::New(seq), base),
+            Some((seq, Some(stored))) if stored == digest => (Numbered::Already(seq), base),
+            // The pusher has started again.
+            _ => (Numbered::New(Seq(next)), i128::from(next) - number),
+        };
+        self.bases.insert(named.rendition.clone(), base);
+        self.latest.insert(named.rendition.clone(), named.number);
+        numbered
+    }
+
+    /// A pusher whose playlist begins at 0 keeps its numbers. One that is further on when we first see it begins here.
+    fn first_base(&self, named: &Named) -> i128 {
+        if self.firsts.get(&named.rendition) == Some(&0) { 0 } else { -i128::from(named.number) }
+    }
+}
+
+/// What the log's last pushed segment shows, after a restart or on another recorder.
+fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128> {
+    let last = broadcast.rendition(rendition)?.segments().next_back()?;
+    Some(i128::from(last.seq.0) - i128::from(last.pushed?))
+}
+
+fn seq_of(number: i128) -> Option<Seq> {
+    u64::try_from(number).ok().map(Seq).filter(|seq| *seq <= Seq::MAX)
+}
+
+fn digest_at(broadcast: &Broadcast, named: &Named, seq: Seq) -> Option<Digest> {
+    Some(broadcast.rendition(&named.rendition)?.segment(seq)?.digest)
+}
+
+/// A path before and at the digits that end its stem: `v0/out12.ts` is `v0/out` and 12.
+pub(crate) fn split_digits(path: &str) -> Option<(&str, u64)> {
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    let family = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    Some((family, stem[family.len()..].parse().ok()?))
+}

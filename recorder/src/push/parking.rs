@@ -1,0 +1,270 @@
+//! What waits to be told its number, and who waits for it: one [`Pusher`] for each broadcast that is pushed to.
+//!
+//! Everything that waits is durable; this is only the memory of it, and the start-up scan makes it anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broadcast::{BroadcastId, Digest, RenditionName};
+use bytes::Bytes;
+use media::{Content, Inspector};
+use metadata::Followed;
+use moka::future::Cache;
+use service::Problem;
+use storage::Parked;
+use tokio::sync::Mutex;
+
+use super::numbering::{Named, Numbering, split_digits};
+use super::{Found, Known, rendition_name};
+use crate::capture::CaptureClock;
+use crate::commit::{KnownInit, Source};
+use crate::problems;
+use crate::recorder::Recorder;
+use crate::scan::{digest_of, inspect};
+
+/// How long the memory of a pusher that has gone is kept.
+const PUSHER_IDLE: Duration = Duration::from_secs(3_600);
+const PUSHERS_MAX: u64 = 10_000;
+/// How many segments of one broadcast wait; more, and the oldest waits no longer.
+const WAITING_MAX: usize = 256;
+/// How many init sections of one broadcast are held.
+const HELD_INITS_MAX: usize = 64;
+
+/// The pushers of a recorder.
+#[derive(Debug)]
+pub(crate) struct Pushers(Cache<BroadcastId, Arc<Pusher>>);
+
+impl Default for Pushers {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(PUSHERS_MAX).time_to_idle(PUSHER_IDLE).build())
+    }
+}
+
+impl Pushers {
+    pub(super) async fn of(&self, id: BroadcastId) -> Arc<Pusher> {
+        self.0.get_with(id, async { Arc::default() }).await
+    }
+}
+
+/// What is remembered of whoever pushes to one broadcast.
+#[derive(Debug, Default)]
+pub(super) struct Pusher {
+    pub(super) state: Mutex<PusherState>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct PusherState {
+    pub(super) numbering: Numbering,
+    pub(super) clocks: BTreeMap<RenditionName, CaptureClock>,
+    /// Init sections by path, until a playlist says whose they are.
+    inits: BTreeMap<String, HeldInit>,
+    /// In the order of their arrival.
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Clone, Debug)]
+struct HeldInit {
+    bytes: Bytes,
+    digest: Digest,
+    parked: Parked,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    parked: Parked,
+    digest: Digest,
+}
+
+impl PusherState {
+    fn hold_init(&mut self, held: HeldInit) -> Option<HeldInit> {
+        let path = held.parked.name().path().to_owned();
+        let replaced = self.inits.insert(path.clone(), held);
+        if replaced.is_some() || self.inits.len() <= HELD_INITS_MAX {
+            return replaced;
+        }
+        let oldest = self.inits.iter().filter(|(other, _)| **other != path);
+        let oldest = oldest.min_by_key(|(_, held)| held.parked.name().arrived_ms()).map(|(path, _)| path.clone())?;
+        self.inits.remove(&oldest)
+    }
+
+    /// What a waiting segment is: by a playlist, by its digits or, when it has waited long enough, by a guess.
+    fn name(&self, waiting: &Waiting, overdue: bool) -> Option<Named> {
+        let path = waiting.parked.name().path();
+        let named = self.numbering.named(path).cloned().or_else(|| self.numbering.by_digits(path));
+        named.or_else(|| overdue.then(|| self.guess(path)))
+    }
+
+    fn guess(&self, path: &str) -> Named {
+        let folder = path.rsplit_once('/').map(|(folder, _)| folder);
+        let rendition = folder.map_or_else(RenditionName::main, rendition_name);
+        let number = match split_digits(path) {
+            Some((_, digits)) => digits,
+            None => self.numbering.next_of(&rendition),
+        };
+        let same_folder = |other: &&String| other.rsplit_once('/').map(|(folder, _)| folder) == folder;
+        Named { rendition, number, map: self.inits.keys().rfind(same_folder).cloned() }
+    }
+}
+
+impl Recorder {
+    /// Remembers a parked segment, and commits it at once if its name has become known.
+    pub(super) async fn wait_for_name(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        parked: Parked,
+        digest: Digest,
+    ) {
+        pusher.state.lock().await.waiting.push(Waiting { parked, digest });
+        self.metrics.parked.inc();
+        self.settle(followed, pusher).await;
+        let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
+        let stop = self.tasks.stop_token();
+        self.tasks.spawn("number an unnamed segment", async move {
+            tokio::select! {
+                () = recorder.clock.sleep(recorder.config.unnamed_wait()) => recorder.settle(&followed, &pusher).await,
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Holds an init section until it is known whose it is.
+    pub(super) async fn hold_init(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        parked: Parked,
+        bytes: Bytes,
+        digest: Digest,
+    ) {
+        let replaced = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked });
+        if let Some(old) = replaced {
+            self.discard(&old.parked).await;
+        }
+        self.settle(followed, pusher).await;
+    }
+
+    /// The init section at a path that a playlist names, filed under its rendition.
+    pub(super) async fn held_init(
+        &self,
+        id: BroadcastId,
+        pusher: &Pusher,
+        path: &str,
+        rendition: &RenditionName,
+    ) -> Option<Arc<KnownInit>> {
+        let HeldInit { bytes, digest, .. } = pusher.state.lock().await.inits.get(path).cloned()?;
+        match self.keep_init(id, rendition, bytes, digest).await {
+            Ok(known) => Some(known),
+            Err(problem) => {
+                tracing::warn!(%id, path, problem = %problem.to_json(), "cannot use a pushed init section");
+                None
+            }
+        }
+    }
+
+    /// Commits every waiting segment whose number is known, in the order of arrival.
+    pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
+        let mut passed = 0;
+        while let Some((waiting, named)) = self.next_ready(pusher, &mut passed).await {
+            let id = followed.id();
+            match self.commit_waiting(followed, pusher, &waiting, named).await {
+                Ok(()) => self.metrics.parked.dec(),
+                Err(problem) if problem.status().is_server_error() => {
+                    tracing::warn!(%id, problem = %problem.to_json(), "cannot commit a parked segment yet");
+                    pusher.state.lock().await.waiting.insert(0, waiting);
+                    return;
+                }
+                Err(problem) => {
+                    let path = waiting.parked.name().path();
+                    tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload is of no use");
+                    self.metrics.parked.dec();
+                    self.discard(&waiting.parked).await;
+                }
+            }
+        }
+    }
+
+    /// Takes the next waiting segment that can be named; `passed` counts those that cannot.
+    async fn next_ready(&self, pusher: &Pusher, passed: &mut usize) -> Option<(Waiting, Named)> {
+        let mut state = pusher.state.lock().await;
+        let due_ms = self.clock.now_ms() - i64::from(self.config.unnamed_wait_ms);
+        while let Some(waiting) = state.waiting.get(*passed) {
+            let overdue = waiting.parked.name().arrived_ms() <= due_ms || state.waiting.len() > WAITING_MAX;
+            if let Some(named) = state.name(waiting, overdue) {
+                return Some((state.waiting.remove(*passed), named));
+            }
+            *passed += 1;
+        }
+        None
+    }
+
+    async fn commit_waiting(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        waiting: &Waiting,
+        named: Named,
+    ) -> Result<(), Problem> {
+        let known = self.with_init(followed, pusher, named).await;
+        let blob = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store)?;
+        let inspector = match known.init.as_ref() {
+            Some(init) => Inspector::fmp4(&init.section),
+            None => Inspector::mpeg_ts(),
+        };
+        let found = Found {
+            digest: waiting.digest,
+            len: waiting.parked.len(),
+            inspection: inspect(blob, inspector).await?,
+            arrived_ms: waiting.parked.name().arrived_ms(),
+        };
+        let source = Source::Parked(waiting.parked.clone());
+        self.number_and_keep(followed, pusher, &known, found, source).await?;
+        // What was there already has left its copy behind.
+        self.discard(&waiting.parked).await;
+        Ok(())
+    }
+
+    /// Adds the init section that a named segment needs, if it is known.
+    pub(super) async fn with_init(&self, followed: &Followed, pusher: &Pusher, named: Named) -> Known {
+        let held = match &named.map {
+            Some(path) => self.held_init(followed.id(), pusher, path, &named.rendition).await,
+            None => None,
+        };
+        let init = match held {
+            Some(init) => Some(init),
+            None => self.stored_init(followed, &named.rendition).await,
+        };
+        Known { named, init }
+    }
+
+    async fn discard(&self, parked: &Parked) {
+        if let Err(error) = self.store.discard(parked).await {
+            tracing::warn!(%parked, error = &error as &dyn std::error::Error, "cannot remove a parked upload");
+        }
+    }
+
+    /// Takes up what an earlier run of this recorder had parked.
+    pub(crate) async fn take_up_parked(self: &Arc<Self>, parked: Parked) {
+        if let Err(problem) = self.try_take_up(&parked).await {
+            tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload");
+        }
+    }
+
+    async fn try_take_up(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
+        let id = parked.name().broadcast();
+        let followed = self.followed(id).await?;
+        let pusher = self.pushers.of(id).await;
+        let read = || async { self.store.read_parked(parked).await.map_err(problems::of_store) };
+        let digest = digest_of(read().await?).await?;
+        if parked.len() <= media::INIT_LEN_MAX as u64 {
+            let bytes = read().await?.collect().await.map_err(problems::of_store)?;
+            if Content::sniff(&bytes) == Some(Content::InitSection) {
+                self.hold_init(&followed, &pusher, parked.clone(), bytes, digest).await;
+                return Ok(());
+            }
+        }
+        self.wait_for_name(&followed, &pusher, parked.clone(), digest).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! One recorder: what it was given, and its routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+use broadcast::{BroadcastId, Digest, RenditionName, TokenKey};
+use metadata::{Broadcasts, Followed};
+use moka::future::Cache;
+use prometheus::Registry;
+use service::{Clock, Problem, Random, Tasks};
+use storage::LocalStore;
+
+use crate::access::OwnerKey;
+use crate::commit::KnownInit;
+use crate::config::RecorderConfig;
+use crate::metrics::Metrics;
+use crate::push::Pushers;
+use crate::{api, ingest, problems, push};
+
+/// How many init sections are kept parsed.
+const INITS_MAX: u64 = 1024;
+
+/// What a recorder is built from.
+#[derive(Debug)]
+pub struct Deps<'a> {
+    pub broadcasts: Broadcasts,
+    pub store: LocalStore,
+    pub clock: Clock,
+    pub random: Random,
+    pub tasks: Tasks,
+    pub registry: &'a Registry,
+    pub tokens: TokenKey,
+    pub owner_key: OwnerKey,
+    /// Where publishers and viewers reach this installation, such as `https://live.example.org`; without it, what
+    /// their requests say.
+    pub public_url: Option<String>,
+}
+
+/// A recorder. Its tasks are those it was given.
+#[derive(Debug)]
+pub struct Recorder {
+    pub(crate) config: RecorderConfig,
+    pub(crate) broadcasts: Broadcasts,
+    pub(crate) store: LocalStore,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) tasks: Tasks,
+    pub(crate) metrics: Metrics,
+    pub(crate) tokens: TokenKey,
+    pub(crate) owner_key: OwnerKey,
+    pub(crate) public_url: Option<String>,
+    pub(crate) pushers: Pushers,
+    pub(crate) inits: Cache<(BroadcastId, RenditionName, Digest), Arc<KnownInit>>,
+}
+
+impl Recorder {
+    pub fn build(config: RecorderConfig, deps: Deps<'_>) -> Result<Arc<Self>, prometheus::Error> {
+        Ok(Arc::new(Self {
+            metrics: Metrics::new(deps.registry)?,
+            config,
+            broadcasts: deps.broadcasts,
+            store: deps.store,
+            clock: deps.clock,
+            random: deps.random,
+            tasks: deps.tasks,
+            tokens: deps.tokens,
+            owner_key: deps.owner_key,
+            public_url: deps.public_url,
+            pushers: Pushers::default(),
+            inits: Cache::new(INITS_MAX),
+        }))
+    }
+
+    /// Everything that a publisher and the owner ask of a recorder.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let routes = Router::new()
+            .route("/v1/broadcasts", post(api::create).get(api::list))
+            .route("/v1/broadcasts/{id}", get(api::show))
+            .route("/v1/broadcasts/{id}/pause", post(api::pause))
+            .route("/v1/broadcasts/{id}/resume", post(api::resume))
+            .route("/v1/broadcasts/{id}/end", post(api::end))
+            .route("/v1/broadcasts/{id}/abandon", post(api::abandon))
+            .route("/ingest/{id}", get(ingest::status))
+            .route("/ingest/{id}/{rendition}/{file}", put(ingest::upload))
+            .route("/push/{token}/{*path}", put(push::upload).post(push::upload).delete(push::delete).get(push::get))
+            .route("/http_upload_hls", put(push::upload_by_query).post(push::upload_by_query).delete(push::delete));
+        routes.with_state(self.clone())
+    }
+
+    pub(crate) async fn followed(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
+        self.broadcasts.get(id).await.map_err(problems::of_metadata)
+    }
+}
