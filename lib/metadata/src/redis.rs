@@ -107,12 +107,18 @@ impl Metadata for Redis {
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        let log = keys::log(id);
-        let mut both = redis::pipe();
-        both.cmd("XRANGE").arg(&log).arg(format!("{}-0", from.0)).arg("+").arg("COUNT").arg(max.min(READ_MAX));
-        both.cmd("EXISTS").arg(&log);
-        let (entries, exists): (Vec<(String, (Vec<u8>, Vec<u8>))>, bool) =
-            self.link.call(async |redis| both.query_async(redis).await).await?;
+        let (mut range, mut exists) = (redis::cmd("XRANGE"), redis::cmd("EXISTS"));
+        let max = max.min(READ_MAX);
+        range.arg(keys::log(id)).arg(format!("{}-0", from.0)).arg("+").arg("COUNT").arg(max);
+        exists.arg(keys::log(id));
+        // Both are on their way before the first answer comes.
+        let (entries, exists): (Vec<(String, (Vec<u8>, Vec<u8>))>, bool) = self
+            .link
+            .call(async |redis| {
+                let mut same = redis.clone();
+                tokio::try_join!(range.query_async(redis), exists.query_async(&mut same))
+            })
+            .await?;
         if !exists {
             return Err(MetadataError::NotFound { id });
         }

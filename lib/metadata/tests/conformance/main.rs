@@ -1,11 +1,15 @@
-//! One suite for all stores: each rule of the trait is one function, run against each store.
+//! One suite for all stores: each rule of the trait is one function, run against each store. Beside it, what only one
+//! of them has to do.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounds;
 mod fixtures;
+mod model;
 mod reading;
+mod redis_server;
 mod rules;
+mod sqlite_file;
 mod together;
 mod waiting;
 

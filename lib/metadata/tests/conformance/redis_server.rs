@@ -1,0 +1,235 @@
+//! What only the store in Redis has to do: with its server, and without.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use ::redis::{Client, FromRedisValue, Value, cmd};
+use broadcast::{Event, EventIndex};
+use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outcome, Redis, RedisConfig};
+use service::Clock;
+use testkit::RedisServer;
+
+use crate::fixtures::redis::connect;
+use crate::fixtures::*;
+
+fn object(store: &Arc<Redis>) -> Arc<dyn Metadata> {
+    store.clone()
+}
+
+/// A store with a configuration that `change` has changed.
+fn connect_with(url: &str, change: impl FnOnce(&mut RedisConfig)) -> Arc<Redis> {
+    let mut config = RedisConfig::new(url.parse().unwrap());
+    change(&mut config);
+    Arc::new(Redis::start(&config, Limits::default(), Clock::system()).unwrap())
+}
+
+/// Asks the server something, past the store.
+async fn ask<T: FromRedisValue>(server: &RedisServer, command: &str) -> T {
+    let client = Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut words = command.split(' ');
+    let mut command = cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(&mut connection).await.unwrap()
+}
+
+/// Makes a call again while the store is away. Each attempt waits for a connection by itself.
+async fn once_back<T>(call: impl AsyncFn() -> Result<T, MetadataError>) -> T {
+    loop {
+        match call().await {
+            Ok(value) => return value,
+            Err(error) => assert!(error.is_retryable(), "{error:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_away_is_found_again() {
+    let mut server = RedisServer::start_durable();
+    let store = connect_with(&server.url(), |config| config.call_wait = Duration::from_millis(20));
+    once_back(async || store.open(id(0), &opened()).await).await;
+    commit(&object(&store), &[stored(0), abandoned(1, 1)]).await;
+    let before = log(&object(&store)).await;
+    let mut waits = store.wait(id(0), EventIndex(3), 9);
+    assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+
+    server.kill();
+    for _ in 0..3 {
+        let error = store.commit(id(0), &[stored(2)], Expect::Any).await.expect_err("the server is away");
+        assert!(error.is_retryable(), "{error:?}");
+        assert!(store.now().await.expect_err("the server is away").is_retryable());
+    }
+    server.restart();
+    let outcomes = once_back(async || store.commit(id(0), &[stored(0), stored(1), stored(2)], Expect::Any).await);
+    let outcomes = outcomes.await;
+    assert_eq!(outcomes[..2], [DUPLICATE, Outcome::Abandoned]);
+    assert_eq!(waits.await.unwrap()[0].event, stored(2), "it waited through the interruption");
+    assert_eq!(log(&object(&store)).await[..3], before);
+}
+
+#[tokio::test]
+async fn a_server_that_lost_everything_says_so() {
+    let mut server = RedisServer::start();
+    let store = connect(&server);
+    open(&object(&store)).await;
+    server.restart();
+    let result = loop {
+        match store.commit(id(0), &[stored(0)], Expect::Any).await {
+            Err(error) if error.is_retryable() => {}
+            done => break done,
+        }
+    };
+    assert!(matches!(refused(result), MetadataError::NotFound { .. }));
+    store.open(id(0), &opened()).await.unwrap();
+    assert_eq!(index(commit_one(&object(&store), stored(0)).await), 1, "the scripts are brought again");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_in_time() {
+    let server = RedisServer::start();
+    let store = connect_with(&server.url(), |config| {
+        config.answer_wait = Duration::from_millis(50);
+        config.call_wait = Duration::from_millis(50);
+    });
+    once_back(async || store.open(id(0), &opened()).await).await;
+    let _: () = ask(&server, "CLIENT PAUSE 400 ALL").await;
+    let error = store.commit(id(0), &[stored(0)], Expect::Any).await.expect_err("the server hangs");
+    assert!(error.is_retryable(), "{error:?}");
+    // The first attempt may have been carried out after all.
+    let outcome = once_back(async || store.commit(id(0), &[stored(0)], Expect::Any).await).await[0];
+    assert!(matches!(outcome, Outcome::Appended { .. } | Outcome::Duplicate), "{outcome:?}");
+    assert_eq!(log(&object(&store)).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_loses_nothing() {
+    let server = RedisServer::start();
+    let store = connect(&server);
+    open(&object(&store)).await;
+    let _: () = ask(&server, "CONFIG SET maxmemory 1").await;
+    let error = store.commit(id(0), &[stored(0)], Expect::Any).await.expect_err("no memory left");
+    assert!(error.is_retryable(), "{error:?}");
+    let _: () = ask(&server, "CONFIG SET maxmemory 0").await;
+    assert_eq!(index(commit_one(&object(&store), stored(0)).await), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_reported() {
+    let server = RedisServer::start();
+    let store = connect(&server);
+    open(&object(&store)).await;
+    let _: String = ask(&server, &format!("XADD hw:{{{}}} 1-1 e garbage", id(0))).await;
+    let error = refused(store.read(id(0), EventIndex(0), 9).await);
+    assert!(matches!(error, MetadataError::Corrupt { .. }), "{error:?}");
+    let _: () = ask(&server, &format!("SET hw:{{{}}} text", id(1))).await;
+    for result in [store.read(id(1), EventIndex(0), 9).await.map(drop), commit_to(&store, 1).await] {
+        assert!(matches!(refused(result), MetadataError::Corrupt { .. }));
+    }
+}
+
+async fn commit_to(store: &Arc<Redis>, n: u64) -> Result<(), MetadataError> {
+    store.commit(id(n), &[stored(0)], Expect::Any).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_commit_is_one_round_trip() {
+    let server = RedisServer::start();
+    let store = connect(&server);
+    open(&object(&store)).await;
+    commit(&object(&store), &[stored(1_000)]).await;
+    let _: () = ask(&server, "CONFIG RESETSTAT").await;
+    for seq in 0..20 {
+        commit(&object(&store), &[format("main", 1), stored(seq), safe(seq, seq)]).await;
+    }
+    let stats: String = ask(&server, "INFO commandstats").await;
+    let calls = |name: &str| {
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse::<u64>().unwrap())
+    };
+    assert_eq!((calls("evalsha"), calls("eval"), calls("script|load")), (20, 0, 0), "{stats}");
+    assert_eq!((calls("xadd"), calls("publish")), (41, 20), "{stats}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiters_share_one_connection_and_leave_no_subscription() {
+    let server = RedisServer::start();
+    let store = connect_with(&server.url(), |config| config.ping_every = Duration::from_millis(20));
+    let mut waits = Vec::new();
+    for n in 0..50 {
+        store.open(id(n), &opened()).await.unwrap();
+        for _ in 0..4 {
+            let mut wait = store.wait(id(n), EventIndex(1), 9);
+            assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            waits.push(wait);
+        }
+    }
+    subscriptions_become(&server, 50).await;
+    let clients: String = ask(&server, "CLIENT LIST").await;
+    assert_eq!(clients.lines().count(), 2, "the store and this question: {clients}");
+    drop(waits);
+    subscriptions_become(&server, 0).await;
+    let mut wait = store.wait(id(7), EventIndex(1), 9);
+    assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    store.commit(id(7), &[Event::Paused], Expect::Any).await.unwrap();
+    assert_eq!(wait.await.unwrap()[0].event, Event::Paused);
+}
+
+async fn subscriptions_become(server: &RedisServer, expected: usize) {
+    let becomes = async { while ask::<Vec<String>>(server, "PUBSUB CHANNELS").await.len() != expected {} };
+    tokio::time::timeout(Duration::from_secs(10), becomes).await.unwrap_or_else(|_| panic!("not {expected}"));
+}
+
+/// One node that has all slots refuses, as a large cluster does, whatever reaches beyond one slot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_stays_within_one_slot_of_a_cluster() {
+    let server = RedisServer::start_with(&["--save", "", "--cluster-enabled", "yes"]);
+    let _: () = ask(&server, "CLUSTER ADDSLOTSRANGE 0 16383").await;
+    let store = connect(&server);
+    once_back(async || store.open(id(0), &opened()).await).await;
+    let events = [format("main", 1), stored(0), stored(100_000), abandoned(5, 900), ended(&[("main", Some(7))])];
+    let outcomes = commit(&object(&store), &events).await;
+    assert_eq!(outcomes.into_iter().map(index).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let follows = store.wait(id(0), EventIndex(6), 9);
+    let commits = async { commit_one(&object(&store), safe(0, 0)).await };
+    assert_eq!(tokio::join!(follows, commits).0.unwrap()[0].event, safe(0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_master_fails_the_sentinels_name_another() {
+    let mut master = RedisServer::start_durable();
+    let replica_of = master.port().to_string();
+    let replica = RedisServer::start_with(&["--save", "", "--replicaof", "127.0.0.1", &replica_of]);
+    replicated(&master).await;
+    let file = master.dir().join("sentinel.conf");
+    let watch = format!("sentinel monitor cup 127.0.0.1 {replica_of} 1\nsentinel down-after-milliseconds cup 300\n");
+    std::fs::write(&file, watch).unwrap();
+    let sentinel = RedisServer::start_with(&[file.to_str().unwrap(), "--sentinel"]);
+
+    let store = connect_with(&format!("redis+sentinel://127.0.0.1:{}/cup", sentinel.port()), |_| {});
+    once_back(async || store.open(id(0), &opened()).await).await;
+    commit(&object(&store), &[stored(0)]).await;
+    // A loss of what was not yet replicated is another matter.
+    let _: u64 = ask(&master, "WAIT 1 5000").await;
+    knows_replica(&sentinel).await;
+    let mut waits = store.wait(id(0), EventIndex(2), 9);
+    assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    master.kill();
+    let outcomes = once_back(async || store.commit(id(0), &[stored(0), stored(1)], Expect::Any).await).await;
+    assert_eq!((outcomes[0], index(outcomes[1])), (DUPLICATE, 2));
+    assert_eq!(waits.await.unwrap()[0].event, stored(1));
+    let role: Vec<Value> = ask(&replica, "ROLE").await;
+    assert_eq!(role[0], Value::BulkString(b"master".to_vec()));
+}
+
+async fn replicated(master: &RedisServer) {
+    let online = async { while !ask::<String>(master, "INFO replication").await.contains("state=online") {} };
+    tokio::time::timeout(Duration::from_secs(20), online).await.expect("the replica comes online");
+}
+
+async fn knows_replica(sentinel: &RedisServer) {
+    let knows = async { while ask::<Vec<Value>>(sentinel, "SENTINEL REPLICAS cup").await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(20), knows).await.expect("the sentinel finds the replica");
+}
