@@ -141,6 +141,13 @@ fn ts_cut_is_not_taken_where_another_track_goes_on() {
 }
 
 #[test]
+fn ts_keyframe_without_sequence_parameter_set_is_no_start() {
+    assert!(ts(&[video(2)]).unwrap().keyframe_start);
+    let with_picture_parameter_set_only = replaced(&video(2), &[0, 0, 1, 0x67], &[0, 0, 1, 0x68]);
+    assert!(!ts(&[with_picture_parameter_set_only]).unwrap().keyframe_start);
+}
+
+#[test]
 fn ts_clock_may_wrap_between_frames() {
     let wrap = 1 << 33;
     let tables = [pat(), pmt(&[(H264, VIDEO_PID)])].concat();

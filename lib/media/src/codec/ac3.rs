@@ -77,3 +77,27 @@ fn parse_eac3(bytes: &[u8]) -> Option<AudioFrame> {
     let samples = if adds { blocks * SAMPLES_PER_BLOCK } else { 0 };
     Some(AudioFrame { codec: "ec-3", format, len, samples })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        // Frame lengths at 192 kbit/s: TS 102 366 table 4.13. The E-AC-3 frame is of three blocks.
+        for (name, header, codec, sample_rate, channels, len, samples) in [
+            ("48 kHz", [0x0b, 0x77, 0, 0, 0x14, 0x40, 0x40], "ac-3", 48_000, 2, 768, 1536),
+            ("44.1 kHz, short", [0x0b, 0x77, 0, 0, 0x54, 0x40, 0x40], "ac-3", 44_100, 2, 834, 1536),
+            ("44.1 kHz, long", [0x0b, 0x77, 0, 0, 0x55, 0x40, 0x40], "ac-3", 44_100, 2, 836, 1536),
+            ("5.1", [0x0b, 0x77, 0, 0, 0x14, 0x40, 0xe1], "ac-3", 48_000, 6, 768, 1536),
+            ("E-AC-3", [0x0b, 0x77, 0x01, 0x7f, 0x24, 0x80, 0], "ec-3", 48_000, 2, 768, 768),
+            ("further substream", [0x0b, 0x77, 0x09, 0x7f, 0x24, 0x80, 0], "ec-3", 48_000, 2, 768, 0),
+        ] {
+            let format = AudioFormat { sample_rate, channels };
+            let expected = Parsed::Frame(AudioFrame { codec, format, len, samples });
+            assert_eq!(parse(&header), expected, "{name}");
+        }
+        assert_eq!(parse(&[0x0b, 0x77, 0, 0, 0xd4, 0x40, 0x40]), Parsed::Invalid, "reserved rate");
+        assert_eq!(parse(&[0x0b, 0x77, 0]), Parsed::Short);
+    }
+}

@@ -76,3 +76,26 @@ fn packet_samples(toc: u8, frame_count: impl Fn() -> Result<u8, Parsed>) -> Resu
     };
     Ok(frame * frames)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_units() {
+        // Durations by configuration and code: RFC 6716 tables 2 and 3.
+        for (name, unit, expected) in [
+            ("SILK 60 ms", &[0x7f, 0xe0, 3, 3 << 3][..], Ok((6, 2880))),
+            ("hybrid 20 ms", &[0x7f, 0xe0, 3, 13 << 3], Ok((6, 960))),
+            ("hybrid 10 ms, twice", &[0x7f, 0xe0, 3, 14 << 3 | 1], Ok((6, 960))),
+            ("CELT 2.5 ms", &[0x7f, 0xe0, 3, 16 << 3], Ok((6, 120))),
+            ("CELT 20 ms, five times", &[0x7f, 0xe0, 3, 19 << 3 | 3, 5], Ok((6, 4800))),
+            ("long", &[0x7f, 0xe0, 0xff, 2, 19 << 3], Ok((261, 960))),
+            ("trimmed at the start", &[0x7f, 0xf0, 3, 0x01, 0x38, 19 << 3], Ok((8, 960 - 312))),
+            ("not a control header", &[0x7f, 0x40, 3, 19 << 3], Err(Parsed::Invalid)),
+            ("cut off", &[0x7f, 0xe0, 3], Err(Parsed::Short)),
+        ] {
+            assert_eq!(parse_unit(unit), expected, "{name}");
+        }
+    }
+}
