@@ -11,12 +11,12 @@ export interface Broadcast {
   id: string;
   title: string;
   state: State;
-  /** Since when it is in this state, by the server's clock; absent if the server does not say. */
-  state_since?: number | null;
+  /** Since when it is interrupted or paused, by the server's clock; absent in lists. */
+  since?: number | null;
   created_at: number;
-  /** How much was recorded, in seconds. */
+  /** How much was recorded and has arrived, in seconds. */
   duration_s: number;
-  renditions: unknown[];
+  renditions: string[];
   /** How many segments are known to be missing. */
   missing: number;
 }

@@ -29,14 +29,16 @@ export class PublishView {
   readonly #result = element("div");
   readonly #listening = new AbortController();
 
-  /** `created` is called after each broadcast that was made. */
+  /** `changed` is called after each broadcast that was made, and when the owner key was entered. */
   constructor(
     root: HTMLElement,
-    private readonly created: () => void,
+    private readonly changed: () => void,
   ) {
     const titleField = element("div", { class: "field" }, element("label", { for: "title" }, "Title"), this.#title);
     const form = element("form", { class: "card" }, titleField, this.#keyField, this.#button, this.#said);
-    form.addEventListener("submit", (event) => void this.#submit(event), { signal: this.#listening.signal });
+    const { signal } = this.#listening;
+    form.addEventListener("submit", (event) => void this.#submit(event), { signal });
+    this.#key.addEventListener("change", () => this.#keepKey(), { signal });
     root.replaceChildren(form, this.#result);
   }
 
@@ -49,17 +51,24 @@ export class PublishView {
     this.#keyField.hidden = false;
   }
 
+  #keepKey(): void {
+    const key = this.#key.value.trim();
+    if (key === "" || key === load()) return;
+    store(key);
+    this.changed();
+  }
+
   async #submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
+    this.#keepKey();
     const title = this.#title.value.trim();
-    if (this.#key.value.trim()) store(this.#key.value.trim());
     this.#button.disabled = true;
     this.#said.textContent = "";
     try {
       this.#show(await createBroadcast(title, load()));
       this.#title.value = "";
       this.#keyField.hidden = true;
-      this.created();
+      this.changed();
     } catch (error) {
       this.#fail(error);
     } finally {

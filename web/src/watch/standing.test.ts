@@ -9,7 +9,7 @@ const sentence = (standing: Standing, now_ms: number) => {
 const interrupted = { title: "t", state: "interrupted" as const };
 
 test("an interruption counts from the server's word", () => {
-  const standing = seen(loading, { ...interrupted, state_since: 1_000 }, 20_000);
+  const standing = seen(loading, { ...interrupted, since: 1_000 }, 20_000);
   expect(sentence(standing, 43_000)).toBe("Interrupted for 42 s; the picture will come back by itself");
 });
 

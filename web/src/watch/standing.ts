@@ -48,11 +48,11 @@ function timer({ state, since_ms }: Known, now_ms: number): string {
  */
 export function seen(
   before: Standing,
-  broadcast: { title: string; state: State; state_since?: number | null },
+  broadcast: { title: string; state: State; since?: number | null },
   now_ms: number,
 ): Known {
   const known = before.kind === "out-of-touch" ? before.before : before.kind === "known" ? before : null;
   const same = known?.state === broadcast.state ? known.since_ms : null;
-  const since_ms = broadcast.state_since ?? same ?? now_ms;
+  const since_ms = broadcast.since ?? same ?? now_ms;
   return { kind: "known", title: broadcast.title, state: broadcast.state, since_ms };
 }
