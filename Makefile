@@ -41,7 +41,7 @@ web: toolchain web/dist/index.html ## build the web pages into web/dist
 
 clean: ## remove what was built and the tools; keeps data
 	$(SAY) "Removing target, .tools, web/dist and node_modules"
-	@rm -rf target .tools web/dist web/node_modules tests/browser/node_modules
+	@rm -rf target .tools web/dist web/node_modules tests/browser/node_modules */fuzz/target lib/*/fuzz/target
 
 format:
 	$(SAY) "Checking the format (seconds)"
