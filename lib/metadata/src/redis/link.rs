@@ -230,8 +230,7 @@ fn is_of_connection(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
     match error.kind() {
         ErrorKind::Server(kind) => matches!(kind, BusyLoading | ClusterDown | MasterDown | ReadOnly),
-        ErrorKind::Extension => false,
-        _ => true,
+        kind => kind == ErrorKind::Io,
     }
 }
 
@@ -241,7 +240,11 @@ fn timed_out() -> RedisError {
 
 impl From<RedisError> for MetadataError {
     fn from(error: RedisError) -> Self {
-        let is_type = error.kind() == ErrorKind::UnexpectedReturnType || error.code() == Some("WRONGTYPE");
-        if is_type { Self::corrupt("an answer of redis", error) } else { Self::unavailable(error) }
+        let of_another_kind = matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType);
+        if of_another_kind || error.code() == Some("WRONGTYPE") {
+            Self::corrupt("an answer of redis", error)
+        } else {
+            Self::unavailable(error)
+        }
     }
 }

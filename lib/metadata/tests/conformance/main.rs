@@ -13,6 +13,11 @@ mod sqlite_file;
 mod together;
 mod waiting;
 
+use std::time::Duration;
+
+/// How long one rule may take, on a busy machine.
+const RULE_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Runs every function of the suite against one store.
 macro_rules! suite {
     ($store:ident: $($group:ident::$rule:ident)*) => {
@@ -21,7 +26,8 @@ macro_rules! suite {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $rule() {
                     let host = crate::fixtures::$store::Host::start().await;
-                    crate::$group::$rule(host.stores()).await;
+                    let rule = crate::$group::$rule(host.stores());
+                    tokio::time::timeout(crate::RULE_TIME_MAX, rule).await.expect("nobody waits for ever");
                     host.stop().await;
                 }
             )*

@@ -12,7 +12,7 @@ use proptest::test_runner::{RngAlgorithm, TestCaseError, TestCaseResult, TestRng
 use crate::fixtures::{self, *};
 
 const SEED: [u8; 32] = *b"thirty-two bytes of one constant";
-const CASES: u32 = 150;
+const CASES: u32 = 100;
 
 /// What a store must know of one broadcast.
 #[derive(Default)]
