@@ -1,2 +1,37 @@
-//! The binary: command line, configuration, wiring, shutdown order.
-fn main() {}
+//! The binary: command line, configuration, wiring, shutdown order. What the roles do is in their own crates.
+
+mod cli;
+mod config;
+mod control;
+mod docs;
+mod pages;
+mod secrets;
+mod up;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain on one line, outermost first.
+            let _ = writeln!(std::io::stderr(), "headwater: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Up(options) => up::run(Config::load(&options)?, up::Roles::ALL),
+        Command::Recorder(options) => up::run(Config::load(&options)?, up::Roles::RECORDER),
+        Command::Playlist(options) => up::run(Config::load(&options)?, up::Roles::PLAYLIST),
+        Command::Broadcast(command) => control::run(command),
+    }
+}

@@ -1,0 +1,121 @@
+//! The command line, and what `--help` teaches.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Live video from a bad network, with nothing lost.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start everything on this machine:
+  headwater up
+Create a broadcast, and see where to send it and where to watch it:
+  headwater broadcast create --title 'Sunday match'
+
+Settings are taken from flags first, then from HEADWATER_... variables, then from the file that
+--config names, then from the defaults.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every role in one process, on one port, with embedded storage and metadata.
+    Up(ServeOptions),
+    /// Run only a recorder: publishing and the control API. Needs --metadata.
+    Recorder(ServeOptions),
+    /// Run only a playlist server: the views, and the segments below --data. Needs --metadata.
+    Playlist(ServeOptions),
+    /// Create, list, show and end broadcasts on a running Headwater.
+    #[command(subcommand)]
+    Broadcast(BroadcastCommand),
+}
+
+/// What every serving command takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeOptions {
+    /// Read settings from this TOML file.
+    #[arg(long, env = "HEADWATER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Keep segments, metadata and keys in this directory [default: ./data].
+    #[arg(long, env = "HEADWATER_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Serve on this address [default: 127.0.0.1:8080]. Port 0 takes a free one.
+    #[arg(long, env = "HEADWATER_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where publishers and viewers reach this, if not under the address they ask for: https://live.example.org.
+    #[arg(long, env = "HEADWATER_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Keep metadata in this Redis instead of DIR/metadata.sqlite: redis://HOST:PORT, or
+    /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER.
+    #[arg(long, env = "HEADWATER_METADATA", value_name = "URL")]
+    pub(crate) metadata: Option<String>,
+    /// The key that creates and administers broadcasts [default: made at the first start, kept in DIR/owner-key].
+    #[arg(long, env = "HEADWATER_OWNER_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) owner_key: Option<String>,
+    /// The most that segments may take on disk, in bytes [default: all but 256 MiB of what is free].
+    #[arg(long, env = "HEADWATER_QUOTA", value_name = "BYTES")]
+    pub(crate) quota: Option<u64>,
+    /// What to log: a level, or a list such as info,headwater_recorder=debug [default: info].
+    #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How log lines look: human, json, or auto (human on a terminal) [default: auto].
+    #[arg(long, env = "HEADWATER_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BroadcastCommand {
+    /// Create a broadcast and print where to send and watch it.
+    Create {
+        /// What viewers see it called.
+        #[arg(long, default_value = "")]
+        title: String,
+        /// The longest segment that will be sent, in seconds; without it the first segment decides.
+        #[arg(long, value_name = "SECONDS")]
+        target_duration: Option<u32>,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// List broadcasts, newest first: id, state, seconds recorded, segments missing, title.
+    List {
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// Show all that is known of a broadcast.
+    Show {
+        id: String,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// End a broadcast: nothing new will be captured. What was captured may still arrive.
+    End {
+        id: String,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+}
+
+/// Which Headwater to talk to, and how.
+#[derive(Debug, Args)]
+pub(crate) struct ServerOptions {
+    /// The running Headwater.
+    #[arg(long, env = "HEADWATER_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) server: String,
+    /// Its owner key [default: what DIR/owner-key holds].
+    #[arg(long, env = "HEADWATER_OWNER_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) owner_key: Option<String>,
+    /// Where to look for the owner key: the --data of a Headwater on this machine.
+    #[arg(long, env = "HEADWATER_DATA", default_value = "./data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print the server's answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,130 @@
+//! Settings: read once and checked before anything binds. Flags come before HEADWATER_... variables, those before the
+//! file, and the file before the defaults; what is unknown or wrong is refused.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use metadata::RedisAddress;
+use playlist::Config as PlaylistConfig;
+use recorder::{OwnerKey, RecorderConfig};
+use serde::Deserialize;
+use service::{LogFormat, ServeConfig};
+use storage::StorageConfig;
+
+use crate::cli::ServeOptions;
+
+/// The settings of one process.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<String>,
+    pub(crate) metadata: Option<RedisAddress>,
+    /// `None`: kept in the data directory.
+    pub(crate) owner_key: Option<OwnerKey>,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    pub(crate) server: ServeConfig,
+    pub(crate) storage: StorageConfig,
+    pub(crate) recorder: RecorderConfig,
+    pub(crate) playlist: PlaylistConfig,
+}
+
+/// The file. Every key is optional; the tables hold the settings of the parts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+    metadata: Option<String>,
+    owner_key: Option<String>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+    server: ServeConfig,
+    storage: StorageConfig,
+    recorder: RecorderConfig,
+    playlist: PlaylistConfig,
+}
+
+impl Config {
+    /// clap has already put each flag before its variable.
+    pub(crate) fn load(options: &ServeOptions) -> anyhow::Result<Self> {
+        let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let given = |flag: &Option<String>, file: Option<String>| flag.clone().or(file);
+        let public_url = given(&options.public_url, file.public_url);
+        if let Some(url) = &public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            bail!("public_url {url:?} must start with http:// or https://");
+        }
+        let metadata = given(&options.metadata, file.metadata);
+        let owner_key = given(&options.owner_key, file.owner_key);
+        let log_format = options.log_format.as_deref().map(str::parse).transpose()?;
+        let mut storage = file.storage;
+        storage.quota = options.quota.or(storage.quota);
+        Ok(Self {
+            data: options.data.clone().or(file.data).unwrap_or_else(|| "./data".into()),
+            listen: options.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            public_url,
+            metadata: metadata.map(|url| url.parse()).transpose().context("metadata")?,
+            owner_key: owner_key.map(|key| key.parse()).transpose().context("owner key")?,
+            log: given(&options.log, file.log).unwrap_or_else(|| "info".to_owned()),
+            log_format: log_format.or(file.log_format).unwrap_or_default(),
+            server: file.server,
+            storage,
+            recorder: file.recorder,
+            playlist: file.playlist,
+        })
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, options: ServeOptions) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("headwater.toml");
+        std::fs::write(&path, file)?;
+        Config::load(&ServeOptions { config: Some(path), ..options })
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_the_defaults() {
+        let file = "listen = '127.0.0.1:1'\nlog = 'debug'\n[recorder]\nsegment_len_max = 5\n[storage]\nquota = 7\n";
+        let flags = ServeOptions { listen: Some(SocketAddr::from(([127, 0, 0, 1], 2))), ..ServeOptions::default() };
+        let config = load(file, flags).expect("valid");
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!((config.log.as_str(), config.data.as_path()), ("debug", Path::new("./data")));
+        assert_eq!((config.recorder.segment_len_max, config.storage.quota), (5, Some(7)));
+        let config = load(file, ServeOptions { quota: Some(9), ..ServeOptions::default() }).expect("valid");
+        assert_eq!((config.listen.port(), config.storage.quota), (1, Some(9)));
+    }
+
+    #[test]
+    fn what_is_unknown_or_wrong_is_refused() {
+        let wrong = [
+            "lisen = '127.0.0.1:1'",
+            "listen = 'here'",
+            "public_url = 'example.org'",
+            "owner_key = 'short'",
+            "metadata = 'mysql://x'",
+            "log_format = 'xml'",
+            "[recorder]\nsegment_len = 5",
+            "[recorder.views]\nwindow = 5",
+            "not toml",
+        ];
+        for file in wrong {
+            assert!(load(file, ServeOptions::default()).is_err(), "{file}");
+        }
+        let missing = ServeOptions { config: Some("/nowhere/headwater.toml".into()), ..ServeOptions::default() };
+        assert!(Config::load(&missing).is_err());
+    }
+}
