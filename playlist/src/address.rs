@@ -1,0 +1,312 @@
+//! What a request asks for: the addresses under `/hls/` and the delivery directives, parsed once.
+//!
+//! Each thing has one address, so that caches keep it once. Unknown query parameters are ignored: players and
+//! networks add their own.
+
+use broadcast::{BroadcastId, Container, Digest, Extent, RenditionName, Seq, View};
+
+/// What a request under `/hls/` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Playlist(PlaylistAddress),
+    Object(ObjectAddress),
+    /// What EXT-X-GAP stands before: there is never anything there.
+    Gap,
+}
+
+/// A playlist, and how new it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlaylistAddress {
+    pub(crate) id: BroadcastId,
+    pub(crate) list: List,
+    /// `_HLS_msn`: wait until there is an entry with this media sequence number.
+    pub(crate) until_msn: Option<u64>,
+}
+
+/// Which playlist of a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum List {
+    /// `None`: the view that suits how the broadcast stands.
+    Multivariant(Option<View>),
+    Media {
+        rendition: RenditionName,
+        view: View,
+        extent: Extent,
+    },
+}
+
+/// Something that is kept in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectAddress {
+    pub(crate) id: BroadcastId,
+    pub(crate) rendition: RenditionName,
+    pub(crate) object: ObjectName,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ObjectName {
+    Segment { seq: Seq, container: Container },
+    Init { digest: Digest },
+}
+
+/// Why a request asks for nothing that there could be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AddressError {
+    #[error("no playlist and no segment has an address like this")]
+    Unknown,
+    #[error("{name}={value:?}: {expected}")]
+    Parameter { name: &'static str, value: String, expected: &'static str },
+    #[error("a catch-up playlist begins somewhere: give from={{seq}}, the number of its first segment")]
+    FromMissing,
+    #[error("_HLS_part without _HLS_msn")]
+    PartWithoutMsn,
+}
+
+impl Address {
+    /// `path` is that of the request, and begins with `/hls/`.
+    pub(crate) fn parse(path: &str, query: &str) -> Result<Self, AddressError> {
+        let path = path.strip_prefix("/hls/").ok_or(AddressError::Unknown)?;
+        let mut parts = path.splitn(3, '/');
+        let mut part = || parts.next().ok_or(AddressError::Unknown);
+        let (id, second) = (part()?.parse().map_err(|_| AddressError::Unknown)?, part()?);
+        let Some(file) = parts.next() else {
+            return multivariant(id, second, query);
+        };
+        let rendition = second.parse().map_err(|_| AddressError::Unknown)?;
+        in_rendition(id, rendition, file, query)
+    }
+}
+
+fn multivariant(id: BroadcastId, file: &str, query: &str) -> Result<Address, AddressError> {
+    if file != "index.m3u8" {
+        return Err(AddressError::Unknown);
+    }
+    let query = Query::parse(query)?;
+    let list = List::Multivariant(query.view()?);
+    Ok(Address::Playlist(PlaylistAddress { id, list, until_msn: None }))
+}
+
+fn in_rendition(id: BroadcastId, rendition: RenditionName, file: &str, query: &str) -> Result<Address, AddressError> {
+    if let Some(name) = file.strip_suffix(".m3u8") {
+        let query = Query::parse(query)?;
+        let view = view_of(name, &query)?.ok_or(AddressError::Unknown)?;
+        let (extent, until_msn) = query.directives(view)?;
+        let list = List::Media { rendition, view, extent };
+        return Ok(Address::Playlist(PlaylistAddress { id, list, until_msn }));
+    }
+    if let Some(digest) = file.strip_prefix("init-").and_then(|file| file.strip_suffix(".mp4")) {
+        let object = ObjectName::Init { digest: digest.parse().map_err(|_| AddressError::Unknown)? };
+        return Ok(Address::Object(ObjectAddress { id, rendition, object }));
+    }
+    let (stem, extension) = file.rsplit_once('.').ok_or(AddressError::Unknown)?;
+    let container = Container::from_extension(extension).ok_or(AddressError::Unknown)?;
+    if stem.strip_prefix("gap-").is_some_and(is_plain_number) {
+        return Ok(Address::Gap);
+    }
+    let seq = Some(stem).filter(|stem| is_plain_number(stem)).and_then(|stem| stem.parse().ok());
+    let object = ObjectName::Segment { seq: seq.ok_or(AddressError::Unknown)?, container };
+    Ok(Address::Object(ObjectAddress { id, rendition, object }))
+}
+
+/// Digits without leading zeros: one spelling for each number.
+fn is_plain_number(text: &str) -> bool {
+    !text.is_empty() && (text == "0" || !text.starts_with('0')) && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn view_of(name: &str, query: &Query<'_>) -> Result<Option<View>, AddressError> {
+    Ok(Some(match name {
+        "live" => View::Live,
+        "dvr" => View::Dvr,
+        "vod" => View::Vod,
+        "catchup" => View::CatchUp { from: query.from()? },
+        _ => return Ok(None),
+    }))
+}
+
+/// The parameters that mean something here, as they were given.
+#[derive(Default)]
+struct Query<'a> {
+    view: Option<&'a str>,
+    from: Option<&'a str>,
+    msn: Option<&'a str>,
+    part: Option<&'a str>,
+    skip: Option<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    /// Of parameters given twice the last one counts, unless they differ.
+    fn parse(text: &'a str) -> Result<Self, AddressError> {
+        let mut query = Self::default();
+        for parameter in text.split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let (name, slot) = match name {
+                "view" => ("view", &mut query.view),
+                "from" => ("from", &mut query.from),
+                "_HLS_msn" => ("_HLS_msn", &mut query.msn),
+                "_HLS_part" => ("_HLS_part", &mut query.part),
+                "_HLS_skip" => ("_HLS_skip", &mut query.skip),
+                _ => continue,
+            };
+            if slot.is_some_and(|before| before != value) {
+                return Err(parameter_error(name, value, "given twice, and differently"));
+            }
+            *slot = Some(value);
+        }
+        Ok(query)
+    }
+
+    fn view(&self) -> Result<Option<View>, AddressError> {
+        let expected = "live, dvr, vod or catchup is expected";
+        let view = |name| view_of(name, self)?.ok_or_else(|| parameter_error("view", name, expected));
+        self.view.map(view).transpose()
+    }
+
+    fn from(&self) -> Result<Seq, AddressError> {
+        let from = self.from.ok_or(AddressError::FromMissing)?;
+        from.parse().map_err(|_| parameter_error("from", from, "the number of a segment is expected, 0 to 2^40"))
+    }
+
+    /// The delivery directives. A vod playlist never changes, so that there they mean nothing (RFC 8216bis, 6.2.5).
+    fn directives(&self, view: View) -> Result<(Extent, Option<u64>), AddressError> {
+        if view == View::Vod {
+            return Ok((Extent::Whole, None));
+        }
+        let msn = self.msn.map(|msn| number("_HLS_msn", msn)).transpose()?;
+        let part = self.part.map(|part| number("_HLS_part", part)).transpose()?;
+        if part.is_some() && msn.is_none() {
+            return Err(AddressError::PartWithoutMsn);
+        }
+        let extent = match self.skip {
+            Some("YES" | "v2") => Extent::Delta,
+            // A delta update is an offer that a server need not take up: what we do not know gets the whole.
+            _ => Extent::Whole,
+        };
+        Ok((extent, msn))
+    }
+}
+
+fn number(name: &'static str, value: &str) -> Result<u64, AddressError> {
+    let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let number = value.parse().ok().filter(|_| plain);
+    number.ok_or_else(|| parameter_error(name, value, "a number is expected"))
+}
+
+fn parameter_error(name: &'static str, value: &str, expected: &'static str) -> AddressError {
+    AddressError::Parameter { name, value: value.chars().take(40).collect(), expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01kjahrq000000000000000007";
+
+    fn parse(rest: &str) -> Result<Address, AddressError> {
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Address::parse(&format!("/hls/{ID}/{path}"), query)
+    }
+
+    fn media(view: View, extent: Extent, until_msn: Option<u64>) -> Address {
+        let list = List::Media { rendition: RenditionName::main(), view, extent };
+        Address::Playlist(PlaylistAddress { id: ID.parse().unwrap(), list, until_msn })
+    }
+
+    #[test]
+    fn playlists_have_addresses() {
+        let from = View::CatchUp { from: Seq(7) };
+        for (rest, expected) in [
+            ("main/live.m3u8", media(View::Live, Extent::Whole, None)),
+            ("main/live.m3u8?token=x&_HLS_msn=12", media(View::Live, Extent::Whole, Some(12))),
+            ("main/live.m3u8?_HLS_msn=12&_HLS_part=0", media(View::Live, Extent::Whole, Some(12))),
+            ("main/dvr.m3u8?_HLS_skip=YES", media(View::Dvr, Extent::Delta, None)),
+            ("main/dvr.m3u8?_HLS_skip=v2&_HLS_skip=v2", media(View::Dvr, Extent::Delta, None)),
+            ("main/dvr.m3u8?_HLS_skip=v3", media(View::Dvr, Extent::Whole, None)),
+            ("main/catchup.m3u8?from=7&_HLS_msn=9&_HLS_skip=YES", media(from, Extent::Delta, Some(9))),
+            ("main/vod.m3u8?_HLS_msn=9&_HLS_skip=YES", media(View::Vod, Extent::Whole, None)),
+        ] {
+            assert_eq!(parse(rest), Ok(expected), "{rest}");
+        }
+        for (rest, view) in [
+            ("index.m3u8", None),
+            ("index.m3u8?view=dvr", Some(View::Dvr)),
+            ("index.m3u8?view=catchup&from=7", Some(from)),
+        ] {
+            let list = List::Multivariant(view);
+            let expected = Address::Playlist(PlaylistAddress { id: ID.parse().unwrap(), list, until_msn: None });
+            assert_eq!(parse(rest), Ok(expected), "{rest}");
+        }
+    }
+
+    #[test]
+    fn objects_have_addresses() {
+        let digest = Digest([0xab; 16]);
+        let init = format!("main/init-{digest}.mp4");
+        for (rest, object) in [
+            ("main/0.ts", ObjectName::Segment { seq: Seq(0), container: Container::Ts }),
+            ("main/1099511627776.m4s", ObjectName::Segment { seq: Seq::MAX, container: Container::M4s }),
+            (&init, ObjectName::Init { digest }),
+        ] {
+            let (id, rendition) = (ID.parse().unwrap(), RenditionName::main());
+            assert_eq!(parse(rest), Ok(Address::Object(ObjectAddress { id, rendition, object })), "{rest}");
+        }
+        assert_eq!(parse("main/gap-12.ts"), Ok(Address::Gap));
+    }
+
+    #[test]
+    fn other_addresses_lead_nowhere() {
+        for rest in [
+            "",
+            "main",
+            "main/",
+            "index.m3u",
+            "main/index.m3u8",
+            "main/x.m3u8",
+            "Main/live.m3u8",
+            "main/live.m3u8/",
+            "main/01.ts",
+            "main/-1.ts",
+            "main/.ts",
+            "main/1.mp4",
+            "main/gap-.ts",
+            "main/gap-01.ts",
+            "main/init-.mp4",
+            "main/1099511627777.ts",
+            "main/%31.ts",
+            "../1.ts",
+            "main/../1.ts",
+            "main/a/1.ts",
+        ] {
+            assert_eq!(parse(rest), Err(AddressError::Unknown), "{rest}");
+        }
+        for path in ["/", "/hls/", "/hls/x/index.m3u8", "/hls/01KJAHRQ000000000000000007/index.m3u8", "/x"] {
+            assert_eq!(Address::parse(path, ""), Err(AddressError::Unknown), "{path}");
+        }
+    }
+
+    #[test]
+    fn bad_parameters_are_named() {
+        for (rest, expected) in [
+            (
+                "main/catchup.m3u8",
+                "a catch-up playlist begins somewhere: give from={seq}, the number of its first segment",
+            ),
+            ("main/catchup.m3u8?from=x", "from=\"x\": the number of a segment is expected, 0 to 2^40"),
+            (
+                "main/catchup.m3u8?from=1099511627777",
+                "from=\"1099511627777\": the number of a segment is expected, 0 to 2^40",
+            ),
+            ("main/live.m3u8?_HLS_part=0", "_HLS_part without _HLS_msn"),
+            ("main/live.m3u8?_HLS_msn=-1", "_HLS_msn=\"-1\": a number is expected"),
+            ("main/live.m3u8?_HLS_msn=", "_HLS_msn=\"\": a number is expected"),
+            ("main/live.m3u8?_HLS_msn=1&_HLS_msn=2", "_HLS_msn=\"2\": given twice, and differently"),
+            ("main/live.m3u8?_HLS_msn=1&_HLS_part=x", "_HLS_part=\"x\": a number is expected"),
+            ("index.m3u8?view=x", "view=\"x\": live, dvr, vod or catchup is expected"),
+            (
+                "index.m3u8?view=catchup",
+                "a catch-up playlist begins somewhere: give from={seq}, the number of its first segment",
+            ),
+        ] {
+            assert_eq!(parse(rest).unwrap_err().to_string(), expected, "{rest}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! From a request to its answer: methods, conditions, codings.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use service::{Problem, accepts_gzip};
+
+use crate::address::{Address, PlaylistAddress};
+use crate::cache::{CacheKey, Coding, Sheet};
+use crate::headers::{self, Lifetime};
+use crate::metrics::Kind;
+use crate::playlists::{Playlists, Server};
+
+impl Playlists {
+    /// Answers any request under `/hls/`; the body of the request is not looked at.
+    pub async fn answer(&self, method: &Method, uri: &Uri, request: &HeaderMap) -> Response {
+        let server = &*self.0;
+        let answer = match *method {
+            Method::GET => server.get(uri, request, With::Content).await,
+            Method::HEAD => server.get(uri, request, With::HeadersOnly).await,
+            Method::OPTIONS => Ok(respond(StatusCode::NO_CONTENT, headers::preflight(request), Body::empty())),
+            _ => Err(server.problems.method()),
+        };
+        match answer {
+            Ok(response) => response,
+            Err(problem) => problem_response(problem, method),
+        }
+    }
+}
+
+/// So that a server can ask [`Playlists`] before anybody else.
+impl<B: Send + 'static> tower::Service<Request<B>> for Playlists {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (playlists, (request, _)) = (self.clone(), request.into_parts());
+        Box::pin(async move { Ok(playlists.answer(&request.method, &request.uri, &request.headers).await) })
+    }
+}
+
+/// Whether an answer has its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum With {
+    Content,
+    HeadersOnly,
+}
+
+impl Server {
+    async fn get(&self, uri: &Uri, request: &HeaderMap, with: With) -> Result<Response, Problem> {
+        let address = Address::parse(uri.path(), uri.query().unwrap_or_default());
+        match address.map_err(|error| self.problems.address(&error))? {
+            Address::Playlist(address) => self.playlist(address, request, with).await,
+            Address::Object(address) => self.object(&address, request, with).await,
+            Address::Gap => {
+                let lifetime = Lifetime::Immutable { secs: self.config.immutable_max_age_s };
+                let problem = self.problems.not_here("nothing was recorded here: the playlist says EXT-X-GAP");
+                Err(problem.header(CACHE_CONTROL, lifetime.cache_control()))
+            }
+        }
+    }
+
+    async fn playlist(&self, address: PlaylistAddress, request: &HeaderMap, with: With) -> Result<Response, Problem> {
+        let PlaylistAddress { id, list, until_msn } = address;
+        let coding = if accepts_gzip(request) { Coding::Gzip } else { Coding::Identity };
+        let key = CacheKey { id, list, coding };
+        let finished = match until_msn {
+            Some(msn) => self.finished_with(&key, msn).await?,
+            None => self.finished(&key).await?,
+        };
+        let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;
+        let kind = Kind::of_list(&key.list);
+        self.metrics.answers.of(kind).inc();
+        let headers = if until_msn.is_some() { &sheet.awaited } else { &sheet.polled };
+        if sheet.etag.is_known_to(request) {
+            return Ok(respond(StatusCode::NOT_MODIFIED, Sheet::not_modified(headers), Body::empty()));
+        }
+        let body = match with {
+            With::Content => {
+                self.metrics.bytes.of(kind).inc_by(sheet.body.len() as u64);
+                Body::from(sheet.body.clone())
+            }
+            With::HeadersOnly => Body::empty(),
+        };
+        Ok(respond(StatusCode::OK, headers.clone(), body))
+    }
+}
+
+pub(crate) fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn problem_response(problem: Problem, method: &Method) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().extend(headers::common());
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(headers::NO_STORE);
+    if method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}

@@ -1,0 +1,172 @@
+//! The playlist server: from a request to its answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
+use broadcast::{Broadcast, BroadcastId, StoreTime, View};
+use metadata::{Broadcasts, Followed};
+use prometheus::Registry;
+use service::{Clock, Problem, Tasks};
+use storage::Store;
+
+use crate::address::List;
+use crate::cache::{CacheKey, Coding, Finished, Freshness, PlaylistCache, Sheet};
+use crate::config::Config;
+use crate::horizon::{Horizons, Moment};
+use crate::metrics::{Kind, Metrics};
+use crate::problems::Problems;
+use crate::reload::Waiters;
+use crate::render::{Absence, render};
+
+/// What a playlist server is given.
+#[derive(Debug)]
+pub struct Deps<'a> {
+    pub broadcasts: Broadcasts,
+    /// Where the segments are.
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+    pub registry: &'a Registry,
+    pub config: Config,
+}
+
+/// Everything under `/hls/`. Fails if the registry has these metrics already.
+pub fn router(deps: Deps<'_>) -> Result<Router, prometheus::Error> {
+    Ok(Playlists::new(deps)?.router())
+}
+
+/// A playlist server. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Playlists(pub(crate) Arc<Server>);
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) broadcasts: Broadcasts,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+    pub(crate) metrics: Metrics,
+    pub(crate) problems: Problems,
+    pub(crate) waiters: Waiters,
+    horizons: Horizons,
+    cache: PlaylistCache,
+}
+
+impl Playlists {
+    pub fn new(deps: Deps<'_>) -> Result<Self, prometheus::Error> {
+        let Deps { broadcasts, store, clock, registry, config } = deps;
+        Ok(Self(Arc::new(Server {
+            broadcasts,
+            store,
+            metrics: Metrics::new(registry)?,
+            problems: Problems { absent_max_age_s: config.absent_max_age_s },
+            waiters: Waiters::new(config.waiters_max),
+            horizons: Horizons::new(clock.clone()),
+            cache: PlaylistCache::new(config.cache_bytes_max),
+            clock,
+            config,
+        })))
+    }
+
+    /// Everything under `/hls/`, to be merged with others.
+    pub fn router(&self) -> Router {
+        let playlists = self.clone();
+        let answer = any(move |request: Request| async move {
+            playlists.answer(request.method(), request.uri(), request.headers()).await
+        });
+        Router::new().route("/hls/{*rest}", answer)
+    }
+}
+
+impl Server {
+    pub(crate) fn now(&self) -> StoreTime {
+        StoreTime(self.clock.now_ms())
+    }
+
+    pub(crate) async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
+        self.broadcasts.get(id).await.map_err(|error| self.problems.metadata(&error))
+    }
+
+    /// The playlist as it is now.
+    pub(crate) async fn finished(&self, key: &CacheKey) -> Result<Arc<Finished>, Problem> {
+        if let Some(finished) = self.cache.get(key, self.now()).await {
+            return Ok(finished);
+        }
+        let followed = self.follow(key.id).await?;
+        Ok(self.current(key, &followed).await)
+    }
+
+    async fn current(&self, key: &CacheKey, followed: &Arc<Followed>) -> Arc<Finished> {
+        if key.coding == Coding::Identity {
+            return self.current_plain(key, followed).await;
+        }
+        let compressed = async {
+            let plain = CacheKey { coding: Coding::Identity, ..key.clone() };
+            Arc::new(self.compress(self.current_plain(&plain, followed).await).await)
+        };
+        self.cache.get_or_make(key, || self.now(), compressed).await
+    }
+
+    async fn current_plain(&self, key: &CacheKey, followed: &Arc<Followed>) -> Arc<Finished> {
+        let made = async { Arc::new(self.make(&key.list, followed).await) };
+        self.cache.get_or_make(key, || self.now(), made).await
+    }
+
+    async fn make(&self, list: &List, followed: &Arc<Followed>) -> Finished {
+        let moment = self.horizons.settled(followed).await;
+        // From before the look at the broadcast: what is committed meanwhile makes this one out of date at once.
+        let log = followed.watch();
+        let started = self.clock.instant();
+        let (outcome, next_change) = self.sheet(list, followed, moment.at()).await;
+        self.metrics.renders.of(Kind::of_list(list)).inc();
+        self.metrics.render_seconds.observe(started.elapsed().as_secs_f64());
+        let is_final = outcome.as_ref().is_ok_and(|sheet| sheet.is_final);
+        let until = self.until(moment, next_change);
+        Finished { outcome, freshness: if is_final { Freshness::Forever } else { Freshness::While { log, until } } }
+    }
+
+    async fn sheet(&self, list: &List, followed: &Arc<Followed>, at: StoreTime) -> Made {
+        let config = self.config;
+        if is_short(list) {
+            return sheet(&followed.read(), list, at, &config);
+        }
+        let (list, followed) = (list.clone(), followed.clone());
+        Tasks::blocking(move || sheet(&followed.read(), &list, at, &config)).await
+    }
+
+    async fn compress(&self, plain: Arc<Finished>) -> Finished {
+        let freshness = plain.freshness.clone();
+        let config = self.config;
+        let gzip = move || plain.outcome.as_ref().map(|sheet| sheet.gzip(&config)).map_err(Clone::clone);
+        Finished { outcome: Tasks::blocking(gzip).await, freshness }
+    }
+
+    fn until(&self, moment: Moment, next_change: Option<StoreTime>) -> Option<StoreTime> {
+        match moment {
+            Moment::Now(_) => next_change,
+            Moment::Past(_) => Some(self.now() + Horizons::RETRY),
+        }
+    }
+}
+
+/// A playlist or why there is none, and when time alone changes that.
+type Made = (Result<Sheet, Absence>, Option<StoreTime>);
+
+fn sheet(broadcast: &Broadcast, list: &List, at: StoreTime, config: &Config) -> Made {
+    match render(broadcast, list, at) {
+        Ok(page) => {
+            let next_change = page.next_change;
+            (Ok(Sheet::new(page, config)), next_change)
+        }
+        Err(absence) => {
+            let next_change = absence.next_change;
+            (Err(absence), next_change)
+        }
+    }
+}
+
+/// Whether making it takes so little time that it need not leave the thread that serves others too.
+fn is_short(list: &List) -> bool {
+    matches!(list, List::Multivariant(_) | List::Media { view: View::Live, .. })
+}

@@ -1,0 +1,90 @@
+//! A playlist asked for, as text: the step from an address to the views of `broadcast`. No I/O, no clock.
+
+use broadcast::{Broadcast, Extent, State, StoreTime, TargetDuration, View, ViewError};
+
+use crate::address::List;
+
+/// A playlist as it is at some moment.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) text: String,
+    /// The media sequence number of its last entry; a Multivariant Playlist has none.
+    pub(crate) last_msn: Option<u64>,
+    /// `None` in the Multivariant Playlist of a broadcast whose target duration is not known yet.
+    pub(crate) target: Option<TargetDuration>,
+    /// It will never change again.
+    pub(crate) is_final: bool,
+    /// When, by the reader's clock, time alone may change it.
+    pub(crate) next_change: Option<StoreTime>,
+}
+
+/// Why there is no such playlist at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Absence {
+    pub(crate) error: ViewError,
+    /// How the broadcast stands.
+    pub(crate) state: State,
+    pub(crate) target: Option<TargetDuration>,
+    /// When, by the reader's clock, time alone may change that.
+    pub(crate) next_change: Option<StoreTime>,
+}
+
+impl Absence {
+    /// Whether it is worth asking again.
+    pub(crate) fn may_come(&self) -> bool {
+        self.state != State::Complete && self.error.may_come()
+    }
+}
+
+pub(crate) fn render(broadcast: &Broadcast, list: &List, now: StoreTime) -> Result<Page, Absence> {
+    let page = match list {
+        List::Multivariant(view) => multivariant(broadcast, *view, now),
+        List::Media { rendition, view, extent } => {
+            broadcast.view(rendition, *view, *extent, now).map(|rendered| Page {
+                text: rendered.text,
+                last_msn: Some(rendered.last_msn),
+                target: Some(rendered.target),
+                is_final: rendered.is_final,
+                next_change: rendered.next_change,
+            })
+        }
+    };
+    page.map_err(|error| Absence {
+        error,
+        state: broadcast.state(now),
+        target: broadcast.target_duration(),
+        next_change: broadcast.next_change(now),
+    })
+}
+
+fn multivariant(broadcast: &Broadcast, view: Option<View>, now: StoreTime) -> Result<Page, ViewError> {
+    let view = view.unwrap_or_else(|| broadcast.default_view(now));
+    can_be_played(broadcast, view, now)?;
+    Ok(Page {
+        text: broadcast.multivariant(view)?,
+        last_msn: None,
+        target: broadcast.target_duration(),
+        is_final: broadcast.state(now) == State::Complete,
+        next_change: None,
+    })
+}
+
+/// A Multivariant Playlist that leads to nothing but errors makes players give up: there is none until one of the
+/// playlists that it leads to is there.
+fn can_be_played(broadcast: &Broadcast, view: View, now: StoreTime) -> Result<(), ViewError> {
+    // Of a view that comes to be at the end, the state tells more cheaply than its text.
+    let complete = broadcast.state(now) == State::Complete;
+    // What is there of dvr is there of live, which is shorter.
+    let probe = if view == View::Dvr { View::Live } else { view };
+    let mut why_not = ViewError::NotStarted;
+    for rendition in broadcast.renditions() {
+        if view == View::Vod && complete && rendition.segments().next().is_some() {
+            return Ok(());
+        }
+        match broadcast.view(rendition.name(), probe, Extent::Delta, now) {
+            Ok(_) => return Ok(()),
+            Err(error) => why_not = error,
+        }
+    }
+    Err(why_not)
+}
