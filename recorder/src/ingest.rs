@@ -113,14 +113,15 @@ impl Recorder {
         followed: &Followed,
         place: Place,
         headers: &HeaderMap,
-        body: BodyReader,
+        mut body: BodyReader,
     ) -> Result<Kept, Problem> {
         let captured_at = self.captured_at(headers)?;
         let init = match place.container {
             Container::Ts => None,
             Container::M4s => Some(self.init_of(followed, &place.rendition, headers).await?),
         };
-        let arrived = take_in(&self.store, body, |found| inspector(found, place.container, init.as_deref())).await?;
+        let arrived =
+            take_in(&self.store, &mut body, |found| inspector(found, place.container, init.as_deref())).await?;
         arrived.verify(headers)?;
         let digest = arrived.digest();
         let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
@@ -145,10 +146,10 @@ impl Recorder {
         followed: &Followed,
         rendition: RenditionName,
         headers: &HeaderMap,
-        body: BodyReader,
+        mut body: BodyReader,
     ) -> Result<Kept, Problem> {
         let not_init = || problems::NOT_MEDIA.detail("this is a segment, not an init section");
-        let arrived = take_in(&self.store, body, |_| Err(not_init())).await?;
+        let arrived = take_in(&self.store, &mut body, |_| Err(not_init())).await?;
         arrived.verify(headers)?;
         let digest = arrived.digest();
         let Kind::Init(bytes) = arrived.kind else { return Err(not_init()) };

@@ -66,11 +66,11 @@ fn sent_sha256(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
 /// Takes a body in. `inspector` is asked, once the first bytes have told what is coming, how to inspect a segment.
 pub(crate) async fn take_in(
     store: &LocalStore,
-    mut body: BodyReader,
+    body: &mut BodyReader,
     inspector: impl FnOnce(media::Container) -> Result<Option<Inspector>, Problem>,
 ) -> Result<Arrived, Problem> {
     let upload = store.upload(body.declared_len()).map_err(problems::of_store)?;
-    let head = read_head(&mut body).await?;
+    let head = read_head(body).await?;
     let walk = match Content::sniff(&head) {
         Some(Content::Segment(container)) => inspector(container)?.map_or(Walk::Blind, |i| Walk::Inspect(Box::new(i))),
         Some(Content::InitSection) => Walk::Keep(BytesMut::new()),
@@ -82,6 +82,12 @@ pub(crate) async fn take_in(
         intake.take(piece?).await?;
     }
     intake.finish()
+}
+
+/// Reads what is left of a refused body, within its limits: a connection with an unread body would have to be closed,
+/// and a stock pusher whose connection is closed loses the next segment too, or gives up.
+pub(crate) async fn drain(body: &mut BodyReader) {
+    while let Some(Ok(_)) = body.next().await {}
 }
 
 /// As much as it takes to tell what is coming.

@@ -23,7 +23,7 @@ use service::{BodyLimits, BodyReader, Problem, ProblemKind};
 use storage::ParkedName;
 
 use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
-use crate::intake::{Arrived, Kind, take_in};
+use crate::intake::{Arrived, Kind, drain, take_in};
 use crate::problems;
 use crate::recorder::Recorder;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
@@ -93,11 +93,18 @@ impl Recorder {
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
         pushed: Pushed,
-        body: BodyReader,
+        mut body: BodyReader,
     ) -> Result<Response, Problem> {
         let known = self.known(followed, pusher, &pushed.path).await;
         let ready = known.as_ref();
-        let arrived = take_in(&self.store, body, |found| Ok(ready.and_then(|known| known.inspector(found)))).await?;
+        let inspector = |found| Ok(ready.and_then(|known| known.inspector(found)));
+        let arrived = match take_in(&self.store, &mut body, inspector).await {
+            Ok(arrived) => arrived,
+            Err(problem) => {
+                drain(&mut body).await;
+                return Err(problem);
+            }
+        };
         match arrived.kind {
             Kind::Init(_) => self.take_pushed_init(followed, pusher, &pushed.path, arrived).await,
             Kind::Segment(_) => {
