@@ -1,8 +1,14 @@
 //! For tests only: real servers and programs, simulated clocks, media fixtures.
 
+mod headwater;
 pub mod hls;
+mod http;
 mod redis;
 mod tools;
+mod waiting;
 
+pub use crate::http::{Answer, HttpClient};
+pub use headwater::{Headwater, NewBroadcast};
 pub use redis::RedisServer;
 pub use tools::{RUN_SECONDS_MAX, Tool, workspace};
+pub use waiting::{eventually, every};
