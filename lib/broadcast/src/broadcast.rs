@@ -388,6 +388,11 @@ impl Rendition {
         self.segments.get(&seq)
     }
 
+    /// The last segment before `seq`.
+    pub fn segment_before(&self, seq: Seq) -> Option<&Arc<Segment>> {
+        self.segments.range(..seq).next_back().map(|(_, segment)| segment)
+    }
+
     /// In order.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
         self.segments.values()

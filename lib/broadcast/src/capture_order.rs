@@ -77,10 +77,8 @@ impl List {
     }
 
     fn push_part(&mut self, part: Part) {
-        let segment = &part.segment;
-        let start = crate::MediaTime(segment.media_start.0 + i64::from(part.after.0));
-        let discontinuity = self.last.is_some_and(|last| !last.continues(segment.format, start));
-        self.last = Some(MediaEnd::of(segment, MediaDuration(part.after.0 + part.duration.0)));
+        let discontinuity = self.last.is_some_and(|last| !last.is_continued_by(&part));
+        self.last = Some(MediaEnd::of(&part));
         let (from, to) = (part.captured_at, part.captured_end());
         self.push(Content::Media(part), from, to, discontinuity);
     }
@@ -99,9 +97,7 @@ impl List {
         while let left @ 1.. = (to - start).0 {
             let pieces = (left + target - 1) / target;
             let end = start + Millis(left / pieces);
-            if let Some(last) = &mut self.last {
-                last.add_gap(end - start);
-            }
+            self.last = self.last.map(|last| last.after_gap(end - start));
             self.push(Content::Gap, start, end, false);
             start = end;
         }

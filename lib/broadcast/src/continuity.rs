@@ -2,12 +2,14 @@
 //! 4.4.4.3: file format, tracks, timestamps, encoding parameters).
 
 use crate::ids::FormatId;
+use crate::live::Part;
 use crate::segment::{Container, Segment};
 use crate::time::{MediaDuration, MediaTime, Millis};
 
 /// How far timestamps may be from where they are expected when media follows media directly.
 const JOINT: MediaDuration = MediaDuration(MediaDuration::TICKS_PER_SEC / 10);
-/// The same after a gap, whose length is only known by the publisher's clock.
+/// The same after a gap, whose length is only known by the publisher's clock, and between renditions, which are not cut
+/// at the same sample.
 const ACROSS_GAP: MediaDuration = MediaDuration(MediaDuration::TICKS_PER_SEC / 2);
 /// MPEG-TS timestamps count modulo 2^33 (ISO/IEC 13818-1, 2.4.3.7).
 const TS_WRAP: i64 = 1 << 33;
@@ -20,28 +22,39 @@ pub(crate) struct MediaEnd {
     time: i64,
     /// Gaps listed since.
     gap: Millis,
+    tolerance: MediaDuration,
 }
 
 impl MediaEnd {
-    /// Where `segment` leaves off, or a part of it that ends `after` its start.
-    pub(crate) fn of(segment: &Segment, after: MediaDuration) -> Self {
-        let time = segment.media_start.0 + i64::from(after.0);
-        Self { format: segment.format, container: segment.container, time, gap: Millis::ZERO }
+    /// Where `part` leaves off.
+    pub(crate) fn of(part: &Part) -> Self {
+        let Segment { format, container, .. } = *part.segment;
+        let time = part.media_start().0 + i64::from(part.duration.0);
+        Self { format, container, time, gap: Millis::ZERO, tolerance: JOINT }
     }
 
-    pub(crate) fn add_gap(&mut self, duration: Millis) {
-        self.gap = self.gap + duration;
+    pub(crate) fn after_gap(self, duration: Millis) -> Self {
+        let tolerance = if duration == Millis::ZERO { self.tolerance } else { ACROSS_GAP };
+        Self { gap: self.gap + duration, tolerance, ..self }
+    }
+
+    /// The same place in the rendition that `part` belongs to.
+    pub(crate) fn of_rendition(self, part: &Part) -> Self {
+        Self { format: part.segment.format, container: Container::Ts, tolerance: ACROSS_GAP, ..self }
+    }
+
+    pub(crate) fn is_continued_by(&self, part: &Part) -> bool {
+        self.continues(part.segment.format, part.media_start())
     }
 
     /// Whether media of `format` that starts at `start` continues the timeline.
-    pub(crate) fn continues(&self, format: FormatId, start: MediaTime) -> bool {
+    fn continues(&self, format: FormatId, start: MediaTime) -> bool {
         let expected = self.time + self.gap.0 * 90;
         let mut off = start.0 - expected;
         if self.container == Container::Ts {
             off = (off + TS_WRAP / 2).rem_euclid(TS_WRAP) - TS_WRAP / 2;
         }
-        let tolerance = if self.gap == Millis::ZERO { JOINT } else { ACROSS_GAP };
-        self.format == format && off.abs() <= i64::from(tolerance.0)
+        self.format == format && off.abs() <= i64::from(self.tolerance.0)
     }
 }
 
@@ -52,7 +65,8 @@ mod tests {
     const FORMAT: FormatId = FormatId([1; 8]);
 
     fn end(container: Container, time: i64, gap_ms: i64) -> MediaEnd {
-        MediaEnd { format: FORMAT, container, time, gap: Millis(gap_ms) }
+        let end = MediaEnd { format: FORMAT, container, time, gap: Millis::ZERO, tolerance: JOINT };
+        end.after_gap(Millis(gap_ms))
     }
 
     #[test]

@@ -33,8 +33,19 @@ pub(crate) struct Playlist<'a, I> {
     pub(crate) items: I,
     /// The init section of a format, where it needs one.
     pub(crate) init: &'a dyn Fn(FormatId) -> Option<Digest>,
+    /// What came before the first item and still applies.
+    pub(crate) before: Before,
     /// How many entries to leave out of a Playlist Delta Update; 0 for the whole.
     pub(crate) skip: usize,
+}
+
+/// What the entries that a window has lost leave in force.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    /// The format of the last media.
+    pub(crate) format: Option<FormatId>,
+    /// A date range that has not ended.
+    pub(crate) open: Option<DateRange>,
 }
 
 /// How long an entry must have been listed before a delta update may leave it out (RFC 8216bis, 4.4.3.8: at least
@@ -47,11 +58,12 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
     pub(crate) fn render(&self) -> String {
         let mut out = String::with_capacity(512 + self.items.size_hint().0 * 110);
         self.head(&mut out);
-        let mut writer = Writer { out, init: self.init, map: None };
+        let mut writer = Writer { out, init: self.init, map: None, inherited: self.before.format };
         let mut to_skip = self.skip;
         if to_skip > 0 {
             writer.line(format_args!("#EXT-X-SKIP:SKIPPED-SEGMENTS={to_skip}"));
         }
+        self.before.open.iter().for_each(|range| writer.range(range));
         for item in self.items.clone() {
             match item {
                 Item::Entry(entry) if to_skip > 0 => {
@@ -87,7 +99,10 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
             PlaylistType::Vod => String::new(),
         };
         out.push_str("#EXTM3U\n");
-        let _ = write!(out, "#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n{kind}{control}#EXT-X-MEDIA-SEQUENCE:");
+        let _ = write!(
+            out,
+            "#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n{kind}{control}#EXT-X-MEDIA-SEQUENCE:"
+        );
         let _ = writeln!(out, "{msn}");
         if discontinuities > 0 {
             let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}");
@@ -101,6 +116,8 @@ struct Writer<'a> {
     init: &'a dyn Fn(FormatId) -> Option<Digest>,
     /// EXT-X-MAP in force.
     map: Option<Digest>,
+    /// The format whose EXT-X-MAP would be in force if it were still listed.
+    inherited: Option<FormatId>,
 }
 
 impl Writer<'_> {
@@ -112,17 +129,18 @@ impl Writer<'_> {
 
     /// Notes what an entry that is left out has put in force.
     fn pass(&mut self, entry: &Entry) {
-        if let Content::Media(part) = &entry.content {
-            self.map = (self.init)(part.segment.format).or(self.map);
-        }
+        let inherited = self.inherited.take();
+        let format = entry.part().map(|part| part.segment.format).or(inherited);
+        self.map = format.and_then(self.init).or(self.map);
     }
 
     fn entry(&mut self, entry: &Entry) {
         if entry.discontinuity {
             self.line(format_args!("#EXT-X-DISCONTINUITY"));
         }
-        if let Content::Media(part) = &entry.content {
-            self.map_of(part);
+        let inherited = self.inherited.take();
+        if let Some(format) = entry.part().map(|part| part.segment.format).or(inherited) {
+            self.map_of(format);
         }
         self.out.push_str("#EXT-X-PROGRAM-DATE-TIME:");
         push_date_time(&mut self.out, shown_at(entry));
@@ -139,8 +157,8 @@ impl Writer<'_> {
         }
     }
 
-    fn map_of(&mut self, part: &Part) {
-        let init = (self.init)(part.segment.format);
+    fn map_of(&mut self, format: FormatId) {
+        let init = (self.init)(format);
         if let Some(digest) = init.filter(|_| init != self.map) {
             self.line(format_args!("#EXT-X-MAP:URI=\"init-{digest}.mp4\""));
             self.map = init;

@@ -3,8 +3,8 @@
 use crate::broadcast::{Broadcast, State};
 use crate::capture_order::{self, Long, longest};
 use crate::ids::{Digest, FormatId, RenditionName, Seq};
-use crate::live::{Entry, Item};
-use crate::playlist::{Playlist, PlaylistType, skip_until};
+use crate::live::{DateRange, Entry, Item};
+use crate::playlist::{Before, Playlist, PlaylistType, skip_until};
 use crate::policy::TargetDuration;
 use crate::time::{Millis, StoreTime};
 
@@ -100,10 +100,12 @@ impl Broadcast {
             _ => (PlaylistType::Event, 0),
         };
         let items = look.items(index, from);
+        let before = before(look.items(index, 0), look.count(index) - from, look.outage());
         let last = items.clone().rev().find_map(entry_of).ok_or(ViewError::NotStarted)?;
         let is_final = look.is_listed_to_the_end();
         let skip = if is_final { 0 } else { skippable(items.clone(), target, extent) };
-        let text = Playlist { kind, target, items, init: &|format| self.init_of(index, format), skip }.render();
+        let init = |format| self.init_of(index, format);
+        let text = Playlist { kind, target, items, init: &init, before, skip }.render();
         Ok(Rendered { text, last_msn: last.msn, target, is_final, next_change: look.next_change() })
     }
 
@@ -145,7 +147,8 @@ impl Broadcast {
         let items: Vec<Item> = entries.into_iter().map(Item::Entry).chain(end).collect();
         let skip = if is_final { 0 } else { skippable(items.iter(), target, extent) };
         let init = |format| self.init_of(index, format);
-        let text = Playlist { kind, target, items: items.iter(), init: &init, skip }.render();
+        let before = Before::default();
+        let text = Playlist { kind, target, items: items.iter(), init: &init, before, skip }.render();
         Ok(Rendered { text, last_msn, target, is_final, next_change: None })
     }
 
@@ -172,19 +175,31 @@ const WINDOW_MEDIA_MIN: usize = 3;
 /// Where the live window begins: the latest item from which on there are `window` of time and enough media. It
 /// follows from the items alone and only ever moves forward as they grow.
 fn window_start<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, total: usize, window: Millis) -> usize {
-    let (mut length, mut media) = (Millis::ZERO, 0);
+    let (mut length, mut media) = (0.0, 0);
     for (back, item) in items.rev().enumerate() {
         let Some(entry) = entry_of(item) else { continue };
-        length = length + entry.length();
+        length += entry.extinf();
         media += usize::from(!entry.is_gap());
-        if length >= window && media >= WINDOW_MEDIA_MIN {
+        if length >= window.as_secs_f64() && media >= WINDOW_MEDIA_MIN {
             return total - 1 - back;
         }
     }
     0
 }
 
-/// How many entries a delta update leaves out: those further from the end than the skip boundary.
+/// What the items that the window has lost leave in force for its `listed` items.
+fn before<'a>(
+    items: impl DoubleEndedIterator<Item = &'a Item> + Clone,
+    listed: usize,
+    outage: Option<DateRange>,
+) -> Before {
+    let opens = |item: &Item| matches!(item, Item::Range(range) if Some(*range) == outage);
+    let mut lost = items.rev().skip(listed);
+    let format = lost.clone().find_map(|item| Some(entry_of(item)?.part()?.segment.format));
+    Before { format, open: outage.filter(|_| lost.any(opens)) }
+}
+
+/// How many entries a delta update leaves out: those that lie wholly before the skip boundary.
 fn skippable<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, target: TargetDuration, extent: Extent) -> usize {
     if extent == Extent::Whole {
         return 0;
@@ -192,8 +207,9 @@ fn skippable<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, target: Targe
     let boundary = skip_until(target).as_secs_f64();
     let mut behind = 0.0;
     let older = items.rev().filter_map(entry_of).skip_while(|entry| {
+        let is_kept = behind < boundary;
         behind += entry.extinf();
-        behind <= boundary
+        is_kept
     });
     older.count()
 }

@@ -57,8 +57,6 @@ pub enum Rule {
     NothingToPlay,
     /// 8: the version allows what is used.
     VersionTooLow,
-    /// 6.2.2: a playlist from which segments were removed holds at least three target durations.
-    WindowTooShort,
     /// 4.4.3.8: the skip boundary is at least six, the hold-back three target durations.
     ServerControl,
     /// 4.4.5.1: the attributes of a date range make sense together.
@@ -94,10 +92,14 @@ pub enum Rule {
     LinesChanged,
     /// 6.2.2: DISCONTINUITY-SEQUENCE rises by the number of DISCONTINUITY removed.
     DiscontinuitySequence,
+    /// 6.2.2: a playlist from which segments are removed holds at least three target durations.
+    WindowTooShort,
     /// 6.2.1: lines are added at the end only, date ranges too.
     DateRangeInserted,
     /// 4.4.5.1: a date range may gain attributes, never change them.
     DateRangeChanged,
+    /// 4.4.5.1: a date range stays while its dates map to a segment that is listed.
+    DateRangeRemoved,
     /// 4.4.3.4: what is ended stays ended.
     EndRemoved,
     /// 4.4.3.4: nothing is added after the end.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::event::SeqRange;
 use crate::segment::Segment;
-use crate::time::{CapturedAt, MediaDuration, Millis, StoreTime};
+use crate::time::{CapturedAt, MediaDuration, MediaTime, Millis, StoreTime};
 
 /// A line group of a live or dvr playlist. Once published, an item never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +53,16 @@ impl Entry {
         self.to - self.from
     }
 
+    /// Its media; `None` for a gap.
+    pub fn part(&self) -> Option<&Part> {
+        match &self.content {
+            Content::Media(part) => Some(part),
+            Content::Gap => None,
+        }
+    }
+
     pub fn is_gap(&self) -> bool {
-        self.content == Content::Gap
+        self.part().is_none()
     }
 }
 
@@ -71,6 +79,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// The first of its timestamps.
+    pub fn media_start(&self) -> MediaTime {
+        MediaTime(self.segment.media_start.0 + i64::from(self.after.0))
+    }
+
     pub fn captured_end(&self) -> CapturedAt {
         // Counted from the segment's start, so that parts tile whatever the rounding.
         self.segment.captured_at + MediaDuration(self.after.0 + self.duration.0).millis()

@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use super::item::{DateRange, Item, Part, RangeKind};
 use super::part::{Listing, listing};
-use super::track::{Track, slot_deadline};
+use super::track::{Latest, Track, slot_deadline};
 use crate::broadcast::Arrivals;
+use crate::continuity::MediaEnd;
 use crate::event::SeqRange;
 use crate::ids::Seq;
 use crate::policy::{TargetDuration, ViewPolicy};
 use crate::segment::Segment;
-use crate::time::{CapturedAt, Millis, StoreTime};
+use crate::time::{CapturedAt, MediaDuration, Millis, StoreTime};
 
 /// From how many of the latest segments the publisher's latency is judged.
 const LATENCIES: usize = 8;
@@ -34,10 +35,12 @@ pub(super) struct Tail {
     cursor: Option<CapturedAt>,
     slots: VecDeque<Slot>,
     next_msn: u64,
+    /// How many slots so far begin with a discontinuity.
+    discontinuities: u64,
     /// Segments after the cursor, by capture time.
     pending: Vec<Pending>,
-    /// When, if nothing comes, a gap has to.
-    idle_at: StoreTime,
+    /// How long after its last entry a rendition gets a gap if nothing comes.
+    idle_after: Millis,
     last_media_at: StoreTime,
     latencies: VecDeque<Millis>,
     paused: bool,
@@ -54,15 +57,19 @@ pub(super) struct Slot {
     pub(super) to: CapturedAt,
     pub(super) opened_at: StoreTime,
     kind: SlotKind,
-    /// Whether a rendition has listed a discontinuity here; the others follow, so that their counts agree.
+    /// Whether EXT-X-DISCONTINUITY stands before it, in all renditions, so that their counts agree.
     pub(super) discontinuity: bool,
-    /// How many discontinuities came before it.
-    discontinuities: u64,
+    /// How many there are up to and including this slot.
+    pub(super) discontinuities: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SlotKind {
-    Media,
+    /// How long the media is for which it was opened, and whether it breaks with what came before it.
+    Media {
+        length: Millis,
+        breaks: bool,
+    },
     Gap,
 }
 
@@ -72,6 +79,13 @@ struct Pending {
     piece: Piece,
     committed_at: StoreTime,
     deadline: StoreTime,
+}
+
+impl Pending {
+    /// How long after its capture it was here.
+    fn latency(&self) -> Millis {
+        Millis(self.committed_at.0 - self.piece.part.captured_end().0)
+    }
 }
 
 /// A stretch of media to be placed on the timeline.
@@ -106,8 +120,9 @@ impl Tail {
             cursor: None,
             slots: VecDeque::new(),
             next_msn: 0,
+            discontinuities: 0,
             pending: Vec::new(),
-            idle_at: StoreTime(i64::MAX),
+            idle_after: target.millis(),
             last_media_at: StoreTime(0),
             latencies: VecDeque::new(),
             paused: false,
@@ -232,20 +247,17 @@ impl Tail {
         Some(slot_deadline(slot, track.last_entry_at, self.patience(), self.silence_max()))
     }
 
+    /// Until the rendition that has waited longest for a new slot has to be given one.
     fn idle_step(&self) -> Option<StoreTime> {
-        let begun = self.cursor.is_some() && self.end == End::Open;
-        let rests = self.idle_at - self.last_media_at > Millis(self.policy.rest_after_ms.into());
-        (begun && (!rests || !self.pending.is_empty())).then_some(self.idle_at)
+        let waits = self.tracks.iter().filter(|track| track.next == Some(self.next_msn));
+        let at = waits.map(|track| track.last_entry_at).min()? + self.idle_after;
+        let rests = at - self.last_media_at > Millis(self.policy.rest_after_ms.into());
+        (self.end == End::Open && !rests).then_some(at)
     }
 
     fn slot(&self, msn: u64) -> Option<&Slot> {
         let first = self.slots.front()?.msn;
         self.slots.get(usize::try_from(msn.checked_sub(first)?).ok()?)
-    }
-
-    fn slot_mut(&mut self, msn: u64) -> Option<&mut Slot> {
-        let first = self.slots.front()?.msn;
-        self.slots.get_mut(usize::try_from(msn.checked_sub(first)?).ok()?)
     }
 
     /// Puts a piece where it belongs: into a slot that waits for it, at the cursor, aside, or (too late) nowhere.
@@ -266,8 +278,12 @@ impl Tail {
             self.fill(msn, new, at, known, out);
         } else if off > self.tolerance() {
             let _ = self.pend(new);
-        } else if off.0 >= -self.tolerance().0 && new.piece.part.captured_end() > cursor {
+        } else if -off.0 <= self.tolerance().0.min(new.piece.part.duration.millis().0 / 2) {
             self.append(new, at, known, out);
+        } else if known[new.track].stored.last() == Some(new.piece.part.segment.seq) {
+            // Too late, and yet the newest there is: by its clock, or for all that waits to be sent, this publisher
+            // has fallen behind. The cursor has to let it catch up.
+            self.note_latency(new.latency());
         }
     }
 
@@ -278,18 +294,17 @@ impl Tail {
         place
     }
 
-    /// A slot that another rendition opened, nearer to the piece than the cursor is.
+    /// A slot that another rendition opened, nearer to the piece than the cursor is, for media about as long.
     fn waiting_slot(&self, new: &Pending, off: Millis) -> Option<u64> {
-        let track = &self.tracks[new.track];
-        let start = new.piece.part.captured_at;
-        let distance = |slot: &Slot| (slot.from - start).abs();
-        let fits = |slot: &&Slot| {
-            slot.kind == SlotKind::Media
-                && track.wants(slot.msn)
-                && distance(slot) < off.abs()
-                && distance(slot).0 * 2 < (slot.to - slot.from).0
-        };
-        self.slots.iter().filter(fits).min_by_key(|slot| distance(slot)).map(|slot| slot.msn)
+        let part = &new.piece.part;
+        let media = self.slots.iter().filter_map(|slot| match slot.kind {
+            SlotKind::Media { length, .. } => Some((slot, length, (slot.from - part.captured_at).abs())),
+            SlotKind::Gap => None,
+        });
+        let near = media.filter(|(slot, _, off_it)| *off_it < off.abs() && off_it.0 * 2 < (slot.to - slot.from).0);
+        let (slot, length, _) = near.min_by_key(|(_, _, off_it)| *off_it)?;
+        let fits = (part.duration.millis() - length).abs() <= self.tolerance();
+        (fits && self.tracks[new.track].wants(slot.msn)).then_some(slot.msn)
     }
 
     fn fill(&mut self, msn: u64, new: Pending, at: StoreTime, known: &[Arrivals], out: &mut Published) {
@@ -297,9 +312,8 @@ impl Tail {
             return;
         }
         let first = self.first_slot_of(&new.piece.part, msn, at);
-        let discontinuities = self.slot(first).map_or(0, |slot| slot.discontinuities);
         let track = &mut self.tracks[new.track];
-        track.start(first, discontinuities, at);
+        track.start(first, at);
         track.fill(msn, new.piece.part);
         self.publish_ready(at, known, out);
     }
@@ -315,19 +329,21 @@ impl Tail {
     /// Opens a slot at the cursor for a piece that starts there.
     fn append(&mut self, new: Pending, at: StoreTime, known: &[Arrivals], out: &mut Published) {
         let end = new.piece.part.captured_end();
-        self.note_latency(Millis(new.committed_at.0 - end.0));
+        self.note_latency(new.latency());
         self.end_outage(out);
         self.last_media_at = at;
         if new.piece.too_long {
             self.open_gaps(end, at);
         } else {
-            let msn = self.open_slot(SlotKind::Media, end, at);
-            let discontinuities = self.slots.back().map_or(0, |slot| slot.discontinuities);
+            self.open_gap_before(&new.piece.part, at);
+            let breaks = self.breaks(new.track, &new.piece.part);
+            let length = new.piece.part.duration.millis();
+            let msn = self.open_slot(SlotKind::Media { length, breaks }, end, at);
             let track = &mut self.tracks[new.track];
-            track.start(msn, discontinuities, at);
+            track.start(msn, at);
             track.fill(msn, new.piece.part);
         }
-        self.idle_at = at + self.silence_max();
+        self.idle_after = self.silence_max();
         self.publish_ready(at, known, out);
     }
 
@@ -342,11 +358,44 @@ impl Tail {
         self.latencies.iter().max().copied().unwrap_or_default()
     }
 
+    /// A slot takes in what little time there is between the cursor and its media, unless that makes it too long for
+    /// a rendition that lists it as a gap.
+    fn open_gap_before(&mut self, part: &Part, at: StoreTime) {
+        let cursor = self.cursor.expect("media is appended at the cursor");
+        let length = u32::try_from((part.captured_end() - cursor).0).unwrap_or(u32::MAX);
+        if !self.target.allows(MediaDuration::from_millis(length)) && part.captured_at > cursor {
+            self.open_gaps(part.captured_at, at);
+        }
+    }
+
+    /// Whether the timeline breaks where a slot is about to be opened for `part`. The track's own media tells, unless a
+    /// discontinuity follows it already, or there is none; then another's does: renditions share their timestamps
+    /// (RFC 8216bis, 6.2.4).
+    fn breaks(&self, track: usize, part: &Part) -> bool {
+        let own = self.tracks[track].latest();
+        let others = self.tracks.iter().filter_map(Track::latest).map(|latest| latest.seen_from(part));
+        let ends = own.into_iter().chain(others).find_map(|latest| self.end_at_cursor(latest));
+        ends.is_some_and(|end| !end.is_continued_by(part))
+    }
+
+    /// Where a track's media has come to once all that the track still waits for has become a gap. `None` if a
+    /// discontinuity lies between.
+    fn end_at_cursor(&self, latest: Latest) -> Option<MediaEnd> {
+        let mut between = self.slots.iter().filter(|slot| slot.msn >= latest.next).peekable();
+        let from = between.peek().map(|slot| slot.from);
+        let broken = latest.broken || between.any(|slot| slot.discontinuity);
+        let gap = from.zip(self.cursor).map_or(Millis::ZERO, |(from, cursor)| cursor - from);
+        (!broken).then_some(latest.end.after_gap(gap))
+    }
+
     fn open_slot(&mut self, kind: SlotKind, to: CapturedAt, at: StoreTime) -> u64 {
         let from = self.cursor.expect("slots are opened at the cursor");
         let msn = self.next_msn;
-        let discontinuities = self.tracks.iter().map(Track::discontinuities).max().unwrap_or(0);
-        self.slots.push_back(Slot { msn, from, to, opened_at: at, kind, discontinuity: false, discontinuities });
+        let owed = self.tracks.iter_mut().map(Track::take_owed).fold(false, |any, owed| any | owed);
+        let discontinuity = owed || matches!(kind, SlotKind::Media { breaks: true, .. });
+        self.discontinuities += u64::from(discontinuity);
+        let discontinuities = self.discontinuities;
+        self.slots.push_back(Slot { msn, from, to, opened_at: at, kind, discontinuity, discontinuities });
         self.next_msn += 1;
         self.cursor = Some(to);
         msn
@@ -370,28 +419,25 @@ impl Tail {
     }
 
     fn publish_ready_on(&mut self, index: usize, at: StoreTime, known: &[Arrivals], out: &mut Published) {
-        while let Some(msn) = self.tracks[index].next {
-            let first = self.slots.front().map_or(0, |slot| slot.msn);
-            let place = msn.checked_sub(first).and_then(|place| usize::try_from(place).ok());
-            let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) else { return };
+        while let Some(slot) = self.tracks[index].next.and_then(|msn| self.slot(msn)).cloned() {
             let track = &mut self.tracks[index];
-            let items = match track.take(msn) {
-                Some(part) => track.publish_media(slot, part, at, &known[index]),
-                None if slot.kind == SlotKind::Gap => vec![track.publish_gap(slot, at)],
+            match track.take(slot.msn) {
+                Some(part) => out.extend(track.publish_media(&slot, part, at, &known[index]).map(|item| (index, item))),
+                None if slot.kind == SlotKind::Gap => {
+                    out.extend(track.publish_gap(&slot, at).map(|item| (index, item)))
+                }
                 None => return,
-            };
-            out.extend(items.into_iter().map(|item| (index, item)));
+            }
+            out.extend(self.tracks[index].due_ranges().map(|item| (index, item)));
         }
     }
 
     /// A track's time for its next slot is up.
     fn skip(&mut self, index: usize, at: StoreTime, known: &[Arrivals], out: &mut Published) {
-        let Some(msn) = self.tracks[index].next else { return };
-        let Some(mut slot) = self.slot(msn).cloned() else { return };
-        out.push((index, self.tracks[index].publish_gap(&mut slot, at)));
-        if let Some(kept) = self.slot_mut(msn) {
-            *kept = slot;
-        }
+        let Some(slot) = self.tracks[index].next.and_then(|msn| self.slot(msn)).cloned() else { return };
+        let track = &mut self.tracks[index];
+        out.extend(track.publish_gap(&slot, at).map(|item| (index, item)));
+        out.extend(track.due_ranges().map(|item| (index, item)));
         self.publish_ready_on(index, at, known, out);
     }
 
@@ -440,7 +486,7 @@ impl Tail {
         let length = (overdue - cursor).clamp(shortest, target);
         self.note_outage(cursor, out);
         self.open_slot(SlotKind::Gap, cursor + length, at);
-        self.idle_at = at + target;
+        self.idle_after = target;
         self.publish_ready(at, known, out);
     }
 
@@ -462,13 +508,17 @@ impl Tail {
         }
     }
 
-    fn publish_range(&self, range: DateRange, out: &mut Published) {
-        let started = self.tracks.iter().enumerate().filter(|(_, track)| track.next.is_some());
-        out.extend(started.map(|(index, _)| (index, Item::Range(range))));
+    fn publish_range(&mut self, range: DateRange, out: &mut Published) {
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            out.extend(track.announce(range, self.next_msn).map(|item| (index, item)));
+        }
     }
 
-    /// Publishes all that is left, and the end.
+    /// Publishes all that is left, and the end, once.
     pub(super) fn list_end(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
+        if self.end == End::Listed {
+            return;
+        }
         if let Some(last) = self.pending.len().checked_sub(1) {
             self.settle_through(last, at, known, out);
             self.drain(at, known, out);

@@ -1,7 +1,7 @@
 //! One rendition's way through the slots of the live timeline: which slots it has filled, which one it waits for,
 //! and what it still misses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::item::{Content, DateRange, Entry, Item, Part, RangeKind};
 use super::tail::Slot;
@@ -9,7 +9,7 @@ use crate::broadcast::Arrivals;
 use crate::continuity::MediaEnd;
 use crate::event::SeqRange;
 use crate::ids::Seq;
-use crate::time::{CapturedAt, MediaDuration, Millis, StoreTime};
+use crate::time::{CapturedAt, Millis, StoreTime};
 
 /// How many holes a rendition waits to see filled; more, and the oldest is no longer announced when it is.
 const HOLES_MAX: usize = 256;
@@ -23,8 +23,11 @@ pub(super) struct Track {
     last: Option<LastMedia>,
     /// EXT-X-DISCONTINUITY was listed after the last media.
     broken: bool,
-    discontinuities: u64,
+    /// Its media broke where the others went on: the next slot has to begin with a discontinuity.
+    owes: bool,
     pub(super) last_entry_at: StoreTime,
+    /// What to say of an outage once the slot before which it belongs is reached.
+    ranges: VecDeque<(u64, DateRange)>,
     holes: Vec<Hole>,
 }
 
@@ -33,6 +36,23 @@ struct LastMedia {
     seq: Seq,
     captured_end: CapturedAt,
     end: MediaEnd,
+}
+
+/// Where a track has come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Latest {
+    pub(super) end: MediaEnd,
+    /// A discontinuity follows it already.
+    pub(super) broken: bool,
+    /// The first slot for which it has nothing.
+    pub(super) next: u64,
+}
+
+impl Latest {
+    /// As if it were media of the same rendition as `part`.
+    pub(super) fn seen_from(self, part: &Part) -> Self {
+        Self { end: self.end.of_rendition(part), ..self }
+    }
 }
 
 /// Segments that live went past.
@@ -49,23 +69,32 @@ impl Track {
             waiting: BTreeMap::new(),
             last: None,
             broken: false,
-            discontinuities: 0,
+            owes: false,
             last_entry_at: StoreTime(i64::MIN / 2),
+            ranges: VecDeque::new(),
             holes: Vec::new(),
         }
     }
 
-    /// Begins at slot `msn`, where `discontinuities` have been listed before.
-    pub(super) fn start(&mut self, msn: u64, discontinuities: u64, at: StoreTime) {
+    /// Begins at slot `msn`.
+    pub(super) fn start(&mut self, msn: u64, at: StoreTime) {
         if self.next.is_none() {
             self.next = Some(msn);
-            self.discontinuities = discontinuities;
             self.last_entry_at = at;
         }
     }
 
-    pub(super) fn discontinuities(&self) -> u64 {
-        self.discontinuities
+    pub(super) fn take_owed(&mut self) -> bool {
+        std::mem::take(&mut self.owes)
+    }
+
+    /// The media placed last, published or not.
+    pub(super) fn latest(&self) -> Option<Latest> {
+        if let Some((msn, part)) = self.waiting.last_key_value() {
+            return Some(Latest { end: MediaEnd::of(part), broken: false, next: msn + 1 });
+        }
+        let last = self.last?;
+        Some(Latest { end: last.end, broken: self.broken, next: self.next? })
     }
 
     /// Whether a part may still take slot `msn`.
@@ -82,48 +111,58 @@ impl Track {
     }
 
     /// Publishes `part` in `slot`, which is the next. Returns what to list, in order.
-    pub(super) fn publish_media(&mut self, slot: &mut Slot, part: Part, at: StoreTime, known: &Arrivals) -> Vec<Item> {
-        let start = crate::MediaTime(part.segment.media_start.0 + i64::from(part.after.0));
-        let breaks = self.last.is_some_and(|last| !last.end.continues(part.segment.format, start)) && !self.broken;
-        let inherited = slot.discontinuity && !self.broken;
-        let mut items = Vec::new();
-        if let Some(hole) = self.hole_before(&part, slot) {
-            items.extend(self.watch(hole, known));
+    pub(super) fn publish_media(
+        &mut self,
+        slot: &Slot,
+        part: Part,
+        at: StoreTime,
+        known: &Arrivals,
+    ) -> impl Iterator<Item = Item> + use<> {
+        let breaks = self.last.is_some_and(|last| !last.end.is_continued_by(&part)) && !self.broken;
+        if breaks && !slot.discontinuity {
+            // The others are past this slot without one. A discontinuity of its own would set the counts apart for
+            // good; a gap costs one segment.
+            self.owes = true;
+            return [None, self.publish_gap(slot, at)].into_iter().flatten();
         }
-        self.last = Some(LastMedia {
-            seq: part.segment.seq,
-            captured_end: part.captured_end(),
-            end: MediaEnd::of(&part.segment, MediaDuration(part.after.0 + part.duration.0)),
-        });
-        self.broken = false;
-        items.push(self.publish(slot, Content::Media(part), breaks || inherited, at));
-        items
+        let recovered = self.hole_before(&part, slot).and_then(|hole| self.watch(hole, known));
+        let (seq, captured_end) = (part.segment.seq, part.captured_end());
+        self.last = Some(LastMedia { seq, captured_end, end: MediaEnd::of(&part) });
+        (self.broken, self.owes) = (false, false);
+        [recovered, Some(self.publish(slot, Content::Media(part), at))].into_iter().flatten()
     }
 
-    /// Publishes a gap in `slot`, which is the next.
-    pub(super) fn publish_gap(&mut self, slot: &mut Slot, at: StoreTime) -> Item {
-        if let Some(last) = &mut self.last {
-            last.end.add_gap(slot.to - slot.from);
-        }
-        let discontinuity = slot.discontinuity && !self.broken && self.last.is_some();
-        self.broken |= discontinuity;
-        self.publish(slot, Content::Gap, discontinuity, at)
+    /// Publishes a gap in `slot`, which is the next. A playlist does not begin with one.
+    pub(super) fn publish_gap(&mut self, slot: &Slot, at: StoreTime) -> Option<Item> {
+        let Some(last) = &mut self.last else {
+            self.next = Some(slot.msn + 1);
+            return None;
+        };
+        last.end = last.end.after_gap(slot.to - slot.from);
+        self.broken |= slot.discontinuity;
+        Some(self.publish(slot, Content::Gap, at))
     }
 
-    fn publish(&mut self, slot: &mut Slot, content: Content, discontinuity: bool, at: StoreTime) -> Item {
-        slot.discontinuity |= discontinuity;
-        self.discontinuities += u64::from(discontinuity);
+    fn publish(&mut self, slot: &Slot, content: Content, at: StoreTime) -> Item {
         self.next = Some(slot.msn + 1);
         self.last_entry_at = at;
-        Item::Entry(Entry {
-            msn: slot.msn,
-            content,
-            from: slot.from,
-            to: slot.to,
-            discontinuity,
-            discontinuities: self.discontinuities,
-            published_at: at,
-        })
+        let Slot { msn, from, to, discontinuity, discontinuities, .. } = *slot;
+        Item::Entry(Entry { msn, content, from, to, discontinuity, discontinuities, published_at: at })
+    }
+
+    /// A date range that belongs before slot `msn`. Returns what to list now.
+    pub(super) fn announce(&mut self, range: DateRange, msn: u64) -> impl Iterator<Item = Item> + use<> {
+        if self.next.is_some() {
+            self.ranges.push_back((msn, range));
+        }
+        self.due_ranges()
+    }
+
+    /// The date ranges that belong before the next slot.
+    pub(super) fn due_ranges(&mut self) -> impl Iterator<Item = Item> + use<> {
+        let due = self.ranges.partition_point(|(msn, _)| self.next.is_some_and(|next| *msn <= next));
+        let due: Vec<Item> = self.ranges.drain(..due).map(|(_, range)| Item::Range(range)).collect();
+        due.into_iter()
     }
 
     /// What lies between the media published last and `part`, by the publisher's own numbers.

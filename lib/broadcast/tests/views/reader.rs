@@ -59,3 +59,9 @@ fn wait(
     }
     until
 }
+
+/// All that was ever listed, for those who have to find out what went wrong.
+pub(crate) fn shown(broadcast: &Broadcast, names: &[RenditionName], now: StoreTime) -> String {
+    let dvr = |name: &RenditionName| format!("{name}:\n{}", text(broadcast, name, View::Dvr, now).unwrap_or_default());
+    names.iter().map(dvr).collect()
+}

@@ -47,6 +47,14 @@ pub(crate) struct Slot {
     pub(crate) fates: Vec<Fate>,
 }
 
+impl Slot {
+    /// One in which nothing happens.
+    pub(crate) fn calm(script: &Script) -> Self {
+        let ticks = u32::try_from(script.base_ms * 90).expect("segments are short");
+        Self { before: Before::Nothing, ticks, cut_every_ms: 0, fates: vec![Fate::Sent; 3] }
+    }
+}
+
 /// What happens before a segment.
 #[derive(Clone, Debug)]
 pub(crate) enum Before {
@@ -185,9 +193,16 @@ fn of(base_ms: i64, renditions: usize) -> impl Strategy<Value = Script> {
     ];
     (target, policy(base_ms), forms, slots, clocks, latency, finish).prop_map(
         move |(target, policy, renditions, mut slots, (skew_ms, media_base), latency, finish)| {
-            // The first segment is an ordinary one: a target duration measured from a scrap is another matter.
-            slots[0].before = Before::Nothing;
-            slots[0].ticks = u32::try_from(base_ms * 90).expect("small");
+            // It begins in an ordinary way: a target duration measured from a scrap is another matter.
+            for slot in slots.iter_mut().take(2) {
+                slot.before = Before::Nothing;
+                slot.ticks = u32::try_from(base_ms * 90).expect("small");
+            }
+            slots[0].fates.fill(Fate::Sent);
+            // Where renditions are cut at different places, a long segment falls into different parts.
+            if renditions.iter().any(|form| form.shift_ms > 0) && renditions.len() > 1 {
+                slots.iter_mut().for_each(|slot| slot.cut_every_ms = 0);
+            }
             let (latency_ms, latency_jitter_ms) = latency;
             Script {
                 target,
@@ -225,7 +240,7 @@ fn policy(base_ms: i64) -> impl Strategy<Value = ViewPolicy> {
 
 fn form(base_ms: i64) -> impl Strategy<Value = Form> {
     let container = prop_oneof![Just(Container::Ts), Just(Container::M4s)];
-    let shift_ms = prop_oneof![2 => Just(0i64), 1 => Just(23), 1 => Just(base_ms / 16)];
+    let shift_ms = prop_oneof![2 => Just(0i64), 1 => Just(23), 1 => Just((base_ms / 16).min(125))];
     (container, shift_ms).prop_map(|(container, shift_ms)| Form { container, shift_ms })
 }
 

@@ -29,6 +29,10 @@ pub fn apply_delta(earlier: &str, delta: &str) -> Result<Playlist, Violation> {
     if let Some(first) = segments.first_mut() {
         first.map_here = first.map.is_some();
     }
+    for range in &mut update.date_ranges {
+        let known = earlier.date_ranges.iter().find(|known| known.line == range.line);
+        range.before = known.map_or(range.before, |known| known.before.max(update.media_sequence));
+    }
     segments.append(&mut update.segments);
     (update.segments, update.skipped) = (segments, 0);
     Ok(update)

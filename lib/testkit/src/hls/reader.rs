@@ -74,9 +74,21 @@ impl Playlist {
         self.media_sequence + self.skipped + self.segments.len() as u64
     }
 
+    /// Of all that is listed.
+    pub fn duration_us(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.duration_us).sum()
+    }
+
     pub fn segment(&self, msn: u64) -> Option<&Segment> {
         let place = msn.checked_sub(self.segments.first()?.msn)?;
         self.segments.get(usize::try_from(place).ok()?)
+    }
+}
+
+impl DateRange {
+    /// Of an attribute that is a date.
+    pub fn date_ms(&self, name: &str) -> Option<i64> {
+        date_time(unquoted(self.attributes.get(name)?)?)
     }
 }
 

@@ -22,6 +22,7 @@ pub fn transition(earlier: &str, later: &str) -> Result<(), Vec<Violation>> {
     check.counters();
     check.segments();
     check.date_ranges();
+    check.removed_date_ranges();
     check.end();
     if check.found.is_empty() { Ok(()) } else { Err(check.found) }
 }
@@ -61,6 +62,10 @@ impl Check<'_> {
         }
         if earlier.kind == Some(Kind::Event) && to > from {
             self.fail(Rule::EventRemoved, format!("{from} -> {to}"));
+        }
+        let (held, least) = (later.duration_us(), later.target_secs.unwrap_or(0) * 3_000_000);
+        if to > from && !later.ended && held < least {
+            self.fail(Rule::WindowTooShort, format!("{held} us of at least {least}"));
         }
         let removed = earlier.segments.iter().filter(|segment| segment.msn < to);
         let expected = earlier.discontinuity_sequence + removed.filter(|segment| segment.discontinuity).count() as u64;
@@ -120,6 +125,20 @@ impl Check<'_> {
             let changed = earlier.date_ranges.iter().filter(same).find_map(|old| lost_attribute(old, range));
             if let Some(name) = changed {
                 self.fail(Rule::DateRangeChanged, format!("{} of {}", name, range.id));
+            }
+        }
+    }
+
+    /// A date range stays as long as its dates map to a segment that is listed; dates are taken to be right to a
+    /// half a target duration. One that began before the first segment may have ended since.
+    fn removed_date_ranges(&mut self) {
+        let Some(first) = self.later.segments.first().and_then(|segment| segment.date_time_ms) else { return };
+        let first = first + self.later.target_secs.unwrap_or(0).cast_signed() * 500;
+        for range in &self.earlier.date_ranges {
+            let lasts = range.date_ms("START-DATE") >= Some(first) || range.date_ms("END-DATE") > Some(first);
+            let listed = self.later.date_ranges.iter().any(|other| other.id == range.id);
+            if lasts && !listed {
+                self.fail(Rule::DateRangeRemoved, &range.line);
             }
         }
     }

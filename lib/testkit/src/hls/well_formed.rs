@@ -12,7 +12,6 @@ pub fn well_formed(text: &str) -> Result<Playlist, Vec<Violation>> {
     let mut found = Vec::new();
     check_segments(&playlist, &mut found);
     check_version(&playlist, &mut found);
-    check_window(&playlist, &mut found);
     check_server_control(&playlist, &mut found);
     check_date_ranges(&playlist, &mut found);
     if found.is_empty() { Ok(playlist) } else { Err(found) }
@@ -50,15 +49,6 @@ fn check_version(playlist: &Playlist, found: &mut Vec<Violation>) {
         if used && playlist.version < version {
             found.push(Violation::new(Rule::VersionTooLow, format!("{what} needs {version}")));
         }
-    }
-}
-
-fn check_window(playlist: &Playlist, found: &mut Vec<Violation>) {
-    let slides = playlist.kind.is_none() && !playlist.ended && playlist.skipped == 0 && playlist.media_sequence > 0;
-    let held: u64 = playlist.segments.iter().map(|segment| segment.duration_us).sum();
-    let least = playlist.target_secs.unwrap_or(0) * 3_000_000;
-    if slides && held < least {
-        found.push(Violation::new(Rule::WindowTooShort, format!("{held} us of at least {least}")));
     }
 }
 

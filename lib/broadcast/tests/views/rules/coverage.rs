@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use broadcast::{Entry, Event, Item, RenditionName, StoreTime, View};
 use proptest::prelude::*;
 
-use crate::reader::{playlist, replay, watch};
+use crate::reader::{playlist, replay, shown, watch};
 use crate::script::{Finish, Script, config, scripts};
 use crate::simulation::{Recording, moved, ms_between};
 
@@ -84,6 +84,9 @@ proptest! {
         let target = target_ms(&script, &recording);
         let broadcast = replay(&recording, recording.log.len());
         let now = moved(recording.end_at(), 5 * target);
+        // A slot is as long as the media for which it was opened; that of another rendition may differ by as much
+        // again.
+        let slack = if recording.names.len() == 1 { 4 } else { 2 };
         for name in &recording.names {
             let items = broadcast.live_items(name, now);
             let entries: Vec<&Entry> = items.iter().filter_map(|item| match item { Item::Entry(entry) => Some(entry), _ => None }).collect();
@@ -93,7 +96,7 @@ proptest! {
                 let slot = (entry.to - entry.from).0;
                 prop_assert!(slot > 0, "{} covers {slot} ms", entry.msn);
                 let off = (listed.duration_us as i64 / 1000 - slot).abs();
-                prop_assert!(off * 4 <= target + 8, "{name}, {}: {off} ms off its slot", entry.msn);
+                prop_assert!(off * slack <= target + 8, "{name}, {}: {off} ms off its slot\n{}", entry.msn, shown(&broadcast, &recording.names, now));
             }
             for pair in entries.windows(2) {
                 let jump = (pair[1].from - pair[0].to).0;
