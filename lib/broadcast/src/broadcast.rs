@@ -60,6 +60,12 @@ impl Arrivals {
         self.abandoned.ranges().for_each(|range| settled.insert(range));
         settled.missing_up_to(last).collect::<Vec<_>>().into_iter()
     }
+
+    /// How many those are. `last` is not before the last that is stored.
+    fn missing_count_up_to(&self, last: Seq) -> u64 {
+        let beyond = self.abandoned.count_in(SeqRange { first: last.next(), last: Seq::MAX });
+        (last.0 + 1).saturating_sub(self.stored.count() + self.abandoned.count() - beyond)
+    }
 }
 
 /// How a broadcast stands. See DESIGN 1 for the words.
@@ -167,8 +173,8 @@ impl Broadcast {
                 let rendition = self.rendition_mut(rendition);
                 self.renditions[rendition].safe.insert(*seqs);
             }
-            Event::Paused => self.set_paused(true),
-            Event::Resumed => self.set_paused(false),
+            Event::Paused => self.set_paused(true, at),
+            Event::Resumed => self.set_paused(false, at),
             Event::Abandoned { rendition, seqs } => self.take_abandoned(rendition, *seqs, at),
             Event::EndHinted => self.end_hinted_at = Some(at),
             Event::Ended { last } => {
@@ -208,9 +214,9 @@ impl Broadcast {
         }
     }
 
-    fn set_paused(&mut self, paused: bool) {
+    fn set_paused(&mut self, paused: bool, at: StoreTime) {
         self.paused = paused;
-        self.live.set_paused(paused, &self.arrivals);
+        self.live.set_paused(paused, at, &self.arrivals);
     }
 
     fn rendition_mut(&mut self, name: &RenditionName) -> usize {
@@ -306,16 +312,20 @@ impl Broadcast {
         self.rendition_index(name).map(|index| self.missing_of(index)).unwrap_or_default()
     }
 
-    /// How many segments are missing, in all renditions.
+    /// How many segments are missing, in all renditions. Asked after every event, so it does not look at each.
     pub fn missing_count(&self) -> u64 {
-        (0..self.renditions.len()).flat_map(|index| self.missing_of(index)).map(SeqRange::count).sum()
+        let missing = |index| self.last_of(index).map_or(0, |last| self.arrivals[index].missing_count_up_to(last));
+        (0..self.renditions.len()).map(missing).sum()
     }
 
     fn missing_of(&self, index: usize) -> Vec<SeqRange> {
-        let arrivals = &self.arrivals[index];
+        self.last_of(index).map(|last| self.arrivals[index].missing_up_to(last).collect()).unwrap_or_default()
+    }
+
+    /// The last segment of a rendition, as far as anybody can know.
+    fn last_of(&self, index: usize) -> Option<Seq> {
         let said = self.ended.iter().flatten().find(|last| last.rendition == self.renditions[index].name);
-        let last = said.and_then(|last| last.seq).max(arrivals.stored.last());
-        last.map(|last| arrivals.missing_up_to(last).collect()).unwrap_or_default()
+        said.and_then(|last| last.seq).max(self.arrivals[index].stored.last())
     }
 
     pub fn state(&self, now: StoreTime) -> State {

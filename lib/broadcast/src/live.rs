@@ -6,6 +6,8 @@
 mod item;
 mod part;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use item::{ByteRange, Content, DateRange, Entry, Item, Part, RangeKind};
@@ -58,8 +60,12 @@ impl Live {
 
     pub(crate) fn stored(&mut self, rendition: usize, segment: &Arc<Segment>, at: StoreTime, known: &[Arrivals]) {
         let target = self.declared.unwrap_or_else(|| TargetDuration::measured(segment.duration));
-        let tail = self.tail.get_or_insert_with(|| Tail::new(self.policy, target));
-        tail.set_paused(self.paused);
+        if self.tail.is_none() {
+            let tail = self.tail.insert(Tail::new(self.policy, target));
+            if self.paused {
+                tail.pause();
+            }
+        }
         self.with_tail(known, |tail, out| tail.stored(rendition, segment, at, known, out));
     }
 
@@ -67,9 +73,9 @@ impl Live {
         self.with_tail(known, |tail, out| tail.announce_recovered(rendition, seqs, known, out));
     }
 
-    pub(crate) fn set_paused(&mut self, paused: bool, known: &[Arrivals]) {
+    pub(crate) fn set_paused(&mut self, paused: bool, at: StoreTime, known: &[Arrivals]) {
         self.paused = paused;
-        self.with_tail(known, |tail, _| tail.set_paused(paused));
+        self.with_tail(known, |tail, _| if paused { tail.pause() } else { tail.resume(at) });
     }
 
     /// The publisher ended at `at`. Unless everything has arrived, what is on its way has the patience to do so.

@@ -10,6 +10,8 @@ use crate::ids::Seq;
 pub struct SeqSet {
     /// First to last, both included.
     ranges: BTreeMap<u64, u64>,
+    /// How many numbers that is.
+    count: u64,
 }
 
 impl SeqSet {
@@ -40,9 +42,11 @@ impl SeqSet {
                 break;
             }
             self.ranges.remove(&f);
+            self.count -= l + 1 - f;
             (first, last) = (first.min(f), last.max(l));
         }
         self.ranges.insert(first, last);
+        self.count += last + 1 - first;
     }
 
     pub fn is_empty(&self) -> bool {
@@ -51,7 +55,7 @@ impl SeqSet {
 
     /// How many numbers the set holds.
     pub fn count(&self) -> u64 {
-        self.ranges().map(SeqRange::count).sum()
+        self.count
     }
 
     /// How many numbers of `within` the set holds.

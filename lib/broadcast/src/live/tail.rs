@@ -25,6 +25,9 @@ use crate::time::{CapturedAt, MediaDuration, Millis, StoreTime};
 /// From how many of the latest segments the publisher's latency is judged.
 const LATENCIES: usize = 8;
 
+/// How many segments may wait for those before them; beyond that, the first no longer does.
+const PENDING_MAX: usize = 1024;
+
 /// Items as they are published, each with the track it belongs to.
 pub(super) type Published = Vec<(usize, Item)>;
 
@@ -38,12 +41,13 @@ pub(super) struct Tail {
     /// How many slots so far begin with a discontinuity.
     discontinuities: u64,
     /// Segments after the cursor, by capture time.
-    pending: Vec<Pending>,
+    pending: VecDeque<Pending>,
     /// How long after its last entry a rendition gets a gap if nothing comes.
     idle_after: Millis,
     last_media_at: StoreTime,
     latencies: VecDeque<Millis>,
-    paused: bool,
+    /// Until when the publisher has accounted for a silence.
+    paused_until: StoreTime,
     outage: Option<DateRange>,
     end: End,
     tracks: Vec<Track>,
@@ -121,11 +125,11 @@ impl Tail {
             slots: VecDeque::new(),
             next_msn: 0,
             discontinuities: 0,
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             idle_after: target.millis(),
             last_media_at: StoreTime(0),
             latencies: VecDeque::new(),
-            paused: false,
+            paused_until: StoreTime(i64::MIN),
             outage: None,
             end: End::Open,
             tracks: Vec::new(),
@@ -181,6 +185,9 @@ impl Tail {
             self.place(Pending { track, piece, committed_at: at, deadline }, at, known, out);
         }
         self.drain(at, known, out);
+        if self.pending.len() > PENDING_MAX {
+            self.settle_first_pending(at, known, out);
+        }
         self.announce_recovered(track, SeqRange::one(segment.seq), known, out);
         self.forget_old_slots(at);
     }
@@ -199,8 +206,13 @@ impl Tail {
         }
     }
 
-    pub(super) fn set_paused(&mut self, paused: bool) {
-        self.paused = paused;
+    pub(super) fn pause(&mut self) {
+        self.paused_until = StoreTime(i64::MAX);
+    }
+
+    /// The first segment after a pause has still to be recorded and sent: that is no interruption yet.
+    pub(super) fn resume(&mut self, at: StoreTime) {
+        self.paused_until = at + self.silence_max() + self.latency();
     }
 
     /// Nothing new will be captured. What is on its way may still take its place until `deadline`.
@@ -467,11 +479,11 @@ impl Tail {
 
     /// Places the pending segments that the cursor has reached.
     fn drain(&mut self, at: StoreTime, known: &[Arrivals], out: &mut Published) {
-        while let Some((cursor, first)) = self.cursor.zip(self.pending.first()) {
+        while let Some((cursor, first)) = self.cursor.zip(self.pending.front()) {
             if first.piece.part.captured_at - cursor > self.tolerance() {
                 return;
             }
-            let first = self.pending.remove(0);
+            let Some(first) = self.pending.pop_front() else { return };
             self.place(first, at, known, out);
         }
     }
@@ -484,15 +496,15 @@ impl Tail {
         let overdue = CapturedAt(at.0) - self.latency() - target;
         let shortest = Millis(target.0 / 10);
         let length = (overdue - cursor).clamp(shortest, target);
-        self.note_outage(cursor, out);
+        self.note_outage(cursor, at, out);
         self.open_slot(SlotKind::Gap, cursor + length, at);
         self.idle_after = target;
         self.publish_ready(at, known, out);
     }
 
     /// Opens the date range of an outage, or exchanges it when the publisher has meanwhile said why.
-    fn note_outage(&mut self, start: CapturedAt, out: &mut Published) {
-        let kind = if self.paused { RangeKind::Paused } else { RangeKind::Interrupted };
+    fn note_outage(&mut self, start: CapturedAt, at: StoreTime, out: &mut Published) {
+        let kind = if at < self.paused_until { RangeKind::Paused } else { RangeKind::Interrupted };
         if self.outage.is_some_and(|outage| outage.kind == kind) {
             return;
         }
@@ -532,6 +544,12 @@ impl Tail {
         self.end = End::Listed;
         let started = self.tracks.iter().enumerate().filter(|(_, track)| track.next.is_some());
         out.extend(started.map(|(index, _)| (index, Item::End)));
+    }
+
+    /// How many things it holds: what one more event or look can cost.
+    #[cfg(test)]
+    pub(super) fn weight(&self) -> usize {
+        self.slots.len() + self.pending.len() + self.tracks.iter().map(Track::weight).sum::<usize>()
     }
 
     /// Keeps the slots that some rendition may still fill.

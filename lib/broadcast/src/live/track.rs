@@ -189,6 +189,11 @@ impl Track {
         None
     }
 
+    #[cfg(test)]
+    pub(super) fn weight(&self) -> usize {
+        self.waiting.len() + self.ranges.len() + self.holes.len()
+    }
+
     /// Announces the holes that the arrival of `seqs` has filled.
     pub(super) fn recovered(&mut self, seqs: SeqRange, known: &Arrivals) -> Vec<Item> {
         let touched = |hole: &Hole| hole.seqs.first <= seqs.last && seqs.first <= hole.seqs.last;

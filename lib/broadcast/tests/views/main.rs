@@ -2,13 +2,14 @@
 //!
 //! `simulation` makes the log of a publisher that suffers everything a publisher can suffer, and remembers the truth;
 //! `reader` polls a broadcast as viewers do; `rules` holds one property for each rule, `fold` those of the fold
-//! itself, and `scenarios` small named cases that people can read. The judge of playlists is `testkit::hls`.
+//! itself, and `scenarios` and `regressions` small named cases. The judge of playlists is `testkit::hls`.
 
 // Everybody else calls it so; only its own package has to be told.
 extern crate headwater_broadcast as broadcast;
 
 mod fold;
 mod reader;
+mod regressions;
 mod rules;
 mod scenarios;
 mod script;

@@ -4,7 +4,7 @@ use broadcast::{Broadcast, Entry, Item, Millis, Part, RenditionName, Seq, StoreT
 use proptest::prelude::*;
 
 use crate::reader::{replay, shown};
-use crate::script::{Finish, Slot, config, scripts};
+use crate::script::{Finish, Script, Slot, config, scripts};
 use crate::simulation::{Recording, Truth, moved};
 
 /// How live is judged: its target duration, patience and silence, in milliseconds.
@@ -101,6 +101,50 @@ fn silence_before(entries: &[Entry], msn: u64) -> i64 {
     earlier.map_or(i64::MAX, |earlier| (entry.published_at - earlier).0)
 }
 
+pub(crate) fn places(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let broadcast = replay(&recording, recording.log.len());
+    let Some(target) = broadcast.target_duration().map(|target| target.millis().0) else { return Ok(()) };
+    let limits = Limits {
+        target,
+        patience: script.policy.patience_ms.map_or(target, i64::from),
+        silence: (target * 3 / 2 - script.margin_ms()).max(target / 2),
+    };
+    let now = moved(recording.end_at(), 20 * target);
+    // Another rendition's slot is where that rendition's media is.
+    let slack = if recording.names.len() == 1 { 4 } else { 2 };
+    let all: Vec<Vec<Entry>> = recording.names.iter().map(|name| entries(&broadcast, name, now)).collect();
+    for (name, entries) in recording.names.iter().zip(&all) {
+        for truth in recording.truth.values().filter(|truth| truth.segment.rendition == *name) {
+            let Some(at) = truth.stored_at else { continue };
+            let in_time = first_later(&recording, truth).is_none_or(|first| at <= moved(first, limits.patience));
+            let seq = truth.segment.seq;
+            let part =
+                |entry: &Entry| Some((entry.clone(), entry.part().filter(|part| part.segment.seq == seq)?.clone()));
+            let parts: Vec<(Entry, Part)> = entries.iter().filter_map(part).collect();
+            if parts.is_empty() {
+                let excused = !in_time
+                    || excuse(&recording, &all, entries, truth, at, &limits).is_some()
+                    || script.ends_before(at, &recording);
+                prop_assert!(
+                    excused,
+                    "{name}: {seq}, stored at {at:?}, is not in live\n{}",
+                    shown(&broadcast, &recording.names, now)
+                );
+            }
+            for (entry, part) in parts {
+                let off = (entry.from - part.captured_at).0.abs();
+                prop_assert!(
+                    off * slack <= target + 8,
+                    "{name}: {seq} is {off} ms out of its place\n{}",
+                    shown(&broadcast, &recording.names, now)
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(32))]
 
@@ -130,34 +174,6 @@ proptest! {
 
     #[test]
     fn what_comes_within_the_patience_is_in_its_place(script in scripts()) {
-        let recording = Recording::new(&script);
-        let broadcast = replay(&recording, recording.log.len());
-        let Some(target) = broadcast.target_duration().map(|target| target.millis().0) else { return Ok(()) };
-        let limits = Limits {
-            target,
-            patience: script.policy.patience_ms.map_or(target, i64::from),
-            silence: (target * 3 / 2 - script.margin_ms()).max(target / 2),
-        };
-        let now = moved(recording.end_at(), 20 * target);
-        // Another rendition's slot is where that rendition's media is.
-        let slack = if recording.names.len() == 1 { 4 } else { 2 };
-        let all: Vec<Vec<Entry>> = recording.names.iter().map(|name| entries(&broadcast, name, now)).collect();
-        for (name, entries) in recording.names.iter().zip(&all) {
-            for truth in recording.truth.values().filter(|truth| truth.segment.rendition == *name) {
-                let Some(at) = truth.stored_at else { continue };
-                let in_time = first_later(&recording, truth).is_none_or(|first| at <= moved(first, limits.patience));
-                let seq = truth.segment.seq;
-                let part = |entry: &Entry| Some((entry.clone(), entry.part().filter(|part| part.segment.seq == seq)?.clone()));
-                let parts: Vec<(Entry, Part)> = entries.iter().filter_map(part).collect();
-                if parts.is_empty() {
-                    let excused = !in_time || excuse(&recording, &all, entries, truth, at, &limits).is_some() || script.ends_before(at, &recording);
-                    prop_assert!(excused, "{name}: {seq}, stored at {at:?}, is not in live\n{}", shown(&broadcast, &recording.names, now));
-                }
-                for (entry, part) in parts {
-                    let off = (entry.from - part.captured_at).0.abs();
-                    prop_assert!(off * slack <= target + 8, "{name}: {seq} is {off} ms out of its place\n{}", shown(&broadcast, &recording.names, now));
-                }
-            }
-        }
+        places(&script)?;
     }
 }

@@ -6,7 +6,7 @@ use broadcast::{Entry, Event, Item, RenditionName, StoreTime, View};
 use proptest::prelude::*;
 
 use crate::reader::{playlist, replay, shown, watch};
-use crate::script::{Finish, Script, config, scripts};
+use crate::script::{Script, config, scripts};
 use crate::simulation::{Recording, moved, ms_between};
 
 /// When a reader first saw each new last entry of a rendition's live playlist, and whether it was media.
@@ -35,74 +35,104 @@ fn target_ms(script: &Script, recording: &Recording) -> i64 {
     target.map_or(script.base_ms, |target| target.millis().0)
 }
 
+pub(crate) fn silence(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let target = target_ms(script, &recording);
+    let ended = recording.log.iter().find(|entry| matches!(entry.event, Event::Ended { .. })).map(|entry| entry.at);
+    let end = moved(recording.end_at(), 8 * target);
+    let seen = seen(&recording, end);
+    let media =
+        |list: &Vec<(StoreTime, u64, bool)>| list.iter().filter(|seen| seen.2).map(|seen| seen.0).collect::<Vec<_>>();
+    let media: Vec<StoreTime> = seen.values().flat_map(media).collect();
+    for (name, list) in &seen {
+        let until = ended.unwrap_or(end);
+        let times: Vec<StoreTime> = list.iter().map(|seen| seen.0).filter(|at| *at < until).chain([until]).collect();
+        for pair in times.windows(2) {
+            let last_media = media.iter().copied().filter(|at| *at <= pair[0]).max().unwrap_or(pair[0]);
+            let may_rest = moved(last_media, i64::from(script.policy.rest_after_ms) - 3 * target) < pair[1];
+            let silence = ms_between(pair[0], pair[1]);
+            prop_assert!(
+                may_rest || silence * 2 <= target * 3 + 2,
+                "{name}: {silence} ms without an entry before {pair:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn end(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let ended = recording.log.iter().position(|entry| matches!(entry.event, Event::Ended { .. }));
+    let Some(ended) = ended else { return Ok(()) };
+    let at = recording.log[ended].at;
+    let patience = script.policy.patience_ms.map_or(target_ms(script, &recording), i64::from);
+    let now = moved(at, patience + script.margin_ms() + 1);
+    let broadcast = replay(&recording, recording.known_at(now));
+    for name in &recording.names {
+        for view in [View::Live, View::Dvr] {
+            if let Some(playlist) = playlist(&broadcast, name, view, now) {
+                prop_assert!(playlist.ended, "{view:?} of {name} has no end");
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn sums(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let target = target_ms(script, &recording);
+    let broadcast = replay(&recording, recording.log.len());
+    let now = moved(recording.end_at(), 5 * target);
+    // A slot is as long as the media for which it was opened; that of another rendition may differ by as much
+    // again.
+    let slack = if recording.names.len() == 1 { 4 } else { 2 };
+    for name in &recording.names {
+        let items = broadcast.live_items(name, now);
+        let entries: Vec<&Entry> = items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Entry(entry) => Some(entry),
+                _ => None,
+            })
+            .collect();
+        let listed = playlist(&broadcast, name, View::Dvr, now).map(|dvr| dvr.segments).unwrap_or_default();
+        prop_assert_eq!(entries.len(), listed.len());
+        for (entry, listed) in entries.iter().zip(&listed) {
+            let slot = (entry.to - entry.from).0;
+            prop_assert!(slot > 0, "{} covers {slot} ms", entry.msn);
+            let off = (listed.duration_us as i64 / 1000 - slot).abs();
+            prop_assert!(
+                off * slack <= target + 8,
+                "{name}, {}: {off} ms off its slot\n{}",
+                entry.msn,
+                shown(&broadcast, &recording.names, now)
+            );
+        }
+        for pair in entries.windows(2) {
+            let jump = (pair[1].from - pair[0].to).0;
+            let documented = jump > i64::from(script.policy.hole_max_ms);
+            prop_assert!(jump == 0 || documented, "{name}: {jump} ms between {} and {}", pair[0].msn, pair[1].msn);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(64))]
 
     #[test]
     fn live_never_falls_silent(script in scripts()) {
-        let recording = Recording::new(&script);
-        let target = target_ms(&script, &recording);
-        let ended = recording.log.iter().find(|entry| matches!(entry.event, Event::Ended { .. })).map(|entry| entry.at);
-        let end = moved(recording.end_at(), 8 * target);
-        let seen = seen(&recording, end);
-        let media = |list: &Vec<(StoreTime, u64, bool)>| list.iter().filter(|seen| seen.2).map(|seen| seen.0).collect::<Vec<_>>();
-        let media: Vec<StoreTime> = seen.values().flat_map(media).collect();
-        for (name, list) in &seen {
-            let until = ended.unwrap_or(end);
-            let times: Vec<StoreTime> = list.iter().map(|seen| seen.0).filter(|at| *at < until).chain([until]).collect();
-            for pair in times.windows(2) {
-                let last_media = media.iter().copied().filter(|at| *at <= pair[0]).max().unwrap_or(pair[0]);
-                let may_rest = moved(last_media, i64::from(script.policy.rest_after_ms) - 3 * target) < pair[1];
-                let silence = ms_between(pair[0], pair[1]);
-                prop_assert!(may_rest || silence * 2 <= target * 3 + 2, "{name}: {silence} ms without an entry before {pair:?}");
-            }
-        }
+        silence(&script)?;
     }
 
     /// Once it has ended, every playlist says so, within the patience.
     #[test]
     fn an_end_is_listed(script in scripts()) {
-        let recording = Recording::new(&script);
-        let ended = recording.log.iter().position(|entry| matches!(entry.event, Event::Ended { .. }));
-        prop_assume!(ended.is_some() && script.finish != Finish::Running);
-        let at = recording.log[ended.expect("assumed")].at;
-        let patience = script.policy.patience_ms.map_or(target_ms(&script, &recording), i64::from);
-        let now = moved(at, patience + script.margin_ms() + 1);
-        let broadcast = replay(&recording, recording.known_at(now));
-        for name in &recording.names {
-            for view in [View::Live, View::Dvr] {
-                if let Some(playlist) = playlist(&broadcast, name, view, now) {
-                    prop_assert!(playlist.ended, "{view:?} of {name} has no end");
-                }
-            }
-        }
+        end(&script)?;
     }
 
     #[test]
     fn what_is_listed_adds_up(script in scripts()) {
-        let recording = Recording::new(&script);
-        let target = target_ms(&script, &recording);
-        let broadcast = replay(&recording, recording.log.len());
-        let now = moved(recording.end_at(), 5 * target);
-        // A slot is as long as the media for which it was opened; that of another rendition may differ by as much
-        // again.
-        let slack = if recording.names.len() == 1 { 4 } else { 2 };
-        for name in &recording.names {
-            let items = broadcast.live_items(name, now);
-            let entries: Vec<&Entry> = items.iter().filter_map(|item| match item { Item::Entry(entry) => Some(entry), _ => None }).collect();
-            let listed = playlist(&broadcast, name, View::Dvr, now).map(|dvr| dvr.segments).unwrap_or_default();
-            prop_assert_eq!(entries.len(), listed.len());
-            for (entry, listed) in entries.iter().zip(&listed) {
-                let slot = (entry.to - entry.from).0;
-                prop_assert!(slot > 0, "{} covers {slot} ms", entry.msn);
-                let off = (listed.duration_us as i64 / 1000 - slot).abs();
-                prop_assert!(off * slack <= target + 8, "{name}, {}: {off} ms off its slot\n{}", entry.msn, shown(&broadcast, &recording.names, now));
-            }
-            for pair in entries.windows(2) {
-                let jump = (pair[1].from - pair[0].to).0;
-                let documented = jump > i64::from(script.policy.hole_max_ms);
-                prop_assert!(jump == 0 || documented, "{name}: {jump} ms between {} and {}", pair[0].msn, pair[1].msn);
-            }
-        }
+        sums(&script)?;
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use testkit::hls::{Playlist, Segment};
 
 use crate::reader::{playlist, replay, shown};
-use crate::script::{config, scripts, scripts_of_one};
+use crate::script::{Script, config, scripts, scripts_of_one};
 use crate::simulation::{Recording, Truth, moved};
 
 /// Media that follow each other in a playlist, with nothing but gaps between them.
@@ -98,47 +98,72 @@ fn listed(playlist: &Playlist, joint: &Joint<'_>) -> u64 {
     count
 }
 
+pub(crate) fn lone(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let broadcast = replay(&recording, recording.log.len());
+    let (name, now) = (&recording.names[0], moved(recording.end_at(), 60_000));
+    for view in crate::reader::views() {
+        let Some(playlist) = playlist(&broadcast, name, view, now).filter(|_| view != View::Live) else { continue };
+        prop_assert!(!playlist.segments[0].discontinuity || playlist.segments[0].gap);
+        for joint in joints(&recording, name, &playlist) {
+            let Some(breaks) = joint.breaks else { continue };
+            prop_assert_eq!(listed(&playlist, &joint), u64::from(breaks), "{:?} before {}", view, joint.after.uri);
+            prop_assert_eq!(joint.after.discontinuity, breaks, "{:?} at {}", view, joint.after.uri);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn together(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let broadcast = replay(&recording, recording.log.len());
+    let now = moved(recording.end_at(), 60_000);
+    let dvr = |name: &RenditionName| Some((name.clone(), playlist(&broadcast, name, View::Dvr, now)?));
+    let playlists: Vec<(RenditionName, Playlist)> = recording.names.iter().filter_map(dvr).collect();
+    let all: Vec<_> = playlists.iter().map(|(name, playlist)| joints(&recording, name, playlist)).collect();
+    for ((name, playlist), joints) in playlists.iter().zip(&all) {
+        for joint in joints.iter().filter(|joint| joint.breaks == Some(true)) {
+            prop_assert!(listed(playlist, joint) > 0, "{name}: none before {}", joint.after.uri);
+        }
+        for segment in playlist.segments.iter().filter(|segment| segment.discontinuity) {
+            let here = |joint: &&Joint<'_>| {
+                joint.breaks != Some(false) && (joint.before.msn + 1..=joint.after.msn).contains(&segment.msn)
+            };
+            prop_assert!(
+                all.iter().flatten().any(|joint| here(&joint))
+                    || playlists.iter().any(|(name, playlist)| owed(&recording, name, playlist, segment.msn)),
+                "{name}: one too many at {}\n{}",
+                segment.msn,
+                shown(&broadcast, &recording.names, now)
+            );
+        }
+        for (other_name, other) in &playlists {
+            for segment in &playlist.segments {
+                let Some(theirs) = other.segment(segment.msn) else { continue };
+                prop_assert_eq!(
+                    segment.discontinuities,
+                    theirs.discontinuities,
+                    "{} and {} at {}",
+                    name,
+                    other_name,
+                    segment.msn
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(96))]
 
     #[test]
     fn a_lone_rendition_breaks_exactly_where_its_media_does(script in scripts_of_one()) {
-        let recording = Recording::new(&script);
-        let broadcast = replay(&recording, recording.log.len());
-        let (name, now) = (&recording.names[0], moved(recording.end_at(), 60_000));
-        for view in crate::reader::views() {
-            let Some(playlist) = playlist(&broadcast, name, view, now).filter(|_| view != View::Live) else { continue };
-            prop_assert!(!playlist.segments[0].discontinuity || playlist.segments[0].gap);
-            for joint in joints(&recording, name, &playlist) {
-                let Some(breaks) = joint.breaks else { continue };
-                prop_assert_eq!(listed(&playlist, &joint), u64::from(breaks), "{:?} before {}", view, joint.after.uri);
-                prop_assert_eq!(joint.after.discontinuity, breaks, "{:?} at {}", view, joint.after.uri);
-            }
-        }
+        lone(&script)?;
     }
 
     #[test]
     fn renditions_break_together(script in scripts()) {
-        let recording = Recording::new(&script);
-        let broadcast = replay(&recording, recording.log.len());
-        let now = moved(recording.end_at(), 60_000);
-        let dvr = |name: &RenditionName| Some((name.clone(), playlist(&broadcast, name, View::Dvr, now)?));
-        let playlists: Vec<(RenditionName, Playlist)> = recording.names.iter().filter_map(dvr).collect();
-        let all: Vec<_> = playlists.iter().map(|(name, playlist)| joints(&recording, name, playlist)).collect();
-        for ((name, playlist), joints) in playlists.iter().zip(&all) {
-            for joint in joints.iter().filter(|joint| joint.breaks == Some(true)) {
-                prop_assert!(listed(playlist, joint) > 0, "{name}: none before {}", joint.after.uri);
-            }
-            for segment in playlist.segments.iter().filter(|segment| segment.discontinuity) {
-                let here = |joint: &&Joint<'_>| joint.breaks != Some(false) && (joint.before.msn + 1..=joint.after.msn).contains(&segment.msn);
-                prop_assert!(all.iter().flatten().any(|joint| here(&joint)) || playlists.iter().any(|(name, playlist)| owed(&recording, name, playlist, segment.msn)), "{name}: one too many at {}\n{}", segment.msn, shown(&broadcast, &recording.names, now));
-            }
-            for (other_name, other) in &playlists {
-                for segment in &playlist.segments {
-                    let Some(theirs) = other.segment(segment.msn) else { continue };
-                    prop_assert_eq!(segment.discontinuities, theirs.discontinuities, "{} and {} at {}", name, other_name, segment.msn);
-                }
-            }
-        }
+        together(&script)?;
     }
 }

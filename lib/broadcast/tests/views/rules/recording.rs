@@ -1,11 +1,11 @@
 //! Rule 6: the recording is every stored segment, once, in capture order; and catch-up is the same as far as it goes.
 
-use broadcast::{Broadcast, RenditionName, Seq, SeqSet, View};
+use broadcast::{Broadcast, RenditionName, Seq, SeqRange, SeqSet, View};
 use proptest::prelude::*;
 use testkit::hls::Segment;
 
 use crate::reader::{playlist, replay};
-use crate::script::{config, scripts};
+use crate::script::{Script, config, scripts};
 use crate::simulation::{Recording, moved};
 
 fn seq(segment: &Segment) -> Seq {
@@ -30,48 +30,65 @@ fn listed(broadcast: &Broadcast, name: &RenditionName, segments: &[Segment]) -> 
     seqs
 }
 
+pub(crate) fn vod(script: &Script) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let broadcast = replay(&recording, recording.log.len());
+    let missing = recording.names.iter().flat_map(|name| broadcast.missing(name));
+    prop_assert_eq!(broadcast.missing_count(), missing.map(SeqRange::count).sum::<u64>());
+    let now = moved(recording.end_at(), 60_000);
+    for name in &recording.names {
+        let stored = broadcast.stored(name).cloned().unwrap_or_default();
+        prop_assert_eq!(
+            truly_stored(&recording, name),
+            stored.ranges().flat_map(|range| range.iter()).collect::<Vec<_>>()
+        );
+        let complete = broadcast.state(now).word() == "complete" && !stored.is_empty();
+        let vod = playlist(&broadcast, name, View::Vod, now);
+        prop_assert_eq!(vod.is_some(), complete);
+        let Some(vod) = vod else { continue };
+        prop_assert!(vod.ended && vod.segments.iter().all(|segment| segment.bytes.is_none()));
+        prop_assert_eq!(listed(&broadcast, name, &vod.segments), truly_stored(&recording, name));
+        check_gaps(&broadcast, name, &vod.segments)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn catch_up(script: &Script, look: prop::sample::Index, from: u64) -> Result<(), TestCaseError> {
+    let recording = Recording::new(script);
+    let count = look.index(recording.log.len()) + 1;
+    let broadcast = replay(&recording, count);
+    for name in &recording.names {
+        let stored = broadcast.stored(name).cloned().unwrap_or_default();
+        let abandoned = broadcast.abandoned(name).cloned().unwrap_or_default();
+        let target = broadcast.target_duration();
+        let rendition = broadcast.rendition(name);
+        // Live shows no gap for what catch-up can list; too long to be listed at all are those without cuts.
+        let fits = |seq: &Seq| {
+            rendition.and_then(|r| r.segment(*seq)).is_some_and(|segment| {
+                !segment.cuts.is_empty() || target.is_some_and(|target| target.allows(segment.duration))
+            })
+        };
+        let settled = |seq: &Seq| stored.contains(*seq) || abandoned.contains(*seq);
+        let reach = (from..).map(Seq).take_while(settled);
+        let expected: Vec<Seq> = reach.filter(|seq| stored.contains(*seq)).filter(fits).collect();
+        let found = playlist(&broadcast, name, View::CatchUp { from: Seq(from) }, recording.log[count - 1].at);
+        let segments = found.map(|playlist| playlist.segments).unwrap_or_default();
+        prop_assert_eq!(listed(&broadcast, name, &segments), expected);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(96))]
 
     #[test]
     fn the_recording_is_all_that_was_stored(script in scripts()) {
-        let recording = Recording::new(&script);
-        let broadcast = replay(&recording, recording.log.len());
-        let now = moved(recording.end_at(), 60_000);
-        for name in &recording.names {
-            let stored = broadcast.stored(name).cloned().unwrap_or_default();
-            prop_assert_eq!(truly_stored(&recording, name), stored.ranges().flat_map(|range| range.iter()).collect::<Vec<_>>());
-            let complete = broadcast.state(now).word() == "complete" && !stored.is_empty();
-            let vod = playlist(&broadcast, name, View::Vod, now);
-            prop_assert_eq!(vod.is_some(), complete);
-            let Some(vod) = vod else { continue };
-            prop_assert!(vod.ended && vod.segments.iter().all(|segment| segment.bytes.is_none()));
-            prop_assert_eq!(listed(&broadcast, name, &vod.segments), truly_stored(&recording, name));
-            check_gaps(&broadcast, name, &vod.segments)?;
-        }
+        vod(&script)?;
     }
 
     #[test]
     fn catch_up_goes_as_far_as_it_can(script in scripts(), look in any::<prop::sample::Index>(), from in 0u64..20) {
-        let recording = Recording::new(&script);
-        let count = look.index(recording.log.len()) + 1;
-        let broadcast = replay(&recording, count);
-        for name in &recording.names {
-            let stored = broadcast.stored(name).cloned().unwrap_or_default();
-            let abandoned = broadcast.abandoned(name).cloned().unwrap_or_default();
-            let target = broadcast.target_duration();
-            let rendition = broadcast.rendition(name);
-            // Live shows no gap for what catch-up can list; too long to be listed at all are those without cuts.
-            let fits = |seq: &Seq| rendition.and_then(|r| r.segment(*seq)).is_some_and(|segment| {
-                !segment.cuts.is_empty() || target.is_some_and(|target| target.allows(segment.duration))
-            });
-            let settled = |seq: &Seq| stored.contains(*seq) || abandoned.contains(*seq);
-            let reach = (from..).map(Seq).take_while(settled);
-            let expected: Vec<Seq> = reach.filter(|seq| stored.contains(*seq)).filter(fits).collect();
-            let found = playlist(&broadcast, name, View::CatchUp { from: Seq(from) }, recording.log[count - 1].at);
-            let segments = found.map(|playlist| playlist.segments).unwrap_or_default();
-            prop_assert_eq!(listed(&broadcast, name, &segments), expected);
-        }
+        catch_up(&script, look, from)?;
     }
 }
 
