@@ -11,7 +11,7 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check fuzz web clean
+.PHONY: help run test check bench fuzz web clean
 .PHONY: format types lints rules licences toolchain packages-to-run packages-to-test
 
 help: ## this list
@@ -36,6 +36,10 @@ check: toolchain packages-to-run web format types lints rules licences ## format
 fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-packages fuzz
 	@FUZZ_SECONDS="$(FUZZ_SECONDS)" scripts/fuzz
+
+bench: toolchain ## measure beside nginx: ingest, playlists, cold vod, Redis (10 minutes the first time)
+	@scripts/install-packages bench
+	@scripts/bench
 
 web: toolchain web/dist/index.html ## build the web pages into web/dist
 

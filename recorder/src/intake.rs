@@ -29,7 +29,7 @@ pub(crate) struct Arrived {
 pub(crate) enum Kind {
     Segment(Box<Inspection>),
     /// A segment that nobody could inspect yet: its init section, or its number, is not known.
-    Unseen,
+    Unseen(media::Container),
     /// An init section, in full.
     Init(Bytes),
 }
@@ -72,7 +72,9 @@ pub(crate) async fn take_in(
     let upload = store.upload(body.declared_len()).map_err(problems::of_store)?;
     let head = read_head(body).await?;
     let walk = match Content::sniff(&head) {
-        Some(Content::Segment(container)) => inspector(container)?.map_or(Walk::Blind, |i| Walk::Inspect(Box::new(i))),
+        Some(Content::Segment(container)) => {
+            inspector(container)?.map_or(Walk::Blind(container), |inspector| Walk::Inspect(Box::new(inspector)))
+        }
         Some(Content::InitSection) => Walk::Keep(BytesMut::new()),
         None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
     };
@@ -112,7 +114,7 @@ struct Intake {
 
 enum Walk {
     Inspect(Box<Inspector>),
-    Blind,
+    Blind(media::Container),
     Keep(BytesMut),
 }
 
@@ -121,7 +123,7 @@ impl Intake {
         self.hasher.update(&piece);
         match &mut self.walk {
             Walk::Inspect(inspector) => inspector.push(&piece).map_err(|error| problems::NOT_MEDIA.detail(error))?,
-            Walk::Blind => {}
+            Walk::Blind(_) => {}
             Walk::Keep(kept) if kept.len() + piece.len() > media::INIT_LEN_MAX => {
                 let detail = format!("an init section has at most {} bytes", media::INIT_LEN_MAX);
                 return Err(ProblemKind::TOO_LARGE.detail(detail));
@@ -137,7 +139,7 @@ impl Intake {
                 let inspection = inspector.finish().map_err(|error| problems::NOT_MEDIA.detail(error))?;
                 Kind::Segment(Box::new(inspection))
             }
-            Walk::Blind => Kind::Unseen,
+            Walk::Blind(container) => Kind::Unseen(container),
             Walk::Keep(kept) => Kind::Init(kept.freeze()),
         };
         Ok(Arrived { len: self.upload.len(), upload: self.upload, sha256: self.hasher.finalize().into(), kind })

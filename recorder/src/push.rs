@@ -5,6 +5,7 @@
 //! acknowledged with 201; otherwise it is parked, answered with 202, and committed when a playlist names it or, if none
 //! does, by its file name or the order of arrival.
 
+mod closed;
 mod hint;
 mod numbering;
 mod parking;
@@ -28,8 +29,8 @@ use crate::problems;
 use crate::recorder::Recorder;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
 use numbering::{Named, Numbered};
-use parking::Pusher;
 pub(crate) use parking::Pushers;
+use parking::{Pusher, Waiting};
 
 /// PUT or POST to `/push/{token}/{path}`.
 pub(crate) async fn upload(
@@ -111,7 +112,7 @@ impl Recorder {
                 let known = known.expect("only what is known is inspected");
                 self.keep_pushed(followed, pusher, known, pushed, arrived).await
             }
-            Kind::Unseen => self.park(followed, pusher, pushed, arrived).await,
+            Kind::Unseen(container) => self.park(followed, pusher, pushed, arrived, container).await,
         }
     }
 
@@ -131,7 +132,7 @@ impl Recorder {
     }
 
     async fn keep_pushed(
-        &self,
+        self: &Arc<Self>,
         followed: &Followed,
         pusher: &Pusher,
         known: Known,
@@ -149,7 +150,7 @@ impl Recorder {
 
     /// Gives a pushed segment its number and commits it. One at a time for each pusher, so that numbers cannot cross.
     async fn number_and_keep(
-        &self,
+        self: &Arc<Self>,
         followed: &Followed,
         pusher: &Pusher,
         known: &Known,
@@ -172,7 +173,14 @@ impl Recorder {
             init: known.init.clone(),
         };
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
-        self.keep(followed, candidate, source, clock).await
+        let kept = self.keep(followed, candidate, source, clock).await?;
+        if kept == Kept::Stored && state.closed.covers(&followed.read(), &known.named, seq) {
+            // It was still on its way when its playlist was closed: nothing has started again.
+            if let Err(problem) = self.hint_end(followed).await {
+                tracing::warn!(id = %followed.id(), problem = %problem.to_json(), "cannot note the end of a pusher");
+            }
+        }
+        Ok(kept)
     }
 
     async fn take_pushed_init(
@@ -200,12 +208,13 @@ impl Recorder {
         pusher: &Arc<Pusher>,
         pushed: Pushed,
         arrived: Arrived,
+        container: media::Container,
     ) -> Result<Response, Problem> {
         let name = ParkedName::new(followed.id(), pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
         let digest = arrived.digest();
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
         self.metrics.segments.with_label_values(&["parked"]).inc();
-        self.wait_for_name(followed, pusher, parked, digest).await;
+        self.wait_for_name(followed, pusher, Waiting { parked, digest, container }).await;
         Ok(StatusCode::ACCEPTED.into_response())
     }
 
@@ -239,12 +248,21 @@ impl Recorder {
         hint: &MediaHint,
     ) -> Result<(), Problem> {
         let rendition = self.rendition_of(followed, path).await?;
-        pusher.state.lock().await.numbering.learn(&rendition, hint);
+        {
+            let mut state = pusher.state.lock().await;
+            state.numbering.learn(&rendition, hint);
+            state.closed.learn(&rendition, hint);
+        }
         self.settle(followed, pusher).await;
         if hint.closed && !followed.read().state(broadcast::StoreTime(self.clock.now_ms())).is_over() {
-            self.commit_event(followed, Event::EndHinted).await?;
-            self.end_after_grace(followed.id());
+            self.hint_end(followed).await?;
         }
+        Ok(())
+    }
+
+    async fn hint_end(self: &Arc<Self>, followed: &Followed) -> Result<(), Problem> {
+        self.commit_event(followed, Event::EndHinted).await?;
+        self.end_after_grace(followed.id());
         Ok(())
     }
 

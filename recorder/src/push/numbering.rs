@@ -62,19 +62,17 @@ impl Numbering {
         if let Some(first) = hint.first {
             self.firsts.entry(rendition.clone()).or_insert(first);
         }
-        let mut offsets: BTreeMap<String, Option<i128>> = BTreeMap::new();
+        let mut offsets: BTreeMap<String, Vec<i128>> = BTreeMap::new();
         for (path, number) in &hint.numbers {
             if let Some((family, digits)) = split_digits(path) {
-                let offset = i128::from(digits) - i128::from(*number);
-                let same = offsets.entry(family.to_owned()).or_insert(Some(offset));
-                *same = same.filter(|same| *same == offset);
+                offsets.entry(family.to_owned()).or_default().push(i128::from(digits) - i128::from(*number));
             }
         }
-        // Names with a date in them look like families of few members: their digits say nothing.
-        let regular = offsets.len() == 1;
-        for (family, offset) in offsets {
+        // Names with a time in them look like several families.
+        let one_family = offsets.len() == 1;
+        for (family, offsets) in offsets {
             let shared = self.families.get(&family).is_some_and(|known| known.rendition != *rendition);
-            let offset = offset.filter(|_| regular && !shared);
+            let offset = common_offset(&offsets).filter(|_| one_family && !shared);
             let (rendition, map) = (rendition.clone(), hint.map.clone());
             self.families.insert(family, Family { rendition, map, offset });
         }
@@ -141,6 +139,15 @@ impl Numbering {
     }
 }
 
+/// How many names must agree on an offset that is not the usual 0 or 1: seconds of a clock may do so by chance.
+const AGREEING_MIN: usize = 3;
+
+fn common_offset(offsets: &[i128]) -> Option<i128> {
+    let first = *offsets.first()?;
+    let believed = (0..=1).contains(&first) || offsets.len() >= AGREEING_MIN;
+    (believed && offsets.iter().all(|offset| *offset == first)).then_some(first)
+}
+
 /// What the log's last pushed segment shows, after a restart or on another recorder.
 fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128> {
     let last = broadcast.rendition(rendition)?.segments().next_back()?;
@@ -161,3 +168,6 @@ pub(crate) fn split_digits(path: &str) -> Option<(&str, u64)> {
     let family = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     Some((family, stem[family.len()..].parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

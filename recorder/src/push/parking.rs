@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use broadcast::{BroadcastId, Digest, RenditionName};
 use bytes::Bytes;
-use media::{Content, Inspector};
+use futures_util::StreamExt;
+use media::{Container, Content, SNIFF_LEN};
 use metadata::Followed;
 use moka::future::Cache;
 use service::Problem;
-use storage::Parked;
+use storage::{Blob, Parked};
 use tokio::sync::Mutex;
 
+use super::closed::Closed;
 use super::numbering::{Named, Numbering, split_digits};
 use super::{Found, Known, rendition_name};
 use crate::capture::CaptureClock;
@@ -51,11 +53,14 @@ impl Pushers {
 #[derive(Debug, Default)]
 pub(super) struct Pusher {
     pub(super) state: Mutex<PusherState>,
+    /// Held by whoever goes through what waits, so that nothing is at hand for one and out of sight of another.
+    settling: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct PusherState {
     pub(super) numbering: Numbering,
+    pub(super) closed: Closed,
     pub(super) clocks: BTreeMap<RenditionName, CaptureClock>,
     /// Init sections by path, until a playlist says whose they are.
     inits: BTreeMap<String, HeldInit>,
@@ -70,10 +75,19 @@ struct HeldInit {
     parked: Parked,
 }
 
+/// A parked segment whose number, or init section, is not known yet.
 #[derive(Clone, Debug)]
-struct Waiting {
-    parked: Parked,
-    digest: Digest,
+pub(super) struct Waiting {
+    pub(super) parked: Parked,
+    pub(super) digest: Digest,
+    pub(super) container: Container,
+}
+
+/// What became of a waiting segment whose number is known.
+enum Settled {
+    Kept,
+    /// Its init section is still to come.
+    Waits,
 }
 
 impl PusherState {
@@ -113,10 +127,9 @@ impl Recorder {
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
-        parked: Parked,
-        digest: Digest,
+        waiting: Waiting,
     ) {
-        pusher.state.lock().await.waiting.push(Waiting { parked, digest });
+        pusher.state.lock().await.waiting.push(waiting);
         self.metrics.parked.inc();
         self.settle(followed, pusher).await;
         let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
@@ -165,11 +178,13 @@ impl Recorder {
 
     /// Commits every waiting segment whose number is known, in the order of arrival.
     pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
+        let _settling = pusher.settling.lock().await;
         let mut passed = 0;
         while let Some((waiting, named)) = self.next_ready(pusher, &mut passed).await {
             let id = followed.id();
             match self.commit_waiting(followed, pusher, &waiting, named).await {
-                Ok(()) => self.metrics.parked.dec(),
+                Ok(Settled::Kept) => self.metrics.parked.dec(),
+                Ok(Settled::Waits) => self.wait_on(pusher, waiting, &mut passed).await,
                 Err(problem) if problem.status().is_server_error() => {
                     tracing::warn!(%id, problem = %problem.to_json(), "cannot commit a parked segment yet");
                     pusher.state.lock().await.waiting.insert(0, waiting);
@@ -183,6 +198,20 @@ impl Recorder {
                 }
             }
         }
+    }
+
+    /// Puts a segment that cannot be used yet back in its place; the oldest of too many is given up.
+    async fn wait_on(&self, pusher: &Pusher, waiting: Waiting, passed: &mut usize) {
+        let mut state = pusher.state.lock().await;
+        if state.waiting.len() < WAITING_MAX {
+            state.waiting.insert(*passed, waiting);
+            *passed += 1;
+            return;
+        }
+        drop(state);
+        tracing::warn!(parked = %waiting.parked, "the init section of a pushed segment never came");
+        self.metrics.parked.dec();
+        self.discard(&waiting.parked).await;
     }
 
     /// Takes the next waiting segment that can be named; `passed` counts those that cannot.
@@ -205,13 +234,10 @@ impl Recorder {
         pusher: &Arc<Pusher>,
         waiting: &Waiting,
         named: Named,
-    ) -> Result<(), Problem> {
+    ) -> Result<Settled, Problem> {
         let known = self.with_init(followed, pusher, named).await;
+        let Some(inspector) = known.inspector(waiting.container) else { return Ok(Settled::Waits) };
         let blob = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store)?;
-        let inspector = match known.init.as_ref() {
-            Some(init) => Inspector::fmp4(&init.section),
-            None => Inspector::mpeg_ts(),
-        };
         let found = Found {
             digest: waiting.digest,
             len: waiting.parked.len(),
@@ -222,7 +248,7 @@ impl Recorder {
         self.number_and_keep(followed, pusher, &known, found, source).await?;
         // What was there already has left its copy behind.
         self.discard(&waiting.parked).await;
-        Ok(())
+        Ok(Settled::Kept)
     }
 
     /// Adds the init section that a named segment needs, if it is known.
@@ -257,14 +283,30 @@ impl Recorder {
         let pusher = self.pushers.of(id).await;
         let read = || async { self.store.read_parked(parked).await.map_err(problems::of_store) };
         let digest = digest_of(read().await?).await?;
-        if parked.len() <= media::INIT_LEN_MAX as u64 {
-            let bytes = read().await?.collect().await.map_err(problems::of_store)?;
-            if Content::sniff(&bytes) == Some(Content::InitSection) {
+        match Content::sniff(&head_of(read().await?).await?) {
+            Some(Content::InitSection) => {
+                let bytes = read().await?.collect().await.map_err(problems::of_store)?;
                 self.hold_init(&followed, &pusher, parked.clone(), bytes, digest).await;
-                return Ok(());
             }
+            Some(Content::Segment(container)) => {
+                self.wait_for_name(&followed, &pusher, Waiting { parked: parked.clone(), digest, container }).await;
+            }
+            None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
         }
-        self.wait_for_name(&followed, &pusher, parked.clone(), digest).await;
         Ok(())
     }
+}
+
+/// The first bytes of what is stored.
+async fn head_of(blob: Blob) -> Result<Vec<u8>, Problem> {
+    let mut head = Vec::new();
+    let mut bytes = blob.into_stream();
+    while let Some(piece) = bytes.next().await {
+        head.extend_from_slice(&piece.map_err(problems::of_store)?);
+        if head.len() >= SNIFF_LEN {
+            break;
+        }
+    }
+    head.truncate(SNIFF_LEN);
+    Ok(head)
 }

@@ -1,0 +1,165 @@
+//! Pushers as they are: what their names and playlists become.
+
+use broadcast::{
+    CapturedAt, Container, Event, EventIndex, FormatId, LogEntry, MediaDuration, MediaTime, Opened, Segment, StoreTime,
+    ViewPolicy,
+};
+
+use super::*;
+
+/// A broadcast and its pusher's numbering.
+struct Push {
+    broadcast: Broadcast,
+    numbering: Numbering,
+}
+
+impl Push {
+    fn new() -> Self {
+        let opened =
+            Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
+        let first = LogEntry { index: EventIndex(0), at: StoreTime(0), event: Event::Opened(opened) };
+        Self { broadcast: Broadcast::open(&first).expect("opened"), numbering: Numbering::default() }
+    }
+
+    fn playlist(&mut self, first: u64, names: &[&str]) {
+        let numbers = names.iter().map(ToString::to_string).zip(first..).collect();
+        let hint = MediaHint { numbers, map: None, first: Some(first), closed: false };
+        self.numbering.learn(&RenditionName::main(), &hint);
+    }
+
+    /// Pushes `name` with content `content`: the number it gets, if its name says enough.
+    fn segment(&mut self, name: &str, content: u8) -> Option<Numbered> {
+        let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
+        let digest = Digest([content; 16]);
+        let numbered = self.numbering.assign(&self.broadcast, &named, digest);
+        if let Numbered::New(seq) = numbered {
+            let segment = segment(seq, digest, named.number);
+            let index = self.broadcast.next_index();
+            let entry = LogEntry { index, at: StoreTime(1), event: Event::Stored(segment) };
+            self.broadcast.apply(&entry).expect("in order");
+        }
+        Some(numbered)
+    }
+
+    fn seqs(&mut self, segments: &[(&str, u8)]) -> Vec<u64> {
+        let seq = |numbered| match numbered {
+            Some(Numbered::New(seq)) => seq.0,
+            other => panic!("{other:?}"),
+        };
+        segments.iter().map(|(name, content)| seq(self.segment(name, *content))).collect()
+    }
+}
+
+fn segment(seq: Seq, digest: Digest, pushed: u64) -> Segment {
+    Segment {
+        rendition: RenditionName::main(),
+        seq,
+        captured_at: CapturedAt(1_790_000_000_000 + i64::try_from(seq.0).expect("small") * 2_000),
+        duration: MediaDuration::from_millis(2_000),
+        digest,
+        len: 1,
+        container: Container::Ts,
+        format: FormatId([0; 8]),
+        media_start: MediaTime(0),
+        keyframe_start: true,
+        cuts: vec![],
+        pushed: Some(pushed),
+    }
+}
+
+#[test]
+fn nothing_is_known_of_a_name_before_a_playlist() {
+    assert_eq!(Push::new().segment("out0.ts", 1), None);
+}
+
+#[test]
+fn digits_run_ahead_of_the_playlist() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [0, 1, 2]);
+    assert_eq!(push.segment("other3.ts", 4), None, "another family");
+}
+
+#[test]
+fn numbers_that_begin_at_one_in_names_begin_at_zero_in_playlists() {
+    let mut push = Push::new();
+    push.playlist(0, &["v-1.ts"]);
+    assert_eq!(push.seqs(&[("v-1.ts", 1), ("v-2.ts", 2)]), [0, 1]);
+}
+
+#[test]
+fn a_pusher_that_is_further_on_begins_here() {
+    let mut push = Push::new();
+    push.playlist(57, &["out57.ts", "out58.ts", "out59.ts"]);
+    assert_eq!(push.seqs(&[("out58.ts", 1), ("out59.ts", 2), ("out60.ts", 3)]), [0, 1, 2]);
+}
+
+#[test]
+fn segments_that_overtake_each_other_keep_their_numbers() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
+    assert_eq!(push.seqs(&[("out1.ts", 2), ("out0.ts", 1), ("out2.ts", 3)]), [1, 0, 2]);
+}
+
+#[test]
+fn dates_in_names_are_no_numbers() {
+    let mut push = Push::new();
+    let names = ["2026-11-21-10-00-58.ts", "2026-11-21-10-01-00.ts"];
+    push.playlist(0, &names);
+    assert_eq!(push.segment("2026-11-21-10-01-02.ts", 3), None);
+    assert_eq!(push.seqs(&[(names[0], 1), (names[1], 2)]), [0, 1]);
+    let mut push = Push::new();
+    push.playlist(0, &["clip-100059.ts"]);
+    assert_eq!(push.segment("clip-100101.ts", 2), None, "one name may agree by chance");
+}
+
+#[test]
+fn sending_again_changes_nothing() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
+    assert_eq!(push.segment("out0.ts", 1), Some(Numbered::Already(Seq(0))));
+}
+
+#[test]
+fn a_pusher_that_starts_again_goes_on_and_never_overwrites() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [0, 1, 2]);
+    assert_eq!(push.seqs(&[("out0.ts", 11), ("out1.ts", 12)]), [3, 4]);
+    push.playlist(0, &["out0.ts", "out1.ts"]);
+    assert_eq!(push.seqs(&[("out2.ts", 13)]), [5]);
+    assert_eq!(push.seqs(&[("out0.ts", 21), ("out1.ts", 22)]), [6, 7]);
+}
+
+#[test]
+fn another_recorder_goes_on_where_the_log_is() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out0.ts", 11)]), [0, 1, 2]);
+    push.numbering = Numbering::default();
+    push.playlist(0, &["out0.ts", "out1.ts"]);
+    assert_eq!(push.seqs(&[("out1.ts", 12)]), [3]);
+}
+
+#[test]
+fn a_number_from_nowhere_is_another_run() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1790000000.ts", 2), ("out1790000001.ts", 3)]), [0, 1, 2]);
+}
+
+#[test]
+fn digits_end_the_stem() {
+    let cases = [
+        ("v0/out12.ts", Some(("v0/out", 12))),
+        ("out.ts", None),
+        ("12.m4s", Some(("", 12))),
+        ("a1b.ts", None),
+        ("x99999999999999999999999.ts", None),
+        ("noextension7", Some(("noextension", 7))),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(split_digits(path), expected, "{path}");
+    }
+}
