@@ -1,8 +1,8 @@
 //! The text of a Media Playlist (RFC 8216bis, 4).
 //!
 //! Writing is ours, because nothing at hand writes what we must: m3u8-rs drops EXT-X-GAP, EXT-X-SKIP and date ranges
-//! between segments, and quick-m3u8 builds each line on the heap, while a vod of hours is one answer. Reading what
-//! others push is m3u8-rs's job.
+//! between segments; quick-m3u8 formats each line into memory of its own, while a vod of hours is one answer, and
+//! leaves out the comma that EXTINF must have (4.4.4.1). Reading what others push is m3u8-rs's job.
 
 use std::fmt::Write;
 
