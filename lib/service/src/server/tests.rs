@@ -1,3 +1,5 @@
+//! The server over real sockets: pipelining, resets, limits, stopping.
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 

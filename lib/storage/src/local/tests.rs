@@ -1,3 +1,5 @@
+//! The local tier on a real disk, and on one that fails at each step.
+
 use std::collections::BTreeMap;
 
 use broadcast::{CapturedAt, Container, Digest, Millis, Object, RenditionName, Seq};
