@@ -1,52 +1,35 @@
 //! From a request to its answer: methods, conditions, codings.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use service::{Problem, accepts_gzip};
 
-use crate::address::{Address, PlaylistAddress};
+use crate::address::{Address, AddressError, PlaylistAddress};
 use crate::cache::{CacheKey, Coding, Sheet};
 use crate::headers::{self, Lifetime};
 use crate::metrics::Kind;
 use crate::playlists::{Playlists, Server};
 
 impl Playlists {
-    /// Answers any request under `/hls/`; the body of the request is not looked at.
+    /// Answers any request under `/hls/`; the body of the request is not looked at. The answer carries a
+    /// [`RouteName`](service::RouteName).
     pub async fn answer(&self, method: &Method, uri: &Uri, request: &HeaderMap) -> Response {
         let server = &*self.0;
+        let address = Address::parse(uri.path(), uri.query().unwrap_or_default());
+        let route = address.as_ref().ok().map(|address| server.routes.of(address));
         let answer = match *method {
-            Method::GET => server.get(uri, request, With::Content).await,
-            Method::HEAD => server.get(uri, request, With::HeadersOnly).await,
+            Method::GET => server.get(address, request, With::Content).await,
+            Method::HEAD => server.get(address, request, With::HeadersOnly).await,
             Method::OPTIONS => Ok(respond(StatusCode::NO_CONTENT, headers::preflight(request), Body::empty())),
             _ => Err(server.problems.method()),
         };
-        match answer {
-            Ok(response) => response,
-            Err(problem) => problem_response(problem, method),
+        let mut response = answer.unwrap_or_else(|problem| problem_response(problem, method));
+        if let Some(route) = route {
+            response.extensions_mut().insert(route);
         }
-    }
-}
-
-/// So that a server can ask [`Playlists`] before anybody else.
-impl<B: Send + 'static> tower::Service<Request<B>> for Playlists {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (playlists, (request, _)) = (self.clone(), request.into_parts());
-        Box::pin(async move { Ok(playlists.answer(&request.method, &request.uri, &request.headers).await) })
+        response
     }
 }
 
@@ -58,11 +41,15 @@ pub(crate) enum With {
 }
 
 impl Server {
-    async fn get(&self, uri: &Uri, request: &HeaderMap, with: With) -> Result<Response, Problem> {
-        let address = Address::parse(uri.path(), uri.query().unwrap_or_default());
+    async fn get(
+        &self,
+        address: Result<Address, AddressError>,
+        request: &HeaderMap,
+        with: With,
+    ) -> Result<Response, Problem> {
         match address.map_err(|error| self.problems.address(&error))? {
             Address::Playlist(address) => self.playlist(address, request, with).await,
-            Address::Object(address) => self.object(&address, request, with).await,
+            Address::Object(address) => Box::pin(self.object(&address, request, with)).await,
             Address::Gap => {
                 let lifetime = Lifetime::Immutable { secs: self.config.immutable_max_age_s };
                 let problem = self.problems.not_here("nothing was recorded here: the playlist says EXT-X-GAP");
@@ -76,7 +63,7 @@ impl Server {
         let coding = if accepts_gzip(request) { Coding::Gzip } else { Coding::Identity };
         let key = CacheKey { id, list, coding };
         let finished = match until_msn {
-            Some(msn) => self.finished_with(&key, msn).await?,
+            Some(msn) => Box::pin(self.finished_with(&key, msn)).await?,
             None => self.finished(&key).await?,
         };
         let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;

@@ -20,6 +20,7 @@ mod address;
 mod answer;
 mod cache;
 mod config;
+mod front;
 mod headers;
 mod horizon;
 mod metrics;
@@ -29,7 +30,9 @@ mod playlists;
 mod problems;
 mod reload;
 mod render;
+mod routes;
 
 pub use config::Config;
+pub use front::Front;
 pub use openapi::openapi;
 pub use playlists::{Deps, Playlists, router};

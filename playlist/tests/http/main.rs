@@ -4,8 +4,10 @@
 
 mod absence;
 mod cache;
+mod conformance;
 mod fixtures;
 mod outage;
 mod reload;
 mod segments;
+mod sockets;
 mod success;
