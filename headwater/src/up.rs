@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use broadcast::TokenKey;
 use metadata::{Broadcasts, Limits, Metadata, Redis, RedisConfig, Sqlite};
 use prometheus::Registry;
 use recorder::{OwnerKey, Recorder};
 use service::{Clock, Health, HttpMetrics, Random, Tasks, cors_for_publishers, with_problems, with_route_names};
-use storage::{LocalStore, Store};
+use storage::{LocalReader, LocalStore, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -114,19 +113,17 @@ impl Process {
     async fn build(config: Config, roles: Roles) -> anyhow::Result<(Self, Option<secrets::Kept>)> {
         let (clock, random) = (Clock::system(), Random::system());
         std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make {}", config.data.display()))?;
-        let token_key = secrets::token_key(&config.data, &random)?;
-        let (owner_key, shown) = owner_key(&config, &random)?;
-        let store = LocalStore::open(&config.data, config.storage.clone()).await?;
         let metadata = MetadataStore::open(&config, &clock).await?;
         let (intake, background, registry) = (Tasks::new(), Tasks::new(), Registry::new());
+        let broadcasts = Broadcasts::new(metadata.logs(), background.clone(), clock.clone());
         let parts = Parts { config: &config, clock: &clock, random, registry: &registry, background: &background };
-        let router = parts.router(roles, &metadata, store, token_key, owner_key).await?;
+        let (router, owner_key) = parts.router(roles, broadcasts).await?;
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let metrics = HttpMetrics::register(&registry, "main")?;
         service::serve(listener, router, config.server.clone(), metrics, &intake, clock);
-        Ok((Self { intake, background, metadata, address }, shown))
+        Ok((Self { intake, background, metadata, address }, owner_key))
     }
 
     /// No new requests; those at work end or are cut off after their grace; then what runs beside them; then what
@@ -168,40 +165,38 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    async fn router(
-        &self,
-        roles: Roles,
-        metadata: &MetadataStore,
-        store: LocalStore,
-        tokens: TokenKey,
-        owner_key: OwnerKey,
-    ) -> anyhow::Result<Router> {
+    /// The roles' routes, and the owner key if it is one that may have to be shown.
+    async fn router(&self, roles: Roles, broadcasts: Broadcasts) -> anyhow::Result<(Router, Option<secrets::Kept>)> {
         let health = Health::new();
         let ready = health.component("start-up scan");
-        let broadcasts = Broadcasts::new(metadata.logs(), self.background.clone(), self.clock.clone());
         let mut router = Router::new();
         let mut openapi = Vec::new();
+        let mut shown = None;
+        // One process writes to a directory; others may read from it.
+        let mut store: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
         if roles.recorder {
-            let recorder = self.recorder(&broadcasts, &store, tokens, owner_key)?;
+            let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
+            let (owner_key, kept) = owner_key(self.config, &self.random)?;
+            let recorder = self.recorder(&broadcasts, &local, owner_key)?;
             let report = recorder.scan().await.context("the start-up scan failed")?;
             tracing::info!(?report, "looked through the local store");
             router = router.merge(recorder.router().layer(cors_for_publishers()));
             openapi.push(recorder::openapi());
+            (store, shown) = (Arc::new(local), kept);
         }
         if roles.playlist {
-            router = router.merge(self.playlist(broadcasts, Arc::new(store))?);
+            router = router.merge(self.playlist(broadcasts, store)?);
             openapi.push(playlist::openapi());
         }
         ready.ready();
         let router = router.merge(pages::router()).merge(docs::router(&docs::document(openapi)));
-        Ok(with_route_names(with_problems(router.merge(health.router(self.registry.clone())))))
+        Ok((with_route_names(with_problems(router.merge(health.router(self.registry.clone())))), shown))
     }
 
     fn recorder(
         &self,
         broadcasts: &Broadcasts,
         store: &LocalStore,
-        tokens: TokenKey,
         owner_key: OwnerKey,
     ) -> anyhow::Result<Arc<Recorder>> {
         let deps = recorder::Deps {
@@ -211,7 +206,7 @@ impl Parts<'_> {
             random: self.random.clone(),
             tasks: self.background.clone(),
             registry: self.registry,
-            tokens,
+            tokens: secrets::token_key(&self.config.data, &self.random)?,
             owner_key,
             public_url: self.config.public_url.clone(),
         };

@@ -56,7 +56,7 @@ pub(crate) fn of_store(error: StoreError) -> Problem {
         }
         StoreError::Busy { .. } => ProblemKind::UNAVAILABLE.detail(error).retry_after(RETRY_SOON),
         StoreError::NotFound => ProblemKind::NOT_FOUND.detail(error),
-        StoreError::Io { .. } => {
+        StoreError::Io { .. } | StoreError::ReadOnly => {
             tracing::error!(error = &error as &dyn std::error::Error, "local storage failed");
             ProblemKind::UNAVAILABLE.detail("the recorder's disk failed").retry_after(RETRY_SOON)
         }

@@ -11,6 +11,8 @@ pub enum StoreError {
     /// The quota or the disk is used up. Sizes in bytes.
     #[error("the store is full: {needed} bytes needed, {available} available")]
     Full { needed: u64, available: u64 },
+    #[error("this store is only read here")]
+    ReadOnly,
     #[error("{uploads_max} uploads are open already")]
     Busy { uploads_max: usize },
     #[error("cannot {operation} {}: {source}", path.display())]
@@ -20,7 +22,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later, when there is room or the disk works again.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::NotFound)
+        !matches!(self, Self::NotFound | Self::ReadOnly)
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {

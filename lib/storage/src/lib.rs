@@ -38,5 +38,5 @@ mod store;
 
 pub use blob::Blob;
 pub use error::{OpenError, StoreError};
-pub use local::{LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
+pub use local::{LocalReader, LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
 pub use store::{Listed, Listing, Named, Store};

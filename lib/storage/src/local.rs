@@ -27,6 +27,7 @@ use space::{Counts, Space};
 mod directories;
 mod listing;
 mod parked;
+mod reader;
 mod reading;
 mod space;
 mod upload;
@@ -35,6 +36,7 @@ mod upload;
 mod tests;
 
 pub use parked::{Parked, ParkedName, ParkedNameError};
+pub use reader::LocalReader;
 pub use upload::Upload;
 
 /// What a directory may hold.
@@ -73,7 +75,7 @@ pub struct LocalStore(Arc<Local>);
 #[derive(Debug)]
 struct Local {
     incoming: PathBuf,
-    segments: PathBuf,
+    objects: LocalReader,
     parked: PathBuf,
     disk: Disk,
     space: Arc<Space>,
@@ -145,12 +147,11 @@ impl Store for LocalStore {
     }
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
-        reading::read(self.0.path_of(key), range).await
+        self.0.objects.read(key, range).await
     }
 
     async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        let (local, path) = (self.0.clone(), self.0.path_of(key));
-        Tasks::blocking(move || local.disk.len(&path)).await
+        self.0.objects.len(key).await
     }
 
     async fn remove(&self, key: &Key) -> Result<(), StoreError> {
@@ -159,15 +160,11 @@ impl Store for LocalStore {
     }
 
     fn broadcasts(&self) -> Listing<BroadcastId> {
-        listing::directories(self.0.segments.clone())
+        self.0.objects.broadcasts()
     }
 
     fn list(&self, broadcast: BroadcastId) -> Listing<Listed> {
-        let dir = self.0.segments.join(broadcast.to_string());
-        listing::files(dir, move |name, len| {
-            let key = format!("{broadcast}/{name}").parse().ok()?;
-            Some(Listed { key, len })
-        })
+        self.0.objects.list(broadcast)
     }
 }
 
@@ -191,7 +188,7 @@ impl Local {
         };
         Ok(Self {
             incoming,
-            segments,
+            objects: LocalReader::of_segments(segments),
             parked,
             directories: Directories::new(root.to_owned(), disk.clone()),
             disk,
@@ -203,7 +200,7 @@ impl Local {
     }
 
     fn path_of(&self, key: &Key) -> PathBuf {
-        self.segments.join(key.to_string())
+        self.objects.path_of(key)
     }
 
     fn path_of_parked(&self, parked: &Parked) -> PathBuf {

@@ -392,3 +392,19 @@ async fn a_power_cut_at_any_step_loses_nothing_acknowledged_and_shows_nothing_to
     }
     assert!(steps > 15, "only {steps} steps were cut");
 }
+
+#[tokio::test]
+async fn another_process_reads_what_one_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let reader = LocalReader::new(dir.path());
+    let key = Key::of_document(BroadcastId::new(1, 2));
+    assert!(matches!(reader.read(&key, None).await, Err(StoreError::NotFound)));
+    let store = LocalStore::open(dir.path(), StorageConfig::default()).await.unwrap();
+    store.put(&key, Bytes::from_static(b"words").into()).await.unwrap();
+    assert_eq!(reader.read(&key, Some(1..3)).await.unwrap().collect().await.unwrap(), "or");
+    assert_eq!(reader.len(&key).await.unwrap(), Some(5));
+    let listed: Vec<_> = reader.list(key.broadcast).try_collect().await.unwrap();
+    assert_eq!(listed, [Named::Ours(Listed { key: key.clone(), len: 5 })]);
+    assert!(matches!(reader.put(&key, Bytes::new().into()).await, Err(StoreError::ReadOnly)));
+    assert!(matches!(reader.remove(&key).await, Err(StoreError::ReadOnly)));
+}
