@@ -20,7 +20,9 @@ const RETRY: Duration = Duration::from_secs(5);
 
 impl Recorder {
     /// Ends a broadcast. `said` is where its renditions end by their publisher; the others end with what has come.
-    pub(crate) async fn end(&self, followed: &Followed, said: &[LastSeq]) -> Result<(), Problem> {
+    pub(crate) async fn end(self: &Arc<Self>, followed: &Followed, said: &[LastSeq]) -> Result<(), Problem> {
+        // What a stock pusher has sent, and nothing has named yet, is part of it.
+        self.settle_all(followed).await;
         for _ in 0..ATTEMPTS_MAX {
             followed.refresh().await.map_err(problems::of_metadata)?;
             let (events, length) = {
@@ -52,7 +54,7 @@ impl Recorder {
         });
     }
 
-    async fn wait_and_end(&self, id: BroadcastId) {
+    async fn wait_and_end(self: &Arc<Self>, id: BroadcastId) {
         loop {
             let failed = match self.followed(id).await {
                 Ok(followed) => match grace_over_at(&followed) {
@@ -76,7 +78,9 @@ impl Recorder {
     }
 
     /// False if there is more time to wait.
-    async fn end_if_still_due(&self, followed: &Followed) -> Result<bool, Problem> {
+    async fn end_if_still_due(self: &Arc<Self>, followed: &Followed) -> Result<bool, Problem> {
+        // This may show that the pusher has started again.
+        self.settle_all(followed).await;
         followed.refresh().await.map_err(problems::of_metadata)?;
         match grace_over_at(followed) {
             Some(at) if at.0 > self.clock.now_ms() => Ok(false),

@@ -27,6 +27,7 @@ use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name}
 use crate::intake::{Arrived, Kind, drain, take_in};
 use crate::problems;
 use crate::recorder::Recorder;
+use closed::latest_base;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
 use numbering::{Named, Numbered};
 pub(crate) use parking::Pushers;
@@ -174,7 +175,7 @@ impl Recorder {
         };
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
         let kept = self.keep(followed, candidate, source, clock).await?;
-        if kept == Kept::Stored && state.closed.covers(&followed.read(), &known.named, seq) {
+        if kept == Kept::Stored && state.closed.covers(&known.named, seq) {
             // It was still on its way when its playlist was closed: nothing has started again.
             if let Err(problem) = self.hint_end(followed).await {
                 tracing::warn!(id = %followed.id(), problem = %problem.to_json(), "cannot note the end of a pusher");
@@ -251,7 +252,7 @@ impl Recorder {
         {
             let mut state = pusher.state.lock().await;
             state.numbering.learn(&rendition, hint);
-            state.closed.learn(&rendition, hint);
+            state.closed.learn(&rendition, hint, latest_base(&followed.read(), &rendition));
         }
         self.settle(followed, pusher).await;
         if hint.closed && !followed.read().state(broadcast::StoreTime(self.clock.now_ms())).is_over() {

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use media::Inspector;
 use metadata::{Followed, MetadataError};
 use service::Problem;
-use storage::{Blob, Listed, Named, Store, StoreError};
+use storage::{Blob, Listed, Named, Parked, Store, StoreError};
 
 use crate::commit::{Candidate, Kept, latest_init, no_init};
 use crate::problems;
@@ -48,17 +48,28 @@ impl Recorder {
                 Named::Foreign(name) => tracing::warn!(name, "somebody else's file in the segment store"),
             }
         }
-        let mut parked = self.store.parked();
-        while let Some(found) = parked.next().await {
-            match found? {
-                Named::Ours(parked) => {
-                    report.parked += 1;
-                    self.take_up_parked(parked).await;
-                }
+        for parked in self.parked_in_order().await? {
+            report.parked += 1;
+            self.take_up_parked(parked).await;
+        }
+        Ok(report)
+    }
+
+    /// What stock pushers left behind, in the order of its arrival, by which it is numbered.
+    async fn parked_in_order(&self) -> Result<Vec<Parked>, ScanError> {
+        let (mut found, mut listing) = (Vec::new(), self.store.parked());
+        while let Some(named) = listing.next().await {
+            match named? {
+                Named::Ours(parked) => found.push(parked),
                 Named::Foreign(name) => tracing::warn!(name, "somebody else's file among the parked uploads"),
             }
         }
-        Ok(report)
+        // Within one millisecond, `out9` came before `out10`.
+        found.sort_by_key(|parked: &Parked| {
+            let name = parked.name();
+            (name.arrived_ms(), name.path().len(), name.path().to_owned())
+        });
+        Ok(found)
     }
 
     async fn scan_broadcast(self: &Arc<Self>, id: BroadcastId, report: &mut ScanReport) -> Result<(), ScanError> {

@@ -1,14 +1,24 @@
-//! What the end-to-end tests share: other people's programs at work, a tap on what they send, and the recording as a
-//! viewer gets it afterwards.
+//! What the end-to-end tests share: other people's programs at work, a tap on what they send, publishers and viewers
+//! of our own, and the recording as a viewer gets it afterwards.
 
+mod at_once;
 mod ffmpeg;
 mod http_stream;
+mod media;
+mod parsers;
+mod poller;
 mod program;
+mod publisher;
 mod recording;
 mod tap;
 
-pub use ffmpeg::Encoder;
+pub use at_once::at_once;
+pub use ffmpeg::{Encoder, frames};
 pub use http_stream::{Request, requests};
+pub use media::Media;
+pub use parsers::assert_others_can_read;
+pub use poller::{Poll, Poller};
 pub use program::Program;
+pub use publisher::Publisher;
 pub use recording::{Recording, wait_until_complete};
 pub use tap::{Sent, Tap};

@@ -7,7 +7,7 @@ use testkit::hls::{self, Playlist};
 use testkit::{Headwater, eventually};
 
 /// How long a broadcast may take from its pusher's end to its own.
-const COMPLETE_MAX: Duration = Duration::from_secs(20);
+const COMPLETE_MAX: Duration = Duration::from_secs(30);
 
 /// What one rendition's vod lists.
 #[derive(Clone, Debug)]

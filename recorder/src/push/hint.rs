@@ -58,7 +58,12 @@ fn media_hint(path: &str, playlist: &m3u8_rs::MediaPlaylist) -> MediaHint {
 /// The path of `uri` as found in the playlist at `base`. Of an absolute address only what follows a shared folder is
 /// known to us: its last part.
 fn resolve(base: &str, uri: &str) -> String {
-    let uri = uri.split(['?', '#']).next().unwrap_or_default();
+    let (uri, query) = uri.split_once('?').unwrap_or((uri, ""));
+    // The YouTube form, where the path is a parameter.
+    if let Some(file) = query.split(['&', '#']).find_map(|parameter| parameter.strip_prefix("file=")) {
+        return normalize(file);
+    }
+    let uri = uri.split('#').next().unwrap_or_default();
     let folder = base.rsplit_once('/').map(|(folder, _)| folder);
     let name =
         if uri.contains("://") || uri.starts_with('/') { uri.rsplit('/').next().unwrap_or_default() } else { uri };
@@ -115,5 +120,6 @@ mod tests {
         check("a/out.m3u8", "../b/./seg1.ts?x=1", "b/seg1.ts");
         check("a/out.m3u8", "http://host/push/token/a/seg1.ts", "a/seg1.ts");
         check("out.m3u8", "../../../etc/passwd", "etc/passwd");
+        check("out.m3u8", "http_upload_hls?cid=token&copy=0&file=out7.ts", "out7.ts");
     }
 }

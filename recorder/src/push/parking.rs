@@ -176,11 +176,24 @@ impl Recorder {
         }
     }
 
+    /// Commits every waiting segment of a broadcast that is about to end: by a guess, where nothing better is known.
+    pub(crate) async fn settle_all(self: &Arc<Self>, followed: &Followed) {
+        if let Some(pusher) = self.pushers.0.get(&followed.id()).await {
+            self.settle_due(followed, &pusher, i64::MAX).await;
+        }
+    }
+
     /// Commits every waiting segment whose number is known, in the order of arrival.
-    pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
+    pub(super) async fn settle(self: &Arc<Self>, followed: &Followed, pusher: &Pusher) {
+        let due_ms = self.clock.now_ms() - i64::from(self.config.unnamed_wait_ms);
+        self.settle_due(followed, pusher, due_ms).await;
+    }
+
+    /// What arrived until `due_ms` waits no longer for a playlist that names it.
+    async fn settle_due(self: &Arc<Self>, followed: &Followed, pusher: &Pusher, due_ms: i64) {
         let _settling = pusher.settling.lock().await;
         let mut passed = 0;
-        while let Some((waiting, named)) = self.next_ready(pusher, &mut passed).await {
+        while let Some((waiting, named)) = self.next_ready(pusher, due_ms, &mut passed).await {
             let id = followed.id();
             match self.commit_waiting(followed, pusher, &waiting, named).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
@@ -215,9 +228,8 @@ impl Recorder {
     }
 
     /// Takes the next waiting segment that can be named; `passed` counts those that cannot.
-    async fn next_ready(&self, pusher: &Pusher, passed: &mut usize) -> Option<(Waiting, Named)> {
+    async fn next_ready(&self, pusher: &Pusher, due_ms: i64, passed: &mut usize) -> Option<(Waiting, Named)> {
         let mut state = pusher.state.lock().await;
-        let due_ms = self.clock.now_ms() - i64::from(self.config.unnamed_wait_ms);
         while let Some(waiting) = state.waiting.get(*passed) {
             let overdue = waiting.parked.name().arrived_ms() <= due_ms || state.waiting.len() > WAITING_MAX;
             if let Some(named) = state.name(waiting, overdue) {
@@ -230,8 +242,8 @@ impl Recorder {
 
     async fn commit_waiting(
         self: &Arc<Self>,
-        followed: &Arc<Followed>,
-        pusher: &Arc<Pusher>,
+        followed: &Followed,
+        pusher: &Pusher,
         waiting: &Waiting,
         named: Named,
     ) -> Result<Settled, Problem> {
