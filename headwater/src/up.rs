@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use axum::Router;
 use metadata::{Broadcasts, Limits, Metadata, Redis, RedisConfig, Sqlite};
+use playlist::Playlists;
 use prometheus::Registry;
 use recorder::{OwnerKey, Recorder};
 use service::{Clock, Health, HttpMetrics, Random, Tasks, cors_for_publishers, with_problems, with_route_names};
@@ -117,12 +118,17 @@ impl Process {
         let (intake, background, registry) = (Tasks::new(), Tasks::new(), Registry::new());
         let broadcasts = Broadcasts::new(metadata.logs(), background.clone(), clock.clone());
         let parts = Parts { config: &config, clock: &clock, random, registry: &registry, background: &background };
-        let (router, owner_key) = parts.router(roles, broadcasts).await?;
+        let Routes { router, playlists, owner_key } = parts.routes(roles, broadcasts).await?;
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let metrics = HttpMetrics::register(&registry, "main")?;
-        service::serve(listener, router, config.server.clone(), metrics, &intake, clock);
+        let limits = config.server.clone();
+        match playlists {
+            // Nearly everything that is asked for is under /hls/: it goes around the router.
+            Some(playlists) => service::serve(listener, playlists.before(router), limits, metrics, &intake, clock),
+            None => service::serve(listener, router, limits, metrics, &intake, clock),
+        }
         Ok((Self { intake, background, metadata, address }, owner_key))
     }
 
@@ -164,9 +170,17 @@ struct Parts<'a> {
     background: &'a Tasks,
 }
 
+/// What is served.
+struct Routes {
+    router: Router,
+    /// Everything under `/hls/`.
+    playlists: Option<Playlists>,
+    /// If it is one that may have to be shown.
+    owner_key: Option<secrets::Kept>,
+}
+
 impl Parts<'_> {
-    /// The roles' routes, and the owner key if it is one that may have to be shown.
-    async fn router(&self, roles: Roles, broadcasts: Broadcasts) -> anyhow::Result<(Router, Option<secrets::Kept>)> {
+    async fn routes(&self, roles: Roles, broadcasts: Broadcasts) -> anyhow::Result<Routes> {
         let health = Health::new();
         let ready = health.component("start-up scan");
         let mut router = Router::new();
@@ -184,13 +198,14 @@ impl Parts<'_> {
             openapi.push(recorder::openapi());
             (store, shown) = (Arc::new(local), kept);
         }
-        if roles.playlist {
-            router = router.merge(self.playlist(broadcasts, store)?);
+        let playlists = roles.playlist.then(|| self.playlists(broadcasts, store)).transpose()?;
+        if playlists.is_some() {
             openapi.push(playlist::openapi());
         }
         ready.ready();
         let router = router.merge(pages::router()).merge(docs::router(&docs::document(openapi)));
-        Ok((with_route_names(with_problems(router.merge(health.router(self.registry.clone())))), shown))
+        let router = with_route_names(with_problems(router.merge(health.router(self.registry.clone()))));
+        Ok(Routes { router, playlists, owner_key: shown })
     }
 
     fn recorder(
@@ -213,8 +228,8 @@ impl Parts<'_> {
         Ok(Recorder::build(self.config.recorder.clone(), deps)?)
     }
 
-    fn playlist(&self, broadcasts: Broadcasts, store: Arc<dyn Store>) -> anyhow::Result<Router> {
+    fn playlists(&self, broadcasts: Broadcasts, store: Arc<dyn Store>) -> anyhow::Result<Playlists> {
         let (clock, registry, config) = (self.clock.clone(), self.registry, self.config.playlist);
-        Ok(playlist::router(playlist::Deps { broadcasts, store, clock, registry, config })?)
+        Ok(Playlists::new(playlist::Deps { broadcasts, store, clock, registry, config })?)
     }
 }
