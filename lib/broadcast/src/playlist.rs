@@ -33,19 +33,10 @@ pub(crate) struct Playlist<'a, I> {
     pub(crate) items: I,
     /// The init section of a format, where it needs one.
     pub(crate) init: &'a dyn Fn(FormatId) -> Option<Digest>,
-    /// What came before the first item and still applies.
-    pub(crate) before: Before,
+    /// The format of the last media before the first item: its init section is still in force.
+    pub(crate) before: Option<FormatId>,
     /// How many entries to leave out of a Playlist Delta Update; 0 for the whole.
     pub(crate) skip: usize,
-}
-
-/// What the entries that a window has lost leave in force.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Before {
-    /// The format of the last media.
-    pub(crate) format: Option<FormatId>,
-    /// A date range that has not ended.
-    pub(crate) open: Option<DateRange>,
 }
 
 /// How long an entry must have been listed before a delta update may leave it out (RFC 8216bis, 4.4.3.8: at least
@@ -58,12 +49,11 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
     pub(crate) fn render(&self) -> String {
         let mut out = String::with_capacity(512 + self.items.size_hint().0 * 110);
         self.head(&mut out);
-        let mut writer = Writer { out, init: self.init, map: None, inherited: self.before.format };
+        let mut writer = Writer { out, init: self.init, map: None, inherited: self.before };
         let mut to_skip = self.skip;
         if to_skip > 0 {
             writer.line(format_args!("#EXT-X-SKIP:SKIPPED-SEGMENTS={to_skip}"));
         }
-        self.before.open.iter().for_each(|range| writer.range(range));
         for item in self.items.clone() {
             match item {
                 Item::Entry(entry) if to_skip > 0 => {

@@ -3,8 +3,8 @@
 use crate::broadcast::{Broadcast, State};
 use crate::capture_order::{self, Long, longest};
 use crate::ids::{Digest, FormatId, RenditionName, Seq};
-use crate::live::{DateRange, Entry, Item};
-use crate::playlist::{Before, Playlist, PlaylistType, skip_until};
+use crate::live::{Entry, Item};
+use crate::playlist::{Playlist, PlaylistType, skip_until};
 use crate::policy::TargetDuration;
 use crate::time::{Millis, StoreTime};
 
@@ -100,7 +100,9 @@ impl Broadcast {
             _ => (PlaylistType::Event, 0),
         };
         let items = look.items(index, from);
-        let before = before(look.items(index, 0), look.count(index) - from, look.outage());
+        // An open date range needs no such care: the media that a window keeps is older than the outage.
+        let mut lost = look.items(index, 0).rev().skip(look.count(index) - from);
+        let before = lost.find_map(|item| Some(entry_of(item)?.part()?.segment.format));
         let last = items.clone().rev().find_map(entry_of).ok_or(ViewError::NotStarted)?;
         let is_final = look.is_listed_to_the_end();
         let skip = if is_final { 0 } else { skippable(items.clone(), target, extent) };
@@ -147,8 +149,7 @@ impl Broadcast {
         let items: Vec<Item> = entries.into_iter().map(Item::Entry).chain(end).collect();
         let skip = if is_final { 0 } else { skippable(items.iter(), target, extent) };
         let init = |format| self.init_of(index, format);
-        let before = Before::default();
-        let text = Playlist { kind, target, items: items.iter(), init: &init, before, skip }.render();
+        let text = Playlist { kind, target, items: items.iter(), init: &init, before: None, skip }.render();
         Ok(Rendered { text, last_msn, target, is_final, next_change: None })
     }
 
@@ -185,18 +186,6 @@ fn window_start<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, total: usi
         }
     }
     0
-}
-
-/// What the items that the window has lost leave in force for its `listed` items.
-fn before<'a>(
-    items: impl DoubleEndedIterator<Item = &'a Item> + Clone,
-    listed: usize,
-    outage: Option<DateRange>,
-) -> Before {
-    let opens = |item: &Item| matches!(item, Item::Range(range) if Some(*range) == outage);
-    let mut lost = items.rev().skip(listed);
-    let format = lost.clone().find_map(|item| Some(entry_of(item)?.part()?.segment.format));
-    Before { format, open: outage.filter(|_| lost.any(opens)) }
 }
 
 /// How many entries a delta update leaves out: those that lie wholly before the skip boundary.

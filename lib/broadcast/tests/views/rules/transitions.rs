@@ -19,19 +19,22 @@ pub(crate) struct Moment {
     skew: f64,
     /// How many of the entries that the store took in just then are missed.
     late_by: usize,
+    /// Just before the next entry of the log, with a clock as fast as may be: if that entry can still be contradicted,
+    /// it is now.
+    hasty: bool,
 }
 
 impl Moment {
     /// Many readers, evenly spread, every second one with a clock that is fast.
     pub(crate) fn many() -> Vec<Self> {
-        let moment = |n: i32| Self { part: f64::from(n) / 14.0, skew: f64::from(n % 2 * 2 - 1), late_by: 0 };
-        (0..16).map(moment).collect()
+        let moment = |n: i32| Self { part: f64::from(n) / 22.0, skew: 0.0, late_by: 0, hasty: n % 4 != 0 };
+        (0..24).map(moment).collect()
     }
 }
 
 fn moments() -> impl Strategy<Value = Vec<Moment>> {
-    let moment =
-        (0.0..1.1f64, -1.0..=1.0f64, 0usize..3).prop_map(|(part, skew, late_by)| Moment { part, skew, late_by });
+    let moment = (0.0..1.1f64, -1.0..=1.0f64, 0usize..3, any::<bool>());
+    let moment = moment.prop_map(|(part, skew, late_by, hasty)| Moment { part, skew, late_by, hasty });
     prop::collection::vec(moment, 8)
 }
 
@@ -43,6 +46,9 @@ fn seen(script: &Script, recording: &Recording, moments: &[Moment]) -> Vec<(usiz
     let of = |moment: &Moment| {
         let at = moved(first, ((last - first).0 as f64 * moment.part) as i64 + (moment.part * 20_000.0) as i64);
         let all = recording.known_at(at);
+        if let Some(next) = recording.log.get(all).filter(|_| moment.hasty) {
+            return (all, moved(next.at, script.margin_ms()));
+        }
         // Those of the very last millisecond may be missed.
         let certain = recording.known_at(moved(at, -1)).max(1);
         (all.saturating_sub(moment.late_by).max(certain), moved(at, (margin * moment.skew) as i64))
