@@ -31,7 +31,7 @@ use closed::latest_base;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
 use numbering::{Named, Numbered};
 pub(crate) use parking::Pushers;
-use parking::{Pusher, Waiting};
+use parking::{Arriving, Pusher, Waiting};
 
 /// PUT or POST to `/push/{token}/{path}`.
 pub(crate) async fn upload(
@@ -97,6 +97,7 @@ impl Recorder {
         pushed: Pushed,
         mut body: BodyReader,
     ) -> Result<Response, Problem> {
+        let arriving = pusher.arriving(&pushed.path);
         let known = self.known(followed, pusher, &pushed.path).await;
         let ready = known.as_ref();
         let inspector = |found| Ok(ready.and_then(|known| known.inspector(found)));
@@ -108,7 +109,7 @@ impl Recorder {
             }
         };
         match arrived.kind {
-            Kind::Init(_) => self.take_pushed_init(followed, pusher, &pushed.path, arrived).await,
+            Kind::Init(_) => self.take_pushed_init(followed, pusher, arriving, arrived).await,
             Kind::Segment(_) => {
                 let known = known.expect("only what is known is inspected");
                 self.keep_pushed(followed, pusher, known, pushed, arrived).await
@@ -188,7 +189,7 @@ impl Recorder {
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
-        path: &str,
+        arriving: Arriving<'_>,
         arrived: Arrived,
     ) -> Result<Response, Problem> {
         let digest = arrived.digest();
@@ -197,9 +198,9 @@ impl Recorder {
             return Err(problems::NOT_MEDIA.detail(error));
         }
         // Whose it is is not known before a playlist says so.
-        let name = ParkedName::new(followed.id(), self.clock.now_ms(), path).map_err(not_a_name)?;
+        let name = ParkedName::new(followed.id(), self.clock.now_ms(), arriving.path()).map_err(not_a_name)?;
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
-        self.hold_init(followed, pusher, parked, bytes, digest).await;
+        self.hold_init(followed, pusher, parked, bytes, digest, Some(arriving)).await;
         Ok(StatusCode::CREATED.into_response())
     }
 

@@ -11,8 +11,6 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Whether all of it was written before the stream ended.
     pub complete: bool,
-    /// Where it ends in the stream.
-    pub end: usize,
 }
 
 impl Request {
@@ -38,7 +36,7 @@ pub fn requests(stream: &[u8]) -> Vec<Request> {
             (left[..len.min(left.len())].to_vec(), len.min(left.len()), left.len() >= len)
         };
         at += len;
-        (request.body, request.complete, request.end) = (body, complete, at);
+        (request.body, request.complete) = (body, complete);
         found.push(request);
         if !complete {
             break;
@@ -56,7 +54,7 @@ fn head(bytes: &[u8]) -> Request {
         let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("not a header: {line:?}"));
         (name.to_ascii_lowercase(), value.trim().to_owned())
     };
-    Request { method, target, headers: lines.map(header).collect(), body: Vec::new(), complete: false, end: 0 }
+    Request { method, target, headers: lines.map(header).collect(), body: Vec::new(), complete: false }
 }
 
 /// The body, how much of the stream it takes, and whether it is all there.

@@ -10,6 +10,7 @@ mod poller;
 mod program;
 mod publisher;
 mod recording;
+mod shaka;
 mod tap;
 
 pub use at_once::at_once;
@@ -21,4 +22,5 @@ pub use poller::{Poll, Poller};
 pub use program::Program;
 pub use publisher::Publisher;
 pub use recording::{Recording, wait_until_complete};
+pub use shaka::{Packaging, Shaka};
 pub use tap::{Sent, Tap};

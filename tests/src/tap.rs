@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -20,24 +20,14 @@ pub struct Tap {
 #[derive(Debug, Default)]
 struct Wire {
     closing: AtomicBool,
-    /// Counts what is read, so that there is one order over all connections.
-    clock: AtomicUsize,
-    connections: Mutex<Vec<Arc<Mutex<Written>>>>,
+    /// What clients wrote to each connection, in the order in which they were opened.
+    connections: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
 }
 
-/// What a client wrote to one connection.
-#[derive(Debug, Default)]
-struct Written {
-    bytes: Vec<u8>,
-    /// Where each read ended, and when.
-    reads: Vec<(usize, usize)>,
-}
-
-/// A request with the moment of its last byte, by a count that is the same for all connections.
+/// A request of a client's.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub request: Request,
-    pub at: usize,
 }
 
 impl Sent {
@@ -90,18 +80,12 @@ impl Tap {
         url.replacen(&self.server.to_string(), &self.address.to_string(), 1)
     }
 
-    /// Everything that was sent so far, in the order in which it was finished.
+    /// Everything that was sent so far, connection by connection: for a client that opens one after the other, or only
+    /// one for its segments, in the order in which it was sent.
     pub fn sent(&self) -> Vec<Sent> {
         let connections = self.wire.connections.lock().expect("nobody panics with it").clone();
-        let of_connection = |written: &Arc<Mutex<Written>>| {
-            let written = written.lock().expect("nobody panics with it");
-            let at = |end: usize| written.reads.iter().find(|(read, _)| *read >= end).map_or(usize::MAX, |(_, at)| *at);
-            let sent = requests(&written.bytes).into_iter().map(|request| Sent { at: at(request.end), request });
-            sent.collect::<Vec<_>>()
-        };
-        let mut sent: Vec<_> = connections.iter().flat_map(of_connection).collect();
-        sent.sort_by_key(|sent| sent.at);
-        sent
+        let written = connections.iter().flat_map(|written| requests(&written.lock().expect("nobody panics with it")));
+        written.map(|request| Sent { request }).collect()
     }
 
     /// The bodies of the segments among it.
@@ -121,16 +105,10 @@ impl Drop for Tap {
 fn pass_on(client: TcpStream, server: SocketAddr, wire: &Arc<Wire>) -> std::io::Result<()> {
     let server = TcpStream::connect(server)?;
     let (to_client, to_server) = (client.try_clone()?, server.try_clone()?);
-    let written = Arc::<Mutex<Written>>::default();
+    let written = Arc::<Mutex<Vec<u8>>>::default();
     wire.connections.lock().expect("nobody panics with it").push(written.clone());
-    let wire = wire.clone();
     thread::spawn(move || {
-        copy(client, to_server, |bytes| {
-            let mut written = written.lock().expect("nobody panics with it");
-            written.bytes.extend_from_slice(bytes);
-            let end = written.bytes.len();
-            written.reads.push((end, wire.clock.fetch_add(1, Ordering::Relaxed)));
-        });
+        copy(client, to_server, |bytes| written.lock().expect("nobody panics with it").extend_from_slice(bytes));
     });
     thread::spawn(move || copy(server, to_client, |_| {}));
     Ok(())

@@ -102,7 +102,7 @@ impl Careless {
             let seq = self.sent.len();
             let acknowledged = self.put(url, &format!("out{seq}.ts"), segment(media, seq)).is_some();
             self.sent.push(acknowledged);
-            let listed = seq % PLAYLIST_EVERY != 0 || self.put(url, "out.m3u8", self.playlist()).is_some();
+            let listed = !seq.is_multiple_of(PLAYLIST_EVERY) || self.put(url, "out.m3u8", self.playlist()).is_some();
             if !acknowledged || !listed {
                 return;
             }

@@ -3,7 +3,7 @@
 //! Everything that waits is durable; this is only the memory of it, and the start-up scan makes it anew.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard};
 use std::time::Duration;
 
 use broadcast::{BroadcastId, Digest, RenditionName};
@@ -55,6 +55,46 @@ pub(super) struct Pusher {
     pub(super) state: Mutex<PusherState>,
     /// Held by whoever goes through what waits, so that nothing is at hand for one and out of sight of another.
     settling: Mutex<()>,
+    /// Whose bodies are on their way, by path: an init section may be replaced by the one that is coming.
+    arriving: StdMutex<BTreeMap<String, usize>>,
+}
+
+/// An upload on its way, until dropped.
+#[derive(Debug)]
+pub(super) struct Arriving<'a> {
+    pusher: &'a Pusher,
+    path: String,
+}
+
+impl Pusher {
+    pub(super) fn arriving(&self, path: &str) -> Arriving<'_> {
+        *self.lock_arriving().entry(path.to_owned()).or_default() += 1;
+        Arriving { pusher: self, path: path.to_owned() }
+    }
+
+    fn is_arriving(&self, path: &str) -> bool {
+        self.lock_arriving().contains_key(path)
+    }
+
+    fn lock_arriving(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.arriving.lock().expect("nobody panics while holding it")
+    }
+}
+
+impl Arriving<'_> {
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        let mut arriving = self.pusher.lock_arriving();
+        match arriving.get_mut(&self.path) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(arriving.remove(&self.path)),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -150,8 +190,10 @@ impl Recorder {
         parked: Parked,
         bytes: Bytes,
         digest: Digest,
+        arriving: Option<Arriving<'_>>,
     ) {
         let replaced = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked });
+        drop(arriving);
         if let Some(old) = replaced {
             self.discard(&old.parked).await;
         }
@@ -263,8 +305,12 @@ impl Recorder {
         Ok(Settled::Kept)
     }
 
-    /// Adds the init section that a named segment needs, if it is known.
+    /// Adds the init section that a named segment needs, if it is known. A pusher that starts again sends another one
+    /// to the same path, and its first segment may overtake it.
     pub(super) async fn with_init(&self, followed: &Followed, pusher: &Pusher, named: Named) -> Known {
+        if named.map.as_deref().is_some_and(|path| pusher.is_arriving(path)) {
+            return Known { named, init: None };
+        }
         let held = match &named.map {
             Some(path) => self.held_init(followed.id(), pusher, path, &named.rendition).await,
             None => None,
@@ -298,7 +344,7 @@ impl Recorder {
         match Content::sniff(&head_of(read().await?).await?) {
             Some(Content::InitSection) => {
                 let bytes = read().await?.collect().await.map_err(problems::of_store)?;
-                self.hold_init(&followed, &pusher, parked.clone(), bytes, digest).await;
+                self.hold_init(&followed, &pusher, parked.clone(), bytes, digest, None).await;
             }
             Some(Content::Segment(container)) => {
                 self.wait_for_name(&followed, &pusher, Waiting { parked: parked.clone(), digest, container }).await;
