@@ -12,6 +12,7 @@ mod publisher;
 mod recording;
 mod shaka;
 mod tap;
+mod wire;
 
 pub use at_once::at_once;
 pub use ffmpeg::{Encoder, frames};
@@ -24,3 +25,4 @@ pub use publisher::Publisher;
 pub use recording::{Recording, wait_until_complete};
 pub use shaka::{Packaging, Shaka};
 pub use tap::{Sent, Tap};
+pub use wire::Wire;
