@@ -19,7 +19,6 @@ use hyper_util::rt::TokioIo;
 use metadata::{Broadcasts, Expect, Limits, Metadata, Sqlite};
 use prometheus::Registry;
 use service::{Clock, HttpMetrics, ServeConfig, Tasks};
-use sha2::{Digest as _, Sha256};
 use storage::{Blob, LocalStore, StorageConfig, Store};
 use tokio::net::TcpListener;
 
@@ -129,7 +128,7 @@ impl Publisher {
             seq: Seq(seq),
             captured_at: CapturedAt(start + place * i64::from(self.segment_ms)),
             duration: MediaDuration::from_millis(self.segment_ms),
-            digest: Digest::of_sha256(&Sha256::digest(&bytes).into()),
+            digest: Digest::of_blake3(blake3::hash(&bytes).as_bytes()),
             len: bytes.len() as u64,
             container: Container::Ts,
             format: FormatId([1; 8]),

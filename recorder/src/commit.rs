@@ -82,7 +82,7 @@ impl Recorder {
         }
         .map_err(problems::of_store)?;
         let (seq, len) = (segment.seq, segment.len);
-        let events = [Event::Format(format), Event::Stored(segment)];
+        let events = stored_events(&followed.read(), format, segment);
         let kept = self.commit_stored(followed, &events, seq, &key).await;
         timer.observe_duration();
         self.count(&kept);
@@ -103,7 +103,7 @@ impl Recorder {
         let id = followed.id();
         // A file whose commit failed stays: it may have been committed all the same, and the next start looks.
         let outcomes = self.broadcasts.store().commit(id, events, Expect::Any).await.map_err(problems::of_metadata)?;
-        followed.refresh().await.map_err(problems::of_metadata)?;
+        followed.committed(events, &outcomes).await.map_err(problems::of_metadata)?;
         match outcomes.last().copied() {
             Some(Outcome::Appended { .. }) => Ok(Kept::Stored),
             Some(Outcome::Duplicate) => {
@@ -214,6 +214,14 @@ fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
     let broadcast::Object::Segment { rendition, seq, .. } = &key.object else { return false };
     let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
     stored.is_some_and(|segment| Key::of_segment(key.broadcast, segment) == *key)
+}
+
+/// What there is to commit of a segment: its format too, if it is the first of it.
+pub(crate) fn stored_events(broadcast: &Broadcast, format: Format, segment: Segment) -> Vec<Event> {
+    let rendition = broadcast.rendition(&segment.rendition);
+    let is_known = rendition.is_some_and(|rendition| rendition.format(format.id).is_some());
+    let format = (!is_known).then_some(Event::Format(format));
+    format.into_iter().chain([Event::Stored(segment)]).collect()
 }
 
 /// A candidate as the log will know it, and the format that it has.

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::capture::CaptureClock;
 use crate::commit::{Candidate, Kept, KnownInit, Source, format_of_init, latest_init, no_init, not_a_name};
-use crate::intake::{Arrived, Kind, take_in};
+use crate::intake::{Arrived, Kind, sent_sha256, take_in};
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -120,10 +120,11 @@ impl Recorder {
             Container::Ts => None,
             Container::M4s => Some(self.init_of(followed, &place.rendition, headers).await?),
         };
-        let arrived =
-            take_in(&self.store, &mut body, |found| inspector(found, place.container, init.as_deref())).await?;
-        arrived.verify(headers)?;
-        let digest = arrived.digest();
+        let arrived = take_in(&self.store, &mut body, sent_sha256(headers)?, |found| {
+            inspector(found, place.container, init.as_deref())
+        })
+        .await?;
+        let digest = arrived.digest;
         let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
             return Err(problems::NOT_MEDIA.detail("this is an init section: PUT it as init.mp4"));
         };
@@ -149,9 +150,8 @@ impl Recorder {
         mut body: BodyReader,
     ) -> Result<Kept, Problem> {
         let not_init = || problems::NOT_MEDIA.detail("this is a segment, not an init section");
-        let arrived = take_in(&self.store, &mut body, |_| Err(not_init())).await?;
-        arrived.verify(headers)?;
-        let digest = arrived.digest();
+        let arrived = take_in(&self.store, &mut body, sent_sha256(headers)?, |_| Err(not_init())).await?;
+        let digest = arrived.digest;
         let Kind::Init(bytes) = arrived.kind else { return Err(not_init()) };
         let known = self.keep_init(followed.id(), &rendition, bytes, digest).await?;
         let events = [Event::Format(format_of_init(&rendition, &known))];

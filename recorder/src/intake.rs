@@ -20,7 +20,7 @@ use crate::problems;
 pub(crate) struct Arrived {
     pub(crate) upload: Upload,
     pub(crate) len: u64,
-    pub(crate) sha256: [u8; 32],
+    pub(crate) digest: Digest,
     pub(crate) kind: Kind,
 }
 
@@ -34,25 +34,8 @@ pub(crate) enum Kind {
     Init(Bytes),
 }
 
-impl Arrived {
-    pub(crate) fn digest(&self) -> Digest {
-        Digest::of_sha256(&self.sha256)
-    }
-
-    /// Checks the sender's Content-Digest (RFC 9530), if it sent a SHA-256.
-    pub(crate) fn verify(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        match sent_sha256(headers)? {
-            Some(sent) if sent != self.sha256 => {
-                let detail = format!("{} bytes arrived, and their SHA-256 is another one", self.len);
-                Err(problems::DIGEST_MISMATCH.detail(detail))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// The sha-256 member of Content-Digest: `sha-256=:BASE64:` (RFC 9530, 2).
-fn sent_sha256(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
+pub(crate) fn sent_sha256(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
     let unreadable = || ProblemKind::BAD_REQUEST.detail("Content-Digest must read sha-256=:BASE64:");
     let Some(value) = headers.get("content-digest") else { return Ok(None) };
     let value = value.to_str().map_err(|_| unreadable())?;
@@ -63,10 +46,12 @@ fn sent_sha256(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
     bytes.try_into().map(Some).map_err(|_| unreadable())
 }
 
-/// Takes a body in. `inspector` is asked, once the first bytes have told what is coming, how to inspect a segment.
+/// Takes a body in, whose SHA-256 must be the one that was `sent`, if any. `inspector` is asked, once the first bytes
+/// have told what is coming, how to inspect a segment.
 pub(crate) async fn take_in(
     store: &LocalStore,
     body: &mut BodyReader,
+    sent: Option<[u8; 32]>,
     inspector: impl FnOnce(media::Container) -> Result<Option<Inspector>, Problem>,
 ) -> Result<Arrived, Problem> {
     let upload = store.upload(body.declared_len()).map_err(problems::of_store)?;
@@ -78,7 +63,8 @@ pub(crate) async fn take_in(
         Some(Content::InitSection) => Walk::Keep(BytesMut::new()),
         None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
     };
-    let mut intake = Intake { upload, hasher: Sha256::new(), walk };
+    let sha256 = sent.map(|sent| (Sha256::new(), sent));
+    let mut intake = Intake { upload, hasher: blake3::Hasher::new(), sha256, walk };
     intake.take(head).await?;
     while let Some(piece) = body.next().await {
         intake.take(piece?).await?;
@@ -108,7 +94,9 @@ async fn read_head(body: &mut BodyReader) -> Result<Bytes, Problem> {
 
 struct Intake {
     upload: Upload,
-    hasher: Sha256,
+    hasher: blake3::Hasher,
+    /// With what it has to come to.
+    sha256: Option<(Sha256, [u8; 32])>,
     walk: Walk,
 }
 
@@ -121,6 +109,9 @@ enum Walk {
 impl Intake {
     async fn take(&mut self, piece: Bytes) -> Result<(), Problem> {
         self.hasher.update(&piece);
+        if let Some((hasher, _)) = &mut self.sha256 {
+            hasher.update(&piece);
+        }
         match &mut self.walk {
             Walk::Inspect(inspector) => inspector.push(&piece).map_err(|error| problems::NOT_MEDIA.detail(error))?,
             Walk::Blind(_) => {}
@@ -134,6 +125,12 @@ impl Intake {
     }
 
     fn finish(self) -> Result<Arrived, Problem> {
+        let len = self.upload.len();
+        if self.sha256.is_some_and(|(hasher, sent)| <[u8; 32]>::from(hasher.finalize()) != sent) {
+            let detail = format!("{len} bytes arrived, and their SHA-256 is another one");
+            return Err(problems::DIGEST_MISMATCH.detail(detail));
+        }
+        let digest = Digest::of_blake3(self.hasher.finalize().as_bytes());
         let kind = match self.walk {
             Walk::Inspect(inspector) => {
                 let inspection = inspector.finish().map_err(|error| problems::NOT_MEDIA.detail(error))?;
@@ -142,6 +139,6 @@ impl Intake {
             Walk::Blind(container) => Kind::Unseen(container),
             Walk::Keep(kept) => Kind::Init(kept.freeze()),
         };
-        Ok(Arrived { len: self.upload.len(), upload: self.upload, sha256: self.hasher.finalize().into(), kind })
+        Ok(Arrived { upload: self.upload, len, digest, kind })
     }
 }

@@ -101,7 +101,7 @@ impl Recorder {
         let known = self.known(followed, pusher, &pushed.path).await;
         let ready = known.as_ref();
         let inspector = |found| Ok(ready.and_then(|known| known.inspector(found)));
-        let arrived = match take_in(&self.store, &mut body, inspector).await {
+        let arrived = match take_in(&self.store, &mut body, None, inspector).await {
             Ok(arrived) => arrived,
             Err(problem) => {
                 drain(&mut body).await;
@@ -141,7 +141,7 @@ impl Recorder {
         pushed: Pushed,
         arrived: Arrived,
     ) -> Result<Response, Problem> {
-        let digest = arrived.digest();
+        let digest = arrived.digest;
         let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
             unreachable!("asked for segments only")
         };
@@ -192,7 +192,7 @@ impl Recorder {
         arriving: Arriving<'_>,
         arrived: Arrived,
     ) -> Result<Response, Problem> {
-        let digest = arrived.digest();
+        let digest = arrived.digest;
         let Kind::Init(bytes) = arrived.kind else { unreachable!("asked for init sections only") };
         if let Err(error) = InitSection::parse(&bytes) {
             return Err(problems::NOT_MEDIA.detail(error));
@@ -213,7 +213,7 @@ impl Recorder {
         container: media::Container,
     ) -> Result<Response, Problem> {
         let name = ParkedName::new(followed.id(), pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
-        let digest = arrived.digest();
+        let digest = arrived.digest;
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
         self.metrics.segments.with_label_values(&["parked"]).inc();
         self.wait_for_name(followed, pusher, Waiting { parked, digest, container }).await;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, Digest, Event, Key, Object, State, StoreTime};
+use broadcast::{BroadcastId, Digest, Key, Object, State, StoreTime};
 use futures_util::StreamExt;
 use media::Inspector;
 use metadata::{Followed, MetadataError};
@@ -154,7 +154,7 @@ impl Recorder {
     /// Commits a candidate whose bytes are under `key` already.
     async fn commit_durable(&self, followed: &Followed, candidate: &Candidate, key: &Key) -> Result<Kept, Problem> {
         let (segment, format) = crate::commit::describe(&followed.read(), candidate, &mut Default::default());
-        let events = [Event::Format(format), Event::Stored(segment)];
+        let events = crate::commit::stored_events(&followed.read(), format, segment);
         self.commit_stored(followed, &events, candidate.seq, key).await
     }
 }
@@ -171,11 +171,10 @@ pub(crate) async fn inspect(blob: Blob, mut inspector: Inspector) -> Result<medi
 
 /// Reads what is stored for its digest.
 pub(crate) async fn digest_of(blob: Blob) -> Result<Digest, Problem> {
-    use sha2::Digest as _;
-    let mut hasher = sha2::Sha256::new();
+    let mut hasher = blake3::Hasher::new();
     let mut bytes = blob.into_stream();
     while let Some(piece) = bytes.next().await {
         hasher.update(&piece.map_err(problems::of_store)?);
     }
-    Ok(Digest::of_sha256(&hasher.finalize().into()))
+    Ok(Digest::of_blake3(hasher.finalize().as_bytes()))
 }

@@ -5,14 +5,14 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, EventIndex, LogError};
+use broadcast::{Broadcast, BroadcastId, Event, EventIndex, LogEntry, LogError};
 use moka::future::Cache;
 use service::{Clock, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::MetadataError;
-use crate::store::{Metadata, READ_MAX};
+use crate::store::{Metadata, Outcome, READ_MAX};
 
 /// How many broadcasts are kept up to date at once.
 const FOLLOWED_MAX: u64 = 10_000;
@@ -117,10 +117,24 @@ impl Followed {
         }
     }
 
-    fn take(&self, entries: &[broadcast::LogEntry]) -> Result<(), MetadataError> {
+    /// Takes in what a commit has just appended, without asking the store again unless something came in between.
+    pub async fn committed(&self, events: &[Event], outcomes: &[Outcome]) -> Result<(), MetadataError> {
+        let appended = events.iter().zip(outcomes).filter_map(|(event, outcome)| match outcome {
+            Outcome::Appended { index, at } => Some(LogEntry { index: *index, at: *at, event: event.clone() }),
+            _ => None,
+        });
+        let appended: Vec<LogEntry> = appended.collect();
+        let next = self.read().next_index();
+        // A duplicate may be of an event that has not been taken in here.
+        let complete = appended.len() == events.len() && appended.iter().all(|entry| entry.index >= next);
+        let follows = appended.first().is_none_or(|first| first.index <= next);
+        if complete && follows { self.take(&appended) } else { self.refresh().await }
+    }
+
+    fn take(&self, entries: &[LogEntry]) -> Result<(), MetadataError> {
         let mut broadcast = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
         let next = broadcast.next_index();
-        // The one who reads and the one who waits may both have been given an entry.
+        // The one who reads, the one who waits and the one who commits may all have been given an entry.
         for entry in entries.iter().skip_while(|entry| entry.index < next) {
             broadcast.apply(entry).map_err(|error| unreadable(self.id, error))?;
         }
@@ -146,19 +160,21 @@ async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Follo
 }
 
 async fn load(store: &dyn Metadata, id: BroadcastId) -> Result<Broadcast, MetadataError> {
-    let entries = store.read(id, EventIndex(0), READ_MAX).await?;
+    let mut entries = store.read(id, EventIndex(0), READ_MAX).await?;
     let first = entries.first().ok_or(MetadataError::NotFound { id })?;
     let mut broadcast = Broadcast::open(first).map_err(|error| unreadable(id, error))?;
-    let mut rest = entries[1..].to_vec();
-    loop {
-        for entry in &rest {
+    let mut applied = 1;
+    while applied < entries.len() {
+        for entry in &entries[applied..] {
             broadcast.apply(entry).map_err(|error| unreadable(id, error))?;
         }
-        rest = store.read(id, broadcast.next_index(), READ_MAX).await?;
-        if rest.is_empty() {
-            return Ok(broadcast);
+        // A short page is the last one; what comes after it is followed.
+        if entries.len() < READ_MAX {
+            break;
         }
+        (entries, applied) = (store.read(id, broadcast.next_index(), READ_MAX).await?, 0);
     }
+    Ok(broadcast)
 }
 
 fn unreadable(id: BroadcastId, error: LogError) -> MetadataError {

@@ -16,7 +16,6 @@ use http_body_util::BodyExt;
 use metadata::{Broadcasts, Expect, Limits, Metadata, Sqlite};
 use prometheus::Registry;
 use service::{Clock, Tasks};
-use sha2::{Digest as _, Sha256};
 use storage::{Blob, LocalStore, StorageConfig, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -213,7 +212,7 @@ pub(crate) fn bytes_of(seq: u64) -> Bytes {
 }
 
 pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
-    Digest::of_sha256(&Sha256::digest(bytes).into())
+    Digest::of_blake3(blake3::hash(bytes).as_bytes())
 }
 
 pub(crate) fn segment(seq: u64, bytes: &[u8]) -> Segment {
