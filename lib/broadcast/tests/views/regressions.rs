@@ -89,6 +89,11 @@ fn named_cases() {
         script.slots[8].fates[1] = Fate::Late { ms: 669 };
         script.slots[9].before = Before::NewFormat;
     });
+    case("a rendition began with nothing but a gap", seconds(8, 2), |script| {
+        script.policy.patience_ms = Some(3_000);
+        script.slots[0].fates[1] = Fate::Lost;
+        script.slots[1].fates[1] = Fate::Lost;
+    });
     case("what came back after a rest was listed without patience", seconds(20, 1), |script| {
         script.policy.rest_after_ms = 5_000;
         script.slots[5].before = Before::Outage { ms: 12_000, delivery: Delivery::NewestFirst };

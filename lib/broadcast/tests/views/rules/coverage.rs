@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use broadcast::{Entry, Event, Item, RenditionName, StoreTime, View};
 use proptest::prelude::*;
+use testkit::hls::Playlist;
 
 use crate::reader::{playlist, replay, shown, watch};
 use crate::script::{Script, config, scripts};
@@ -95,7 +96,11 @@ pub(crate) fn sums(script: &Script) -> Result<(), TestCaseError> {
                 _ => None,
             })
             .collect();
-        let listed = playlist(&broadcast, name, View::Dvr, now).map(|dvr| dvr.segments).unwrap_or_default();
+        let Some(dvr) = playlist(&broadcast, name, View::Dvr, now) else { continue };
+        check_date_ranges(&dvr, target).map_err(|error| {
+            TestCaseError::fail(format!("{name}: {error}\n{}", shown(&broadcast, &recording.names, now)))
+        })?;
+        let listed = dvr.segments;
         prop_assert_eq!(entries.len(), listed.len());
         for (entry, listed) in entries.iter().zip(&listed) {
             let slot = (entry.to - entry.from).0;
@@ -113,6 +118,21 @@ pub(crate) fn sums(script: &Script) -> Result<(), TestCaseError> {
             let documented = jump > i64::from(script.policy.hole_max_ms);
             prop_assert!(jump == 0 || documented, "{name}: {jump} ms between {} and {}", pair[0].msn, pair[1].msn);
         }
+    }
+    Ok(())
+}
+
+/// The tags of an outage stand where it begins and where it ends.
+fn check_date_ranges(dvr: &Playlist, target: i64) -> Result<(), TestCaseError> {
+    for range in dvr.date_ranges.iter().filter(|range| !range.id.starts_with('r')) {
+        let date = range.date_ms("END-DATE").or_else(|| range.date_ms("START-DATE")).expect("well formed");
+        let next = dvr.segment(range.before).and_then(|segment| segment.date_time_ms);
+        prop_assert!(
+            next.is_none_or(|next| (next - date).abs() * 2 <= target + 8),
+            "{} before {next:?} at {}",
+            range.line,
+            range.before
+        );
     }
     Ok(())
 }
