@@ -47,6 +47,8 @@ pub(crate) struct Acknowledged {
     outcome: &'static str,
     /// Whether the loss of this node would lose nothing. Until then, the publisher keeps its copy.
     safe: bool,
+    /// What the bytes are known by here; of an init section, for `Segment-Init`.
+    digest: String,
 }
 
 /// PUT of one segment or init section.
@@ -57,7 +59,7 @@ pub(crate) struct Acknowledged {
         ("rendition" = String, Path, description = "1 to 64 of a-z 0-9 _ -"),
         ("file" = String, Path, description = "{seq}.ts, {seq}.m4s or init.mp4"),
         ("Segment-Captured-At" = Option<String>, Header, description = "When the first frame was captured: RFC 3339, or milliseconds since the Unix epoch"),
-        ("Segment-Init" = Option<String>, Header, description = "Digest of the segment's init section; without it, the one announced last"),
+        ("Segment-Init" = Option<String>, Header, description = "The digest that the answer to the segment's init section told; without it, the one announced last"),
         ("Content-Digest" = Option<String>, Header, description = "sha-256=:BASE64: (RFC 9530)"),
     ),
     responses(
@@ -85,7 +87,7 @@ pub(crate) async fn upload(
     let followed = recorder.followed(id).await?;
     let limits = BodyLimits { len_max: recorder.config.segment_len_max, idle: recorder.config.body_idle() };
     let body = BodyReader::new(body, limits)?;
-    let kept = match file {
+    let (kept, digest) = match file {
         File::Init => recorder.take_init(&followed, rendition, &headers, body).await,
         File::Segment { seq, container } => {
             let place = Place { rendition, seq, container };
@@ -97,7 +99,7 @@ pub(crate) async fn upload(
         Kept::Already => (StatusCode::OK, "duplicate"),
     };
     let safe = followed.read().opened().stored_is_safe;
-    Ok((status, Json(Acknowledged { outcome, safe })).into_response())
+    Ok((status, Json(Acknowledged { outcome, safe, digest: digest.to_string() })).into_response())
 }
 
 /// Where a segment goes by its address.
@@ -114,7 +116,7 @@ impl Recorder {
         place: Place,
         headers: &HeaderMap,
         mut body: BodyReader,
-    ) -> Result<Kept, Problem> {
+    ) -> Result<(Kept, Digest), Problem> {
         let captured_at = self.captured_at(headers)?;
         let init = match place.container {
             Container::Ts => None,
@@ -139,7 +141,8 @@ impl Recorder {
             inspection: *inspection,
             init,
         };
-        self.keep(followed, candidate, Source::Upload(upload), &mut CaptureClock::default()).await
+        let kept = self.keep(followed, candidate, Source::Upload(upload), &mut CaptureClock::default()).await?;
+        Ok((kept, digest))
     }
 
     async fn take_init(
@@ -148,7 +151,7 @@ impl Recorder {
         rendition: RenditionName,
         headers: &HeaderMap,
         mut body: BodyReader,
-    ) -> Result<Kept, Problem> {
+    ) -> Result<(Kept, Digest), Problem> {
         let not_init = || problems::NOT_MEDIA.detail("this is a segment, not an init section");
         let arrived = take_in(&self.store, &mut body, sent_sha256(headers)?, |_| Err(not_init())).await?;
         let digest = arrived.digest;
@@ -158,7 +161,8 @@ impl Recorder {
         let outcomes = self.broadcasts.store().commit(followed.id(), &events, Expect::Any).await;
         let outcomes = outcomes.map_err(problems::of_metadata)?;
         followed.refresh().await.map_err(problems::of_metadata)?;
-        Ok(if outcomes == [Outcome::Duplicate] { Kept::Already } else { Kept::Stored })
+        let kept = if outcomes == [Outcome::Duplicate] { Kept::Already } else { Kept::Stored };
+        Ok((kept, digest))
     }
 
     async fn init_of(
