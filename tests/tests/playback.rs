@@ -47,7 +47,8 @@ fn a_broadcast_plays_live_and_afterwards() {
     });
 }
 
-const MPV: &str = "--no-config --vo=null --ao=null --untimed --term-status-msg= --msg-level=all=warn,cplayer=info";
+const MPV: &str =
+    "--no-config --vo=null --ao=null --ao-null-untimed --untimed --term-status-msg= --msg-level=all=warn,cplayer=info";
 
 fn watch(page_url: &str) -> Value {
     let chromium = Tool::find("chromium");
