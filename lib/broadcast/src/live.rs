@@ -28,6 +28,7 @@ pub(crate) struct Live {
     policy: ViewPolicy,
     declared: Option<TargetDuration>,
     paused: bool,
+    ended_at: Option<StoreTime>,
     /// Begins with the first segment, which fixes the target duration.
     tail: Option<Tail>,
     /// What is published of each rendition.
@@ -44,7 +45,7 @@ pub(crate) struct Look<'a> {
 
 impl Live {
     pub(crate) fn new(policy: ViewPolicy, declared: Option<TargetDuration>) -> Self {
-        Self { policy, declared, paused: false, tail: None, items: Vec::new() }
+        Self { policy, declared, paused: false, ended_at: None, tail: None, items: Vec::new() }
     }
 
     /// `None` until the first segment, unless it was declared.
@@ -65,6 +66,9 @@ impl Live {
             if self.paused {
                 tail.pause();
             }
+            if let Some(ended_at) = self.ended_at {
+                tail.end_by(at.max(ended_at + tail.patience()));
+            }
         }
         self.with_tail(known, |tail, out| tail.stored(rendition, segment, at, known, out));
     }
@@ -80,6 +84,7 @@ impl Live {
 
     /// The publisher ended at `at`. Unless everything has arrived, what is on its way has the patience to do so.
     pub(crate) fn ended(&mut self, at: StoreTime, all_arrived: bool, known: &[Arrivals]) {
+        self.ended_at.get_or_insert(at);
         self.with_tail(known, |tail, out| {
             let deadline = if all_arrived { at } else { at + tail.patience() };
             tail.end_by(deadline);

@@ -94,6 +94,11 @@ fn named_cases() {
         script.slots[0].fates[1] = Fate::Lost;
         script.slots[1].fates[1] = Fate::Lost;
     });
+    case("the end came before the first segment, and was forgotten", seconds(5, 1), |script| {
+        script.slots[0].before = Before::Outage { ms: 4_990, delivery: Delivery::InOrder };
+        script.slots[3].fates[0] = Fate::Lost;
+        (script.latency_ms, script.finish) = (827, Finish::EndedEarly);
+    });
     case("what came back after a rest was listed without patience", seconds(20, 1), |script| {
         script.policy.rest_after_ms = 5_000;
         script.slots[5].before = Before::Outage { ms: 12_000, delivery: Delivery::NewestFirst };
