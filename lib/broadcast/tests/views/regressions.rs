@@ -95,7 +95,7 @@ fn named_cases() {
         script.slots[1].fates[1] = Fate::Lost;
     });
     case("the end came before the first segment, and was forgotten", seconds(5, 1), |script| {
-        script.slots[0].before = Before::Outage { ms: 4_990, delivery: Delivery::InOrder };
+        script.slots[0].before = Before::Outage { ms: 6_000, delivery: Delivery::InOrder };
         script.slots[3].fates[0] = Fate::Lost;
         (script.latency_ms, script.finish) = (827, Finish::EndedEarly);
     });
