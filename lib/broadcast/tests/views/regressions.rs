@@ -77,13 +77,6 @@ fn named_cases() {
             ..script.slots[8].clone()
         };
     });
-    case("live was given a gap while every rendition still had time", seconds(10, 2), |script| {
-        (script.target, script.latency_jitter_ms, script.policy.clock_margin_ms) = (Some(2), 200, 0);
-        script.slots[6].fates[0] = Fate::Abandoned { ms: 0 };
-        script.slots[7].fates[1] = Fate::Late { ms: 853 };
-        script.slots[8].fates[..2].clone_from_slice(&[Fate::Late { ms: 2_040 }, Fate::Abandoned { ms: 0 }]);
-        script.finish = Finish::EndedThenRecovered;
-    });
     case("a date range stood before gaps older than itself", seconds(20, 2), |script| {
         (script.latency_ms, script.latency_jitter_ms, script.policy.clock_margin_ms) = (819, 1_000, 500);
         script.slots[8].fates[1] = Fate::Late { ms: 669 };

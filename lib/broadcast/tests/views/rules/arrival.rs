@@ -50,7 +50,10 @@ fn excuse(
     if recording.truth.values().any(too_long) {
         return Some("too long, in this rendition or in one that was there first");
     }
-    if (end - start).0 * 2 <= limits.target + 8 {
+    // What is left of it after a gap that came first.
+    let gap = entries.iter().find(|entry| entry.is_gap() && entry.from <= start && start < entry.to && entry.to < end);
+    let left = gap.map_or(end - start, |gap| end - gap.to);
+    if left.0 * 4 <= limits.target + 8 {
         return Some("so short that what follows starts near enough to the cursor without it");
     }
     let claims_it = |other: &Truth| {
