@@ -113,8 +113,9 @@ fn ending(broadcast: &Broadcast, said: &[LastSeq]) -> Vec<Event> {
     events
 }
 
+/// Whether a stock pusher sends it. The start-up scan cannot tell of the segments that it commits.
 fn is_pushed(rendition: &broadcast::Rendition) -> bool {
-    rendition.segments().next_back().is_some_and(|segment| segment.pushed.is_some())
+    rendition.segments().any(|segment| segment.pushed.is_some())
 }
 
 /// The events that abandon `seqs`, in as many pieces as their limit asks for.
@@ -125,4 +126,55 @@ pub(crate) fn abandon(rendition: &RenditionName, seqs: SeqRange) -> impl Iterato
         let last = Seq((first + step - 1).min(seqs.last.0));
         Event::Abandoned { rendition: rendition.clone(), seqs: SeqRange { first: Seq(first), last } }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use broadcast::{
+        CapturedAt, Container, Digest, EventIndex, FormatId, LogEntry, MediaDuration, MediaTime, Opened, Segment,
+        ViewPolicy,
+    };
+
+    use super::*;
+
+    fn stored(seq: u64, pushed: Option<u64>) -> Event {
+        Event::Stored(Segment {
+            rendition: RenditionName::main(),
+            seq: Seq(seq),
+            captured_at: CapturedAt(1_790_000_000_000 + i64::try_from(seq).expect("small") * 2_000),
+            duration: MediaDuration::from_millis(2_000),
+            digest: Digest([0; 16]),
+            len: 1,
+            container: Container::Ts,
+            format: FormatId([0; 8]),
+            media_start: MediaTime(0),
+            keyframe_start: true,
+            cuts: vec![],
+            pushed,
+        })
+    }
+
+    /// What ends a broadcast that has these segments: which are abandoned, and where it ends.
+    fn check(segments: &[(u64, Option<u64>)], abandoned: &[(u64, u64)], last: u64) {
+        let opened =
+            Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
+        let events = segments.iter().map(|(seq, pushed)| stored(*seq, *pushed));
+        let events = [Event::Opened(opened)].into_iter().chain(events);
+        let entry = |(index, event)| LogEntry { index: EventIndex(index), at: StoreTime(0), event };
+        let log: Vec<LogEntry> = (0..).zip(events).map(entry).collect();
+        let broadcast = Broadcast::replay(&log).expect("in order").expect("not empty");
+        let rendition = RenditionName::main();
+        let range = |(first, last): &(u64, u64)| SeqRange { first: Seq(*first), last: Seq(*last) };
+        let abandoned =
+            abandoned.iter().map(|seqs| Event::Abandoned { rendition: rendition.clone(), seqs: range(seqs) });
+        let end = Event::Ended { last: vec![LastSeq { rendition: rendition.clone(), seq: Some(Seq(last)) }] };
+        assert_eq!(ending(&broadcast, &[]), abandoned.chain([end]).collect::<Vec<_>>(), "{segments:?}");
+    }
+
+    #[test]
+    fn what_a_stock_pusher_lost_is_abandoned_and_what_a_publisher_owes_is_not() {
+        check(&[(0, Some(0)), (3, Some(3)), (5, Some(5))], &[(1, 2), (4, 4)], 5);
+        check(&[(0, None), (3, None)], &[], 3);
+        check(&[(0, Some(0)), (2, None)], &[(1, 1)], 2);
+    }
 }

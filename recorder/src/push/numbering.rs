@@ -148,10 +148,14 @@ fn common_offset(offsets: &[i128]) -> Option<i128> {
     (believed && offsets.iter().all(|offset| *offset == first)).then_some(first)
 }
 
-/// What the log's last pushed segment shows, after a restart or on another recorder.
+/// How far back the log is searched for a segment whose number in the pusher's counting is known.
+const SEARCHED_MAX: usize = 1_000;
+
+/// What the log's last pushed segment shows, after a restart or on another recorder. Those that the start-up scan
+/// committed tell no number, but were given their place by the same base.
 fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128> {
-    let last = broadcast.rendition(rendition)?.segments().next_back()?;
-    Some(i128::from(last.seq.0) - i128::from(last.pushed?))
+    let mut latest = broadcast.rendition(rendition)?.segments().rev().take(SEARCHED_MAX);
+    latest.find_map(|segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?)))
 }
 
 fn seq_of(number: i128) -> Option<Seq> {

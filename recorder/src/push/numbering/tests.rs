@@ -143,6 +143,21 @@ fn another_recorder_goes_on_where_the_log_is() {
 }
 
 #[test]
+fn what_was_found_at_start_keeps_the_count() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out0.ts", 11)]), [0, 1, 2]);
+    // Durable before the crash, committed after it: nobody knows what its pusher called it.
+    let found = Segment { pushed: None, ..segment(Seq(3), Digest([12; 16]), 1) };
+    let entry = LogEntry { index: push.broadcast.next_index(), at: StoreTime(1), event: Event::Stored(found) };
+    push.broadcast.apply(&entry).expect("in order");
+    push.numbering = Numbering::default();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
+    assert_eq!(push.segment("out1.ts", 12), Some(Numbered::Already(Seq(3))));
+    assert_eq!(push.seqs(&[("out3.ts", 14)]), [5]);
+}
+
+#[test]
 fn a_number_from_nowhere_is_another_run() {
     let mut push = Push::new();
     push.playlist(0, &["out0.ts"]);
