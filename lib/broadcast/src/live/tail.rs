@@ -313,7 +313,9 @@ impl Tail {
             SlotKind::Media { length, .. } => Some((slot, length, (slot.from - part.captured_at).abs())),
             SlotKind::Gap => None,
         });
-        let near = media.filter(|(slot, _, off_it)| *off_it < off.abs() && off_it.0 * 2 < (slot.to - slot.from).0);
+        // Nearer than half of the slot, and than half of what a slot should be.
+        let twice_as_far = |slot: &Slot| (slot.to - slot.from).min(self.target.millis()).0;
+        let near = media.filter(|(slot, _, off_it)| *off_it < off.abs() && off_it.0 * 2 < twice_as_far(slot));
         let (slot, length, _) = near.min_by_key(|(_, _, off_it)| *off_it)?;
         let fits = (part.duration.millis() - length).abs() <= self.tolerance();
         (fits && self.tracks[new.track].wants(slot.msn)).then_some(slot.msn)

@@ -64,15 +64,16 @@ fn within_us(segment: &Segment) -> i64 {
     segment.bytes.map_or(0, |bytes| bytes.offset as i64 * 10)
 }
 
-/// Whether a discontinuity is owed at this media sequence number: a stored segment, listed as a gap not long before
-/// it, broke where the other renditions went on.
+/// Whether a discontinuity may be owed at this media sequence number: a stored segment, listed as a gap at most so many
+/// slots before it, broke where the other renditions went on. The slots between may have been opened already.
+const OWED_FOR: u64 = 8;
+
 fn owed(recording: &Recording, name: &RenditionName, playlist: &Playlist, msn: u64) -> bool {
     let mut before: Option<&Segment> = None;
     let mut gap_us = 0;
-    let mut owed = false;
     for segment in playlist.segments.iter().take_while(|segment| segment.msn < msn) {
         if !segment.gap {
-            (before, gap_us, owed) = (Some(segment), 0, false);
+            (before, gap_us) = (Some(segment), 0);
             continue;
         }
         let near = |truth: &&Truth| {
@@ -84,10 +85,12 @@ fn owed(recording: &Recording, name: &RenditionName, playlist: &Playlist, msn: u
         let lost = |truth: &Truth| {
             before.is_some_and(|before| breaks_at(recording, name, before, truth, gap_us) != Some(false))
         };
-        owed |= recording.truth.values().filter(near).any(lost);
+        if segment.msn + OWED_FOR >= msn && recording.truth.values().filter(near).any(lost) {
+            return true;
+        }
         gap_us += segment.duration_us as i64;
     }
-    owed
+    false
 }
 
 /// How many EXT-X-DISCONTINUITY stand between the two.
