@@ -157,7 +157,7 @@ def make_segment(root):
     """A real MPEG-TS segment of 512 KiB: two seconds, cut to whole packets, with null packets up to the length."""
     path = root / "segment.ts"
     subprocess.run(
-        ["ffmpeg", "-hide_banner", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30",
+        ["ffmpeg", "-y", "-hide_banner", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30",
          "-f", "lavfi", "-i", "sine=f=440", "-t", "2", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
          "-b:v", "1700k", "-maxrate", "1700k", "-bufsize", "1700k", "-g", "60", "-c:a", "aac", "-f", "mpegts", path],
         check=True)

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use broadcast::{Event, RenditionName};
 use http::StatusCode;
 use media::{InitSection, Inspector};
-use metadata::{Expect, Followed};
+use metadata::{Expect, Followed, MetadataError};
 use serde::Deserialize;
 use service::{BodyLimits, BodyReader, Problem, ProblemKind};
 use storage::ParkedName;
@@ -32,6 +32,9 @@ use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
 use numbering::{Named, Numbered};
 pub(crate) use parking::Pushers;
 use parking::{Arriving, Pusher, Waiting};
+
+/// How often a playlist asks for a rendition while others do the same.
+const ATTEMPTS_MAX: usize = 64;
 
 /// PUT or POST to `/push/{token}/{path}`.
 pub(crate) async fn upload(
@@ -274,10 +277,23 @@ impl Recorder {
         if let Some(rendition) = followed.read().mapped().get(path) {
             return Ok(rendition.clone());
         }
-        followed.refresh().await.map_err(problems::of_metadata)?;
-        let rendition = new_rendition(&followed.read(), path);
-        self.commit_event(followed, Event::Mapped { playlist: path.to_owned(), rendition: rendition.clone() }).await?;
-        Ok(followed.read().mapped().get(path).cloned().unwrap_or(rendition))
+        for _ in 0..ATTEMPTS_MAX {
+            followed.refresh().await.map_err(problems::of_metadata)?;
+            let (rendition, length) = {
+                let broadcast = followed.read();
+                if let Some(rendition) = broadcast.mapped().get(path) {
+                    return Ok(rendition.clone());
+                }
+                (new_rendition(&broadcast, path), broadcast.next_index())
+            };
+            let mapped = [Event::Mapped { playlist: path.to_owned(), rendition }];
+            // Another playlist that comes at the same moment must not be given the same rendition.
+            match self.broadcasts.store().commit(followed.id(), &mapped, Expect::Len(length)).await {
+                Ok(_) | Err(MetadataError::Stale { .. }) => {}
+                Err(error) => return Err(problems::of_metadata(error)),
+            }
+        }
+        Err(ProblemKind::UNAVAILABLE.detail("playlists keep arriving; try again"))
     }
 
     pub(crate) async fn commit_event(&self, followed: &Followed, event: Event) -> Result<(), Problem> {

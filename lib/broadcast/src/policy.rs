@@ -32,7 +32,7 @@ impl Default for ViewPolicy {
             clock_margin_ms: 250,
             rest_after_ms: 30 * 60_000,
             hole_max_ms: 6 * 3_600_000,
-            end_grace_ms: 20_000,
+            end_grace_ms: 120_000,
         }
     }
 }

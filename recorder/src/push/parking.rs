@@ -247,15 +247,18 @@ impl Recorder {
                 }
                 Err(problem) => {
                     let path = waiting.parked.name().path();
-                    tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload is of no use");
+                    tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload cannot be taken in");
                     self.metrics.parked.dec();
-                    self.discard(&waiting.parked).await;
+                    // It was acknowledged: unless it is no media at all, it stays, and the next start tries again.
+                    if problem.kind() == problems::NOT_MEDIA {
+                        self.discard(&waiting.parked).await;
+                    }
                 }
             }
         }
     }
 
-    /// Puts a segment that cannot be used yet back in its place; the oldest of too many is given up.
+    /// Puts a segment that cannot be used yet back in its place; the oldest of too many waits for the next start.
     async fn wait_on(&self, pusher: &Pusher, waiting: Waiting, passed: &mut usize) {
         let mut state = pusher.state.lock().await;
         if state.waiting.len() < WAITING_MAX {
@@ -264,9 +267,8 @@ impl Recorder {
             return;
         }
         drop(state);
-        tracing::warn!(parked = %waiting.parked, "the init section of a pushed segment never came");
+        tracing::warn!(parked = %waiting.parked, "the init section of a pushed segment has not come");
         self.metrics.parked.dec();
-        self.discard(&waiting.parked).await;
     }
 
     /// Takes the next waiting segment that can be named; `passed` counts those that cannot.
