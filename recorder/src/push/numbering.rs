@@ -124,7 +124,10 @@ impl Numbering {
         let stored = seq.map(|seq| (seq, digest_at(broadcast, named, seq)));
         let (numbered, base) = match stored {
             Some((seq, None)) => (Numbered::New(seq), base),
-            Some((seq, Some(stored))) if stored == digest => (Numbered::Already(seq), base),
+            // After its playlist was closed the pusher has started again, even if its pictures are the same.
+            Some((seq, Some(stored))) if stored == digest && broadcast.end_hinted_at().is_none() => {
+                (Numbered::Already(seq), base)
+            }
             // The pusher has started again.
             _ => (Numbered::New(Seq(next)), i128::from(next) - number),
         };

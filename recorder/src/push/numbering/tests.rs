@@ -27,16 +27,18 @@ impl Push {
         self.numbering.learn(&RenditionName::main(), &hint);
     }
 
+    fn apply(&mut self, event: Event) {
+        let entry = LogEntry { index: self.broadcast.next_index(), at: StoreTime(1), event };
+        self.broadcast.apply(&entry).expect("in order");
+    }
+
     /// Pushes `name` with content `content`: the number it gets, if its name says enough.
     fn segment(&mut self, name: &str, content: u8) -> Option<Numbered> {
         let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
         let digest = Digest([content; 16]);
         let numbered = self.numbering.assign(&self.broadcast, &named, digest);
         if let Numbered::New(seq) = numbered {
-            let segment = segment(seq, digest, named.number);
-            let index = self.broadcast.next_index();
-            let entry = LogEntry { index, at: StoreTime(1), event: Event::Stored(segment) };
-            self.broadcast.apply(&entry).expect("in order");
+            self.apply(Event::Stored(segment(seq, digest, named.number)));
         }
         Some(numbered)
     }
@@ -133,6 +135,16 @@ fn a_pusher_that_starts_again_goes_on_and_never_overwrites() {
 }
 
 #[test]
+fn a_closed_playlist_tells_a_restart_with_the_same_pictures() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
+    push.apply(Event::EndHinted);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [2, 3, 4]);
+    assert_eq!(push.segment("out2.ts", 3), Some(Numbered::Already(Seq(4))));
+}
+
+#[test]
 fn another_recorder_goes_on_where_the_log_is() {
     let mut push = Push::new();
     push.playlist(0, &["out0.ts"]);
@@ -149,8 +161,7 @@ fn what_was_found_at_start_keeps_the_count() {
     assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out0.ts", 11)]), [0, 1, 2]);
     // Durable before the crash, committed after it: nobody knows what its pusher called it.
     let found = Segment { pushed: None, ..segment(Seq(3), Digest([12; 16]), 1) };
-    let entry = LogEntry { index: push.broadcast.next_index(), at: StoreTime(1), event: Event::Stored(found) };
-    push.broadcast.apply(&entry).expect("in order");
+    push.apply(Event::Stored(found));
     push.numbering = Numbering::default();
     push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
     assert_eq!(push.segment("out1.ts", 12), Some(Numbered::Already(Seq(3))));
