@@ -64,6 +64,10 @@ fn assert_plays(name: &str, seen: &Value) {
     let speed = number("played_s") / number("took_s");
     assert!(number("played_s") >= WATCHED_S && (0.9..1.1).contains(&speed), "{name}: at {speed} of real time: {seen}");
     assert_eq!((number("width"), number("sound_bytes") > 0.0), (160.0, true), "{name}: {seen}");
-    let silent = |member: &str| seen[member].as_array().is_some_and(Vec::is_empty);
-    assert!(silent("errors") && silent("complaints"), "{name}: {seen}");
+    let list = |member: &str| seen[member].as_array().unwrap_or_else(|| panic!("{name}: {seen}"));
+    // ffmpeg's sound begins some frames before its picture. A player that starts at the very beginning may step over
+    // that, and on a busy machine it says so.
+    let harmless = |error: &Value| error["details"] == "bufferSeekOverHole" && error["fatal"] == false;
+    assert!(list("errors").iter().all(harmless) && list("errors").len() <= 1, "{name}: {seen}");
+    assert!(list("complaints").is_empty(), "{name}: {seen}");
 }
