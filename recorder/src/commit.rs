@@ -11,7 +11,7 @@ use bytes::Bytes;
 use media::{InitSection, Inspection};
 use metadata::{Expect, Followed, Outcome};
 use service::{Problem, ProblemKind};
-use storage::{Blob, Parked, Store, Upload};
+use storage::{Parked, Store, Upload};
 
 use crate::capture::{CaptureClock, Unplaced};
 use crate::problems;
@@ -144,15 +144,17 @@ impl Recorder {
         bytes: Bytes,
         digest: Digest,
     ) -> Result<Arc<KnownInit>, Problem> {
-        let section = InitSection::parse(&bytes).map_err(|error| problems::NOT_MEDIA.detail(error))?;
-        let len = bytes.len() as u64;
+        let name = (id, rendition.clone(), digest);
+        // Only what is stored is remembered.
+        if let Some(known) = self.inits.get(&name).await {
+            return Ok(known);
+        }
+        let known = parse_init(&bytes, digest)?;
         let key = Key::of_init(id, rendition.clone(), digest);
         if self.store.len(&key).await.map_err(problems::of_store)?.is_none() {
-            let blob = Blob::new(len, futures_util::stream::once(async move { Ok(bytes) }));
-            self.store.put(&key, blob).await.map_err(problems::of_store)?;
+            self.store.put(&key, bytes.into()).await.map_err(problems::of_store)?;
         }
-        let known = Arc::new(KnownInit { section, init: Init { digest, len } });
-        self.inits.insert((id, rendition.clone(), digest), known.clone()).await;
+        self.inits.insert(name, known.clone()).await;
         Ok(known)
     }
 
@@ -170,8 +172,7 @@ impl Recorder {
         let key = Key::of_init(id, rendition.clone(), digest);
         let blob = self.store.read(&key, None).await.map_err(problems::of_store)?;
         let bytes = blob.collect().await.map_err(problems::of_store)?;
-        let section = InitSection::parse(&bytes).map_err(|error| problems::NOT_MEDIA.detail(error))?;
-        let known = Arc::new(KnownInit { section, init: Init { digest, len: bytes.len() as u64 } });
+        let known = parse_init(&bytes, digest)?;
         self.inits.insert(name, known.clone()).await;
         Ok(known)
     }
@@ -185,6 +186,11 @@ impl Recorder {
         };
         self.metrics.segments.with_label_values(&[outcome]).inc();
     }
+}
+
+fn parse_init(bytes: &[u8], digest: Digest) -> Result<Arc<KnownInit>, Problem> {
+    let section = InitSection::parse(bytes).map_err(|error| problems::NOT_MEDIA.detail(error))?;
+    Ok(Arc::new(KnownInit { section, init: Init { digest, len: bytes.len() as u64 } }))
 }
 
 /// The Format event that goes with an init section.

@@ -130,36 +130,15 @@ pub(crate) fn abandon(rendition: &RenditionName, seqs: SeqRange) -> impl Iterato
 
 #[cfg(test)]
 mod tests {
-    use broadcast::{
-        CapturedAt, Container, Digest, EventIndex, FormatId, LogEntry, MediaDuration, MediaTime, Opened, Segment,
-        ViewPolicy,
-    };
+    use broadcast::{EventIndex, LogEntry, Segment};
 
     use super::*;
-
-    fn stored(seq: u64, pushed: Option<u64>) -> Event {
-        Event::Stored(Segment {
-            rendition: RenditionName::main(),
-            seq: Seq(seq),
-            captured_at: CapturedAt(1_790_000_000_000 + i64::try_from(seq).expect("small") * 2_000),
-            duration: MediaDuration::from_millis(2_000),
-            digest: Digest([0; 16]),
-            len: 1,
-            container: Container::Ts,
-            format: FormatId([0; 8]),
-            media_start: MediaTime(0),
-            keyframe_start: true,
-            cuts: vec![],
-            pushed,
-        })
-    }
+    use crate::tests::{opened, segment};
 
     /// What ends a broadcast that has these segments: which are abandoned, and where it ends.
     fn check(segments: &[(u64, Option<u64>)], abandoned: &[(u64, u64)], last: u64) {
-        let opened =
-            Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
-        let events = segments.iter().map(|(seq, pushed)| stored(*seq, *pushed));
-        let events = [Event::Opened(opened)].into_iter().chain(events);
+        let stored = |(seq, pushed): &(u64, _)| Event::Stored(Segment { pushed: *pushed, ..segment(*seq) });
+        let events = [Event::Opened(opened())].into_iter().chain(segments.iter().map(stored));
         let entry = |(index, event)| LogEntry { index: EventIndex(index), at: StoreTime(0), event };
         let log: Vec<LogEntry> = (0..).zip(events).map(entry).collect();
         let broadcast = Broadcast::replay(&log).expect("in order").expect("not empty");

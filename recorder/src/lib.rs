@@ -20,6 +20,9 @@ mod push;
 mod recorder;
 mod scan;
 
+#[cfg(test)]
+mod tests;
+
 pub use access::OwnerKey;
 pub use api::openapi;
 pub use config::RecorderConfig;

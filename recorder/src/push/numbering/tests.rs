@@ -1,11 +1,9 @@
 //! Pushers as they are: what their names and playlists become.
 
-use broadcast::{
-    CapturedAt, Container, Event, EventIndex, FormatId, LogEntry, MediaDuration, MediaTime, Opened, Segment, StoreTime,
-    ViewPolicy,
-};
+use broadcast::{Event, EventIndex, LogEntry, Segment, StoreTime};
 
 use super::*;
+use crate::tests::{opened, segment};
 
 /// A broadcast and its pusher's numbering.
 struct Push {
@@ -15,9 +13,7 @@ struct Push {
 
 impl Push {
     fn new() -> Self {
-        let opened =
-            Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
-        let first = LogEntry { index: EventIndex(0), at: StoreTime(0), event: Event::Opened(opened) };
+        let first = LogEntry { index: EventIndex(0), at: StoreTime(0), event: Event::Opened(opened()) };
         Self { broadcast: Broadcast::open(&first).expect("opened"), numbering: Numbering::default() }
     }
 
@@ -38,7 +34,7 @@ impl Push {
         let digest = Digest([content; 16]);
         let numbered = self.numbering.assign(&self.broadcast, &named, digest);
         if let Numbered::New(seq) = numbered {
-            self.apply(Event::Stored(segment(seq, digest, named.number)));
+            self.apply(Event::Stored(pushed(seq, digest, named.number)));
         }
         Some(numbered)
     }
@@ -52,21 +48,8 @@ impl Push {
     }
 }
 
-fn segment(seq: Seq, digest: Digest, pushed: u64) -> Segment {
-    Segment {
-        rendition: RenditionName::main(),
-        seq,
-        captured_at: CapturedAt(1_790_000_000_000 + i64::try_from(seq.0).expect("small") * 2_000),
-        duration: MediaDuration::from_millis(2_000),
-        digest,
-        len: 1,
-        container: Container::Ts,
-        format: FormatId([0; 8]),
-        media_start: MediaTime(0),
-        keyframe_start: true,
-        cuts: vec![],
-        pushed: Some(pushed),
-    }
+fn pushed(seq: Seq, digest: Digest, number: u64) -> Segment {
+    Segment { digest, pushed: Some(number), ..segment(seq.0) }
 }
 
 #[test]
@@ -160,7 +143,7 @@ fn what_was_found_at_start_keeps_the_count() {
     push.playlist(0, &["out0.ts"]);
     assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out0.ts", 11)]), [0, 1, 2]);
     // Durable before the crash, committed after it: nobody knows what its pusher called it.
-    let found = Segment { pushed: None, ..segment(Seq(3), Digest([12; 16]), 1) };
+    let found = Segment { pushed: None, ..pushed(Seq(3), Digest([12; 16]), 1) };
     push.apply(Event::Stored(found));
     push.numbering = Numbering::default();
     push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
