@@ -403,6 +403,11 @@ impl Rendition {
         self.segments.range(..seq).next_back().map(|(_, segment)| segment)
     }
 
+    /// The first segment at or after `seq`.
+    pub fn segment_from(&self, seq: Seq) -> Option<&Arc<Segment>> {
+        self.segments.range(seq..).next().map(|(_, segment)| segment)
+    }
+
     /// In order.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
         self.segments.values()
