@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use broadcast::{
     Broadcast, BroadcastId, CapturedAt, Container, Digest, Event, EventIndex, Extent, Format, FormatId, LastSeq,
-    LogEntry, MediaDuration, MediaTime, Opened, RenditionName, Segment, Seq, StoreTime, View, ViewPolicy,
+    LogEntry, MediaDuration, MediaTime, Missing, Opened, RenditionName, Segment, Seq, StoreTime, View, ViewPolicy,
 };
 use headwater_playlist::{Config, Deps, Playlists};
 use http::{HeaderMap, Method};
@@ -129,7 +129,7 @@ async fn record(dir: &Path, segments: u64) -> BroadcastId {
         tokio::time::advance(Duration::from_millis(SEGMENT_MS.cast_unsigned())).await;
         log.commit(id, &[Event::Stored(segment(seq))], Expect::Any).await.unwrap();
     }
-    let last = LastSeq { rendition: RenditionName::main(), seq: Some(Seq(segments - 1)) };
+    let last = LastSeq { rendition: RenditionName::main(), seq: Some(Seq(segments - 1)), missing: Missing::Awaited };
     log.commit(id, &[Event::Ended { last: vec![last] }], Expect::Any).await.unwrap();
     log.shutdown().await;
     id

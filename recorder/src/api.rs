@@ -8,8 +8,8 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use broadcast::{
-    Broadcast, BroadcastId, Claims, Event, Key, LastSeq, Opened, RenditionName, Scope, Seq, SeqRange, StoreTime,
-    TargetDuration,
+    Broadcast, BroadcastId, Claims, Event, Key, LastSeq, Missing, Opened, RenditionName, Scope, Seq, SeqRange,
+    StoreTime, TargetDuration,
 };
 use http::{HeaderMap, StatusCode};
 use metadata::Followed;
@@ -352,7 +352,7 @@ pub(crate) async fn end(
         .iter()
         .map(|(rendition, seq)| {
             let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
-            Ok(LastSeq { rendition, seq: Some(seq_within(*seq)?) })
+            Ok(LastSeq { rendition, seq: Some(seq_within(*seq)?), missing: Missing::Awaited })
         })
         .collect();
     recorder.end(&followed, &said?).await?;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, Event, LastSeq, RenditionName, Seq, SeqRange, StoreTime};
+use broadcast::{
+    Broadcast, BroadcastId, Event, LastSeq, Missing, Rendition, RenditionName, Seq, SeqRange, SeqSet, StoreTime,
+};
 use metadata::{Expect, Followed, MetadataError};
 use service::Problem;
 
@@ -25,7 +27,7 @@ impl Recorder {
         self.settle_all(followed).await;
         for _ in 0..ATTEMPTS_MAX {
             followed.refresh().await.map_err(problems::of_metadata)?;
-            let (events, length) = {
+            let (event, length) = {
                 let broadcast = followed.read();
                 if broadcast.ended().is_some() {
                     return Ok(());
@@ -33,7 +35,7 @@ impl Recorder {
                 (ending(&broadcast, said), broadcast.next_index())
             };
             // Nothing may come in between, or it would be cut off.
-            match self.broadcasts.store().commit(followed.id(), &events, Expect::Len(length)).await {
+            match self.broadcasts.store().commit(followed.id(), &[event], Expect::Len(length)).await {
                 Err(MetadataError::Stale { .. }) => {}
                 Err(error) => return Err(problems::of_metadata(error)),
                 Ok(_) => return followed.refresh().await.map_err(problems::of_metadata),
@@ -95,27 +97,25 @@ fn grace_over_at(followed: &Followed) -> Option<StoreTime> {
     Some(broadcast.end_hinted_at()? + broadcast.opened().policy.end_grace())
 }
 
-/// The events that end a broadcast as it is.
-fn ending(broadcast: &Broadcast, said: &[LastSeq]) -> Vec<Event> {
-    let mut events = Vec::new();
+/// The event that ends a broadcast as it is.
+fn ending(broadcast: &Broadcast, said: &[LastSeq]) -> Event {
     let mut last = said.to_vec();
     for rendition in broadcast.renditions() {
-        let name = rendition.name();
-        if !said.iter().any(|said| said.rendition == *name) {
-            let seq = broadcast.stored(name).and_then(broadcast::SeqSet::last);
-            last.push(LastSeq { rendition: name.clone(), seq });
-        }
-        if is_pushed(rendition) {
-            events.extend(broadcast.missing(name).into_iter().flat_map(|seqs| abandon(name, seqs)));
+        let stored = broadcast.stored(rendition.name()).and_then(SeqSet::last);
+        let missing = missing_of(rendition);
+        match last.iter_mut().find(|said| said.rendition == *rendition.name()) {
+            // Whatever was said, it does not end before what has come.
+            Some(said) => (said.seq, said.missing) = (said.seq.max(stored), missing),
+            None => last.push(LastSeq { rendition: rendition.name().clone(), seq: stored, missing }),
         }
     }
-    events.push(Event::Ended { last });
-    events
+    Event::Ended { last }
 }
 
-/// Whether a stock pusher sends it. The start-up scan cannot tell of the segments that it commits.
-fn is_pushed(rendition: &broadcast::Rendition) -> bool {
-    rendition.segments().any(|segment| segment.pushed.is_some())
+/// Stock pushers send nothing twice. The start-up scan cannot tell who sent the segments that it commits.
+fn missing_of(rendition: &Rendition) -> Missing {
+    let is_pushed = rendition.segments().any(|segment| segment.pushed.is_some());
+    if is_pushed { Missing::Abandoned } else { Missing::Awaited }
 }
 
 /// The events that abandon `seqs`, in as many pieces as their limit asks for.
@@ -135,25 +135,34 @@ mod tests {
     use super::*;
     use crate::tests::{opened, segment};
 
-    /// What ends a broadcast that has these segments: which are abandoned, and where it ends.
-    fn check(segments: &[(u64, Option<u64>)], abandoned: &[(u64, u64)], last: u64) {
+    const SENT: Option<u64> = None;
+    const PUSHED: Option<u64> = Some(0);
+
+    /// What ends a broadcast that has these segments, and of which its publisher says that it ends with `said`.
+    fn check(segments: &[(u64, Option<u64>)], said: Option<u64>, last: u64, missing: Missing) {
         let stored = |(seq, pushed): &(u64, _)| Event::Stored(Segment { pushed: *pushed, ..segment(*seq) });
         let events = [Event::Opened(opened())].into_iter().chain(segments.iter().map(stored));
         let entry = |(index, event)| LogEntry { index: EventIndex(index), at: StoreTime(0), event };
         let log: Vec<LogEntry> = (0..).zip(events).map(entry).collect();
         let broadcast = Broadcast::replay(&log).expect("in order").expect("not empty");
-        let rendition = RenditionName::main();
-        let range = |(first, last): &(u64, u64)| SeqRange { first: Seq(*first), last: Seq(*last) };
-        let abandoned =
-            abandoned.iter().map(|seqs| Event::Abandoned { rendition: rendition.clone(), seqs: range(seqs) });
-        let end = Event::Ended { last: vec![LastSeq { rendition: rendition.clone(), seq: Some(Seq(last)) }] };
-        assert_eq!(ending(&broadcast, &[]), abandoned.chain([end]).collect::<Vec<_>>(), "{segments:?}");
+        let end = |seq, missing| LastSeq { rendition: RenditionName::main(), seq: Some(Seq(seq)), missing };
+        let said: Vec<LastSeq> = said.map(|seq| end(seq, Missing::Awaited)).into_iter().collect();
+        let expected = Event::Ended { last: vec![end(last, missing)] };
+        assert_eq!(ending(&broadcast, &said), expected, "{segments:?}");
     }
 
     #[test]
     fn what_a_stock_pusher_lost_is_abandoned_and_what_a_publisher_owes_is_not() {
-        check(&[(0, Some(0)), (3, Some(3)), (5, Some(5))], &[(1, 2), (4, 4)], 5);
-        check(&[(0, None), (3, None)], &[], 3);
-        check(&[(0, Some(0)), (2, None)], &[(1, 1)], 2);
+        check(&[(0, PUSHED), (3, PUSHED), (5, PUSHED)], None, 5, Missing::Abandoned);
+        check(&[(0, SENT), (3, SENT)], None, 3, Missing::Awaited);
+        check(&[(0, PUSHED), (2, SENT)], None, 2, Missing::Abandoned);
+        check(&[(0, PUSHED), (20_000, PUSHED)], None, 20_000, Missing::Abandoned);
+    }
+
+    #[test]
+    fn a_publisher_says_where_it_ends_but_not_before_what_has_come() {
+        check(&[(0, SENT)], Some(7), 7, Missing::Awaited);
+        check(&[(0, PUSHED)], Some(7), 7, Missing::Abandoned);
+        check(&[(0, SENT), (9, SENT)], Some(7), 9, Missing::Awaited);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::event::{Event, EventIndex, LastSeq, LogEntry, Opened, SeqRange};
+use crate::event::{Event, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 use crate::ids::{FormatId, RenditionName, Seq};
 use crate::live::{Live, Look, RangeKind};
 use crate::policy::TargetDuration;
@@ -54,11 +54,16 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
+    /// What of `seqs` has not come never will.
+    fn abandon(&mut self, seqs: SeqRange) {
+        self.stored.missing_in(seqs).for_each(|hole| self.abandoned.insert(hole));
+    }
+
     /// What was recorded up to `last` and has not come.
     fn missing_up_to(&self, last: Seq) -> impl Iterator<Item = SeqRange> + '_ {
         let mut settled = self.stored.clone();
         self.abandoned.ranges().for_each(|range| settled.insert(range));
-        settled.missing_up_to(last).collect::<Vec<_>>().into_iter()
+        settled.missing_in(SeqRange { first: Seq(0), last }).collect::<Vec<_>>().into_iter()
     }
 
     /// How many those are. `last` is not before the last that is stored.
@@ -177,10 +182,8 @@ impl Broadcast {
             Event::Resumed => self.set_paused(false, at),
             Event::Abandoned { rendition, seqs } => self.take_abandoned(rendition, *seqs, at),
             Event::EndHinted => self.end_hinted_at = Some(at),
-            Event::Ended { last } => {
-                self.ended.get_or_insert_with(|| last.clone());
-                self.live.ended(at, self.missing_count() == 0, &self.arrivals);
-            }
+            Event::Ended { last } if self.ended.is_none() => self.take_ended(last, at),
+            Event::Ended { .. } => {}
             Event::Mapped { playlist, rendition } => {
                 self.mapped.entry(playlist.clone()).or_insert_with(|| rendition.clone());
             }
@@ -200,12 +203,24 @@ impl Broadcast {
     }
 
     fn take_abandoned(&mut self, rendition: &RenditionName, seqs: SeqRange, at: StoreTime) {
-        let index = self.rendition_mut(rendition);
-        let Arrivals { stored, abandoned } = &mut self.arrivals[index];
-        let never_came = seqs.iter().take(Event::ABANDONED_MAX as usize).filter(|seq| !stored.contains(*seq));
-        never_came.for_each(|seq| abandoned.insert(SeqRange::one(seq)));
-        self.live.abandoned(index, seqs, &self.arrivals);
+        self.abandon(rendition, seqs);
         self.end_if_all_arrived(at);
+    }
+
+    fn abandon(&mut self, rendition: &RenditionName, seqs: SeqRange) {
+        let index = self.rendition_mut(rendition);
+        self.arrivals[index].abandon(seqs);
+        self.live.abandoned(index, seqs, &self.arrivals);
+    }
+
+    fn take_ended(&mut self, last: &[LastSeq], at: StoreTime) {
+        for LastSeq { rendition, seq, missing } in last {
+            if let (Some(last), Missing::Abandoned) = (*seq, *missing) {
+                self.abandon(rendition, SeqRange { first: Seq(0), last });
+            }
+        }
+        self.ended = Some(last.to_vec());
+        self.live.ended(at, self.missing_count() == 0, &self.arrivals);
     }
 
     fn end_if_all_arrived(&mut self, at: StoreTime) {

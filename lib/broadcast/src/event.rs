@@ -50,7 +50,8 @@ pub enum Event {
     Abandoned { rendition: RenditionName, seqs: SeqRange },
     /// A stock pusher closed its playlist. It may start again, until somebody says `Ended`.
     EndHinted,
-    /// Nothing new will be captured. Segments after `last` are refused from here on.
+    /// Nothing new will be captured. Segments after `last` are refused from here on, and so are those before it that
+    /// it abandons.
     Ended { last: Vec<LastSeq> },
     /// What a stock pusher sends by way of this playlist path belongs to this rendition. The first one counts.
     Mapped { playlist: String, rendition: RenditionName },
@@ -89,11 +90,23 @@ impl SeqRange {
     }
 }
 
-/// Where a rendition ends; `None` if nothing of it was ever recorded.
+/// Where a rendition ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSeq {
     pub rendition: RenditionName,
+    /// `None` if nothing of it was ever recorded.
     pub seq: Option<Seq>,
+    pub missing: Missing,
+}
+
+/// What becomes of the segments of a rendition, up to its last, that have not come when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// Their publisher still has them.
+    Awaited,
+    /// They will never come: one event abandons them all, however many they are.
+    Abandoned,
 }
 
 impl Event {

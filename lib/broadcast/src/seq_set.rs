@@ -78,15 +78,15 @@ impl SeqSet {
         self.ranges.iter().map(|(&first, &last)| SeqRange { first: Seq(first), last: Seq(last) })
     }
 
-    /// The holes from 0 up to and including `last`.
-    pub fn missing_up_to(&self, last: Seq) -> impl Iterator<Item = SeqRange> {
-        let mut next = Some(self.first_missing());
+    /// The holes of `within`.
+    pub fn missing_in(&self, within: SeqRange) -> impl Iterator<Item = SeqRange> {
+        let mut next = Some(self.range_at(within.first).map_or(within.first, |range| range.last.next()));
         std::iter::from_fn(move || {
-            let first = next.filter(|first| *first <= last)?;
+            let first = next.filter(|first| *first <= within.last)?;
             let following = self.range_after(first);
             next = following.map(|range| range.last.next());
-            let end = following.map_or(last, |range| Seq(range.first.0 - 1).min(last));
-            Some(SeqRange { first, last: end })
+            let last = following.map_or(within.last, |range| Seq(range.first.0 - 1).min(within.last));
+            Some(SeqRange { first, last })
         })
     }
 }
@@ -113,8 +113,8 @@ mod tests {
             prop_assert_eq!(set.count_in(within), model.range(from..=from + len).count() as u64);
             prop_assert_eq!(set.first_missing().0, (0..).find(|n| !model.contains(n)).expect("finite"));
             prop_assert!((0..70).all(|n| set.contains(Seq(n)) == model.contains(&n)));
-            let missing: Vec<u64> = set.missing_up_to(Seq(50)).flat_map(SeqRange::iter).map(|seq| seq.0).collect();
-            prop_assert_eq!(missing, (0..=50).filter(|n| !model.contains(n)).collect::<Vec<_>>());
+            let missing: Vec<u64> = set.missing_in(within).flat_map(SeqRange::iter).map(|seq| seq.0).collect();
+            prop_assert_eq!(missing, (from..=from + len).filter(|n| !model.contains(n)).collect::<Vec<_>>());
             let ranges: Vec<_> = set.ranges().collect();
             prop_assert!(ranges.windows(2).all(|pair| pair[0].last.0 + 1 < pair[1].first.0));
         }

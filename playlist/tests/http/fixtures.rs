@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::Response;
 use broadcast::{
     BroadcastId, CapturedAt, Container, Digest, Event, Format, FormatId, Init, Key, LastSeq, MediaDuration, MediaTime,
-    Opened, RenditionName, Segment, Seq, SeqRange, ViewPolicy,
+    Missing, Opened, RenditionName, Segment, Seq, SeqRange, ViewPolicy,
 };
 use bytes::Bytes;
 use headwater_playlist::{Config, Deps, Playlists};
@@ -106,8 +106,8 @@ impl World {
     }
 
     pub(crate) async fn end(&self, last: u64) {
-        self.commit(&[Event::Ended { last: vec![LastSeq { rendition: RenditionName::main(), seq: Some(Seq(last)) }] }])
-            .await;
+        let (rendition, seq) = (RenditionName::main(), Some(Seq(last)));
+        self.commit(&[Event::Ended { last: vec![LastSeq { rendition, seq, missing: Missing::Awaited }] }]).await;
     }
 
     /// Commits, and waits until the server knows.

@@ -4,7 +4,7 @@ use crate::broadcast::Broadcast;
 use crate::event::{Event, EventIndex, LogEntry, Opened, SeqRange};
 use crate::policy::ViewPolicy;
 use crate::tests::segment;
-use crate::{LastSeq, Millis, RenditionName, Segment, StoreTime};
+use crate::{LastSeq, Millis, Missing, RenditionName, Segment, StoreTime};
 
 const SEGMENTS: u64 = 20_000;
 
@@ -27,7 +27,11 @@ fn log() -> Vec<LogEntry> {
     events.sort_by_key(|(at, _)| *at);
     let end = events.last().expect("many").0;
     let last = Some(segment(SEGMENTS - 1).seq);
-    let last = ["main", "low"].map(|name| LastSeq { rendition: name.parse().expect("a name"), seq: last });
+    let last = ["main", "low"].map(|name| LastSeq {
+        rendition: name.parse().expect("a name"),
+        seq: last,
+        missing: Missing::Awaited,
+    });
     events.push((end, Event::Ended { last: last.into() }));
     let opened =
         Opened { title: String::new(), target_duration: Some(2), policy: ViewPolicy::default(), stored_is_safe: true };

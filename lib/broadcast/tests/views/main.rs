@@ -7,6 +7,7 @@
 // Everybody else calls it so; only its own package has to be told.
 extern crate headwater_broadcast as broadcast;
 
+mod ending;
 mod fold;
 mod reader;
 mod regressions;

@@ -1,6 +1,6 @@
 //! What the rules' tests have found, by name: every rule is checked on each.
 
-use broadcast::{Container, View};
+use broadcast::{Container, Missing, View};
 
 use crate::reader::{playlist, replay, shown};
 use crate::rules;
@@ -90,7 +90,7 @@ fn named_cases() {
     case("the end came before the first segment, and was forgotten", seconds(5, 1), |script| {
         script.slots[0].before = Before::Outage { ms: 6_000, delivery: Delivery::InOrder };
         script.slots[3].fates[0] = Fate::Lost;
-        (script.latency_ms, script.finish) = (827, Finish::EndedEarly);
+        (script.latency_ms, script.finish) = (827, Finish::EndedEarly(Missing::Awaited));
     });
     case("what came back after a rest was listed without patience", seconds(20, 1), |script| {
         script.policy.rest_after_ms = 5_000;

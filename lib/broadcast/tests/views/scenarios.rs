@@ -1,6 +1,6 @@
 //! Small named cases: how a broadcast stands, and playlists that people can read.
 
-use broadcast::{Extent, StoreTime, View};
+use broadcast::{Extent, Missing, StoreTime, View};
 
 use crate::reader::{playlist, replay, text};
 use crate::script::{Before, Delivery, Fate, Finish, Script};
@@ -60,7 +60,7 @@ fn a_long_segment() {
     let recording = with(5, |script| {
         (script.slots[1].ticks, script.slots[1].cut_every_ms) = (540_000, 1_000);
         script.slots[3].ticks = 540_000;
-        script.finish = Finish::Ended;
+        script.finish = Finish::Ended(Missing::Awaited);
     });
     let views = [View::Dvr, View::Vod].map(|view| seen(&recording, view, at(20)));
     insta::assert_snapshot!(views.join("\n"));
@@ -83,7 +83,7 @@ fn a_publisher_restarts() {
     let recording = with(6, |script| {
         script.slots[3].before = Before::Restart { away_ms: 7_000 };
         script.renditions[0].container = broadcast::Container::M4s;
-        script.finish = Finish::Ended;
+        script.finish = Finish::Ended(Missing::Awaited);
     });
     let views = [View::Dvr, View::CatchUp { from: broadcast::Seq(2) }].map(|view| seen(&recording, view, at(30)));
     insta::assert_snapshot!(views.join("\n"));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use broadcast::{Container, Event, RenditionName, StoreTime, ViewPolicy};
+use broadcast::{Container, Event, Missing, RenditionName, StoreTime, ViewPolicy};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -91,10 +91,10 @@ pub(crate) enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
     Running,
-    /// What was lost stays missing.
-    Ended,
+    /// What was lost stays missing, or is abandoned.
+    Ended(Missing),
     /// Before the last segments arrive.
-    EndedEarly,
+    EndedEarly(Missing),
     EndedThenRecovered,
     AbandonedThenEnded,
 }
@@ -187,8 +187,8 @@ fn of(base_ms: i64, renditions: usize) -> impl Strategy<Value = Script> {
     let latency = (20i64..1_500, prop_oneof![Just(0i64), Just(200), Just(base_ms)]);
     let finish = prop_oneof![
         2 => Just(Finish::Running),
-        1 => Just(Finish::Ended),
-        1 => Just(Finish::EndedEarly),
+        1 => missing().prop_map(Finish::Ended),
+        1 => missing().prop_map(Finish::EndedEarly),
         1 => Just(Finish::EndedThenRecovered),
         1 => Just(Finish::AbandonedThenEnded),
     ];
@@ -219,6 +219,10 @@ fn of(base_ms: i64, renditions: usize) -> impl Strategy<Value = Script> {
             }
         },
     )
+}
+
+fn missing() -> impl Strategy<Value = Missing> {
+    prop_oneof![Just(Missing::Awaited), Just(Missing::Abandoned)]
 }
 
 fn policy(base_ms: i64) -> impl Strategy<Value = ViewPolicy> {

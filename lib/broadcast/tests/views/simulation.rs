@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broadcast::{
     CapturedAt, Container, Cut, Digest, Event, EventIndex, Format, FormatId, Init, LastSeq, LogEntry, MediaDuration,
-    MediaTime, Millis, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime,
+    MediaTime, Millis, Missing, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime,
 };
 
 use crate::script::{Before, Delivery, Fate, Finish, Script};
@@ -176,27 +176,25 @@ impl<'a> Camera<'a> {
     fn finish(mut self) -> Recording {
         self.suffer_outages();
         let over = self.events.iter().map(|(at, _)| *at).max().unwrap_or(0).max(self.now_ms());
-        let last = (0..self.script.renditions.len())
-            .map(|r| LastSeq {
-                rendition: self.script.name(r),
-                seq: (self.script.slots.len() as u64).checked_sub(1).map(Seq),
-            })
-            .collect();
+        let seq = (self.script.slots.len() as u64).checked_sub(1).map(Seq);
+        let last = |r, missing| LastSeq { rendition: self.script.name(r), seq, missing };
+        let ended =
+            |missing| Event::Ended { last: (0..self.script.renditions.len()).map(|r| last(r, missing)).collect() };
         let lost = std::mem::take(&mut self.lost);
         let spaced = |event: fn(Segment) -> Event, from: i64| {
             lost.clone().into_iter().zip(1..).map(move |(segment, n)| (from + n * 137, event(segment)))
         };
         match self.script.finish {
             Finish::Running => {}
-            Finish::Ended => self.events.push((over, Event::Ended { last })),
-            Finish::EndedEarly => self.events.push((self.now_ms(), Event::Ended { last })),
+            Finish::Ended(missing) => self.events.push((over, ended(missing))),
+            Finish::EndedEarly(missing) => self.events.push((self.now_ms(), ended(missing))),
             Finish::EndedThenRecovered => {
-                self.events.push((over, Event::Ended { last }));
+                self.events.push((over, ended(Missing::Awaited)));
                 self.events.extend(spaced(Event::Stored, over + 5_000));
             }
             Finish::AbandonedThenEnded => {
                 self.events.extend(spaced(|segment| abandoned(&segment), over));
-                self.events.push((over + 60_000, Event::Ended { last }));
+                self.events.push((over + 60_000, ended(Missing::Awaited)));
             }
         }
         self.into_recording()
@@ -221,8 +219,23 @@ impl<'a> Camera<'a> {
         }
     }
 
+    /// What comes after an end that abandons it is refused, and never in the log.
+    fn refuse_abandoned(&mut self) {
+        let abandons = |event: &Event| matches!(event, Event::Ended { last } if last.iter().any(|last| last.missing == Missing::Abandoned));
+        let Some(end) = self.events.iter().position(|(_, event)| abandons(event)) else { return };
+        let stored = |event: &Event| match event {
+            Event::Stored(segment) => Some((segment.rendition.clone(), segment.seq)),
+            _ => None,
+        };
+        let before: BTreeSet<_> = self.events[..end].iter().filter_map(|(_, event)| stored(event)).collect();
+        let late = self.events.split_off(end);
+        let taken = |(_, event): &(i64, Event)| stored(event).is_none_or(|segment| before.contains(&segment));
+        self.events.extend(late.into_iter().filter(taken));
+    }
+
     fn into_recording(mut self) -> Recording {
         self.events.sort_by_key(|(at, _)| *at);
+        self.refuse_abandoned();
         let opened = Event::Opened(Opened {
             title: "a match".into(),
             target_duration: self.script.target,

@@ -52,8 +52,18 @@ function rule.once()
   end
 end
 
+-- Where a rendition ends, and what becomes of what is missing up to there. Nothing ends before the broadcast does.
+local function end_of(field)
+  local value = ended and redis.call('HGET', state, field)
+  if not value then
+    return -1, nil
+  end
+  local last, missing = string.match(value, '^(%d+) (%a+)$')
+  return tonumber(last), missing
+end
+
 function rule.segment()
-  local bucket, field, digest, seq, last = key(), arg(), arg(), tonumber(arg()), arg()
+  local bucket, field, digest, seq, last_field = key(), arg(), arg(), tonumber(arg()), arg()
   local stored = redis.call('HGET', bucket, field)
   if stored == digest then
     return '='
@@ -62,26 +72,31 @@ function rule.segment()
   elseif stored then
     return '!' .. stored
   end
-  if ended then
-    last = redis.call('HGET', state, last)
-    if not last or seq > tonumber(last) then
-      return 'e'
-    end
+  local last, missing = end_of(last_field)
+  if ended and seq > last then
+    return 'e'
+  elseif missing == 'abandoned' then
+    return 'a'
   end
   redis.call('HSET', bucket, field, digest)
 end
 
 function rule.abandon()
   local bucket_len, seq, last = tonumber(arg()), tonumber(arg()), tonumber(arg())
+  local by_end, missing_then = end_of(arg())
+  if missing_then ~= 'abandoned' then
+    by_end = -1
+  end
   local outcome = '='
   while seq <= last do
     local bucket, fields, missing = key(), {}, {}
+    local first = seq
     repeat
       fields[#fields + 1] = seq % bucket_len
       seq = seq + 1
     until seq > last or seq % bucket_len == 0
     for position, stored in ipairs(redis.call('HMGET', bucket, unpack(fields))) do
-      if not stored then
+      if not stored and first + position - 1 > by_end then
         missing[#missing + 1] = fields[position]
         missing[#missing + 1] = ''
       end

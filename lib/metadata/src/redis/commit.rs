@@ -1,7 +1,7 @@
 //! A commit as the script takes it, and the outcomes that it gives back. What the keys hold is said in
 //! [`keys`](super::keys).
 
-use broadcast::{BroadcastId, EventIndex, LastSeq, Seq, StoreTime};
+use broadcast::{BroadcastId, EventIndex, LastSeq, Missing, StoreTime};
 use redis::{Script, ScriptInvocation};
 
 use super::keys;
@@ -58,21 +58,25 @@ fn add_rule(call: &mut ScriptInvocation<'_>, id: BroadcastId, rule: &Rule) {
             for bucket in first..=last {
                 call.key(keys::segments(id, rendition, bucket));
             }
-            call.arg("abandon").arg(keys::BUCKET_LEN).arg(seqs.first.0).arg(seqs.last.0)
+            call.arg("abandon").arg(keys::BUCKET_LEN).arg(seqs.first.0).arg(seqs.last.0).arg(keys::last(rendition))
         }
         Rule::Pause => call.arg("pause"),
         Rule::Resume => call.arg("resume"),
         Rule::UnlessEnded => call.arg("unless_ended"),
         Rule::End(last) => {
-            let last: Vec<(String, Seq)> = last.iter().filter_map(last_field).collect();
+            let last: Vec<(String, String)> = last.iter().filter_map(last_field).collect();
             call.arg("finish").arg(last.len());
-            last.iter().fold(call, |call, (field, seq)| call.arg(field).arg(seq.0))
+            last.iter().fold(call, |call, (field, value)| call.arg(field).arg(value))
         }
     };
 }
 
-fn last_field(LastSeq { rendition, seq }: &LastSeq) -> Option<(String, Seq)> {
-    seq.map(|seq| (keys::last(rendition), seq))
+fn last_field(LastSeq { rendition, seq, missing }: &LastSeq) -> Option<(String, String)> {
+    let word = match missing {
+        Missing::Awaited => "awaited",
+        Missing::Abandoned => "abandoned",
+    };
+    seq.map(|seq| (keys::last(rendition), format!("{seq} {word}")))
 }
 
 /// The outcomes in the script's answer.

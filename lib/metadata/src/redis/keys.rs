@@ -3,7 +3,7 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `hw:{ID}` | stream | the log. An entry's id is its index and its time, `INDEX-MS`; its one field, `e`, is the compact form of the event |
-//! | `hw:{ID}:state` | hash | `ended` and `paused` if it is; `format RENDITION FORMAT` and `mapped PLAYLIST` for what may be said once; `last RENDITION`: its last segment, once ended |
+//! | `hw:{ID}:state` | hash | `ended` and `paused` if it is; `format RENDITION FORMAT` and `mapped PLAYLIST` for what may be said once; `last RENDITION`: its last segment, once ended, and `awaited` or `abandoned` for what is missing up to there |
 //! | `hw:{ID}:RENDITION:N` | hash | segments N * 128 and on: number modulo 128 to the first 8 bytes of the digest, or nothing for one that was abandoned |
 //! | `hw:broadcasts` | sorted set | the ids of all broadcasts, in their own order |
 //!

@@ -1,7 +1,7 @@
 //! The rules of a commit, in SQL: what is new, and writing it down. All of it happens within the caller's
 //! transaction.
 
-use broadcast::{BroadcastId, EventIndex, LastSeq, RenditionName, Seq, SeqRange, StoreTime};
+use broadcast::{BroadcastId, EventIndex, LastSeq, Missing, RenditionName, Seq, SeqRange, StoreTime};
 use rusqlite::{Connection, OptionalExtension, Params};
 
 use crate::batch::{Entry, Rule};
@@ -114,7 +114,7 @@ impl<'a> Log<'a> {
             Some(Some(existing)) if existing == digest.0 => Some(Outcome::Duplicate),
             Some(Some(existing)) => Some(Outcome::Conflict { existing: ShortDigest(existing) }),
             Some(None) => Some(Outcome::Abandoned),
-            None if self.ended && self.last(rendition)?.is_none_or(|last| seq > last) => Some(Outcome::Ended),
+            None if self.ended => self.after_end(rendition, seq)?,
             None => None,
         };
         if outcome.is_none() {
@@ -124,11 +124,28 @@ impl<'a> Log<'a> {
         Ok(outcome)
     }
 
+    /// Why a segment that has not been stored no longer can be.
+    fn after_end(&self, rendition: &RenditionName, seq: Seq) -> rusqlite::Result<Option<Outcome>> {
+        Ok(match self.last(rendition)? {
+            Some((last, Missing::Awaited)) if seq <= last => None,
+            Some((last, Missing::Abandoned)) if seq <= last => Some(Outcome::Abandoned),
+            Some(_) | None => Some(Outcome::Ended),
+        })
+    }
+
     fn abandon(&self, rendition: &RenditionName, seqs: SeqRange) -> rusqlite::Result<Option<Outcome>> {
+        let by_end = match self.last(rendition)? {
+            Some((last, Missing::Abandoned)) => Some(last),
+            Some((_, Missing::Awaited)) | None => None,
+        };
+        let first = by_end.map_or(seqs.first, |last| seqs.first.max(last.next()));
+        if first > seqs.last {
+            return Ok(Some(Outcome::Duplicate));
+        }
         let sql = "
             WITH RECURSIVE range (seq) AS (VALUES (?3) UNION ALL SELECT seq + 1 FROM range WHERE seq < ?4)
             INSERT OR IGNORE INTO segment (broadcast, rendition, seq, digest) SELECT ?1, ?2, seq, NULL FROM range";
-        let (first, last) = (seqs.first.0.cast_signed(), seqs.last.0.cast_signed());
+        let (first, last) = (first.0.cast_signed(), seqs.last.0.cast_signed());
         let new = execute(self.db, sql, (self.no, rendition.as_str(), first, last))? > 0;
         Ok((!new).then_some(Outcome::Duplicate))
     }
@@ -145,20 +162,24 @@ impl<'a> Log<'a> {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(Some(Outcome::Duplicate));
         }
-        let sql = "INSERT OR REPLACE INTO last (broadcast, rendition, seq) VALUES (?1, ?2, ?3)";
-        for LastSeq { rendition, seq } in last {
+        let sql = "INSERT OR REPLACE INTO last (broadcast, rendition, seq, abandoned) VALUES (?1, ?2, ?3, ?4)";
+        for LastSeq { rendition, seq, missing } in last {
             if let Some(seq) = seq {
-                execute(self.db, sql, (self.no, rendition.as_str(), seq.0.cast_signed()))?;
+                let abandoned = *missing == Missing::Abandoned;
+                execute(self.db, sql, (self.no, rendition.as_str(), seq.0.cast_signed(), abandoned))?;
             }
         }
         Ok(None)
     }
 
-    fn last(&self, rendition: &RenditionName) -> rusqlite::Result<Option<Seq>> {
-        let sql = "SELECT seq FROM last WHERE broadcast = ?1 AND rendition = ?2";
-        let mut query = self.db.prepare_cached(sql)?;
-        let last = query.query_row((self.no, rendition.as_str()), |row| row.get::<_, i64>(0)).optional()?;
-        Ok(last.map(|seq| Seq(seq.cast_unsigned())))
+    /// Where a rendition ends, if the broadcast ended, and what becomes of what is missing up to there.
+    fn last(&self, rendition: &RenditionName) -> rusqlite::Result<Option<(Seq, Missing)>> {
+        let sql = "SELECT seq, abandoned FROM last WHERE broadcast = ?1 AND rendition = ?2";
+        let last = self.db.prepare_cached(sql)?.query_row((self.no, rendition.as_str()), |row| {
+            let missing = if row.get(1)? { Missing::Abandoned } else { Missing::Awaited };
+            Ok((Seq(row.get::<_, i64>(0)?.cast_unsigned()), missing))
+        });
+        last.optional()
     }
 }
 

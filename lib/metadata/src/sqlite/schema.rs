@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// What `PRAGMA user_version` says. Raise it with every change of [`TABLES`], and bring older files up to date.
-const VERSION: i32 = 1;
+/// What `PRAGMA user_version` says. Raise it with every change of [`TABLES`]. Older files are refused, as long as none
+/// were written by a release.
+const VERSION: i32 = 2;
+
+/// What a new file says.
+const NO_VERSION: i32 = 0;
 
 /// How long a connection waits for another one; they only meet at the moment of a checkpoint.
 const BUSY_MS_MAX: Duration = Duration::from_secs(5);
@@ -50,6 +54,7 @@ const TABLES: &str = "
         broadcast INTEGER NOT NULL,
         rendition TEXT NOT NULL,
         seq INTEGER NOT NULL,
+        abandoned INTEGER NOT NULL, -- 0 or 1: whether what is missing up to there will never come
         PRIMARY KEY (broadcast, rendition)
     ) STRICT, WITHOUT ROWID;
 ";
@@ -68,8 +73,8 @@ pub enum SqliteError {
     InUse { path: PathBuf },
     #[error("cannot lock {}", path.display())]
     Lock { path: PathBuf, source: io::Error },
-    #[error("{} has version {found}, and this program knows none after {VERSION}", path.display())]
-    TooNew { path: PathBuf, found: i32 },
+    #[error("{} has version {found}, and this program knows only {VERSION}", path.display())]
+    OtherVersion { path: PathBuf, found: i32 },
     #[error("cannot open {}", path.display())]
     Open { path: PathBuf, source: rusqlite::Error },
 }
@@ -80,8 +85,8 @@ pub(super) fn open(path: &Path) -> Result<Locked, SqliteError> {
     let open = |source| SqliteError::Open { path: path.to_path_buf(), source };
     let mut db = Connection::open(path).map_err(open)?;
     let found = version(&db).map_err(open)?;
-    if found > VERSION {
-        return Err(SqliteError::TooNew { path: path.to_path_buf(), found });
+    if found != VERSION && found != NO_VERSION {
+        return Err(SqliteError::OtherVersion { path: path.to_path_buf(), found });
     }
     prepare(&mut db, found).map_err(open)?;
     Ok(Locked { db, _lock: lock })
@@ -116,7 +121,7 @@ fn prepare(db: &mut Connection, found: i32) -> rusqlite::Result<()> {
     // These answer with a row, the value that holds from here on.
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     db.execute_batch("PRAGMA synchronous = FULL")?;
-    if found < VERSION {
+    if found == NO_VERSION {
         let tx = db.transaction()?;
         tx.execute_batch(TABLES)?;
         tx.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;

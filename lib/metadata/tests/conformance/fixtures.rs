@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use broadcast::{
     BroadcastId, CapturedAt, Container, Cut, Digest, Event, EventIndex, Format, FormatId, LastSeq, LogEntry,
-    MediaDuration, MediaTime, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime, ViewPolicy,
+    MediaDuration, MediaTime, Missing, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime, ViewPolicy,
 };
 use headwater_metadata::{Expect, Metadata, MetadataError, Outcome, ShortDigest};
 
@@ -155,7 +155,11 @@ pub(crate) fn range(first: u64, last: u64) -> SeqRange {
 }
 
 pub(crate) fn ended(last: &[(&str, Option<u64>)]) -> Event {
-    let last = last.iter().map(|(rendition, seq)| LastSeq { rendition: name(rendition), seq: seq.map(Seq) });
+    ended_with(last, Missing::Awaited)
+}
+
+pub(crate) fn ended_with(last: &[(&str, Option<u64>)], missing: Missing) -> Event {
+    let last = last.iter().map(|(rendition, seq)| LastSeq { rendition: name(rendition), seq: seq.map(Seq), missing });
     Event::Ended { last: last.collect() }
 }
 

@@ -54,6 +54,8 @@ suites! {
     rules::pausing_twice_is_pausing_once
     rules::a_broadcast_ends_once
     rules::nothing_is_stored_beyond_the_end
+    rules::an_end_may_abandon_what_is_missing
+    rules::an_end_abandons_any_number_at_once
     rules::the_first_mapping_of_a_playlist_counts
     rules::a_commit_is_applied_in_order
     rules::a_stale_commit_appends_nothing

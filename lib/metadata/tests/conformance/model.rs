@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use broadcast::{Event, EventIndex, LastSeq, RenditionName, Segment, Seq};
+use broadcast::{Event, EventIndex, LastSeq, Missing, RenditionName, Segment, Seq};
 use headwater_metadata::{Expect, Metadata, MetadataError, Outcome, ShortDigest};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner};
@@ -37,7 +37,7 @@ impl Model {
             Event::Stored(segment) => self.store(segment),
             Event::Abandoned { rendition, seqs } => {
                 let before = self.segments.len();
-                for seq in seqs.iter() {
+                for seq in seqs.iter().filter(|seq| !self.is_abandoned_by_end(rendition, *seq)).collect::<Vec<_>>() {
                     self.segments.entry((rendition.clone(), seq)).or_insert(None);
                 }
                 known(self.segments.len() == before)
@@ -66,6 +66,7 @@ impl Model {
             Some(Some(existing)) => Some(Outcome::Conflict { existing: *existing }),
             Some(None) => Some(Outcome::Abandoned),
             None if self.is_beyond_end(segment) => Some(Outcome::Ended),
+            None if self.is_abandoned_by_end(&segment.rendition, segment.seq) => Some(Outcome::Abandoned),
             None => {
                 self.segments.insert(key, Some(digest));
                 None
@@ -78,6 +79,11 @@ impl Model {
             let last = last.iter().find(|last| last.rendition == segment.rendition).and_then(|last| last.seq);
             last.is_none_or(|last| segment.seq > last)
         })
+    }
+
+    fn is_abandoned_by_end(&self, rendition: &RenditionName, seq: Seq) -> bool {
+        let mut last = self.ended.iter().flatten().filter(|last| last.rendition == *rendition);
+        last.any(|last| last.missing == Missing::Abandoned && last.seq.is_some_and(|last| seq <= last))
     }
 }
 
@@ -100,9 +106,13 @@ fn an_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Paused),
         2 => Just(Event::Resumed),
         1 => Just(Event::EndHinted),
-        1 => prop::option::of(seq()).prop_map(|seq| ended(&[("main", seq)])),
+        1 => (prop::option::of(seq()), missing()).prop_map(|(seq, missing)| ended_with(&[("main", seq)], missing)),
         1 => (prop::sample::select(vec!["a.m3u8", "b.m3u8"]), rendition()).prop_map(|(path, name)| mapped(path, name)),
     ]
+}
+
+fn missing() -> impl Strategy<Value = Missing> {
+    prop_oneof![Just(Missing::Awaited), Just(Missing::Abandoned)]
 }
 
 /// Some commits; with `Some(off)`, one that takes the log to be longer by `off` than it is.

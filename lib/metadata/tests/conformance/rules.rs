@@ -1,6 +1,6 @@
 //! Which events are new: the table in the docs of [`headwater_metadata::Metadata`], row by row.
 
-use broadcast::{Event, EventIndex};
+use broadcast::{Event, EventIndex, LastSeq, Missing, Seq};
 use headwater_metadata::{Expect, MetadataError, Outcome};
 
 use crate::fixtures::*;
@@ -125,6 +125,44 @@ pub(crate) async fn nothing_is_stored_beyond_the_end(Stores { one, .. }: Stores)
         assert_eq!(commit_one(&one, event.clone()).await, outcome, "{event:?}");
     }
     assert_eq!(index(commit_one(&one, stored(2)).await), 5, "late, but before the end");
+}
+
+pub(crate) async fn an_end_may_abandon_what_is_missing(Stores { one, other }: Stores) {
+    open(&one).await;
+    let last = [("main", Missing::Abandoned), ("audio", Missing::Awaited)];
+    let last = last.map(|(rendition, missing)| LastSeq { rendition: name(rendition), seq: Some(Seq(130)), missing });
+    commit(&one, &[stored(3), stored(129), abandoned(5, 5), Event::Ended { last: last.into() }]).await;
+    let cases = [
+        (stored(3), DUPLICATE),
+        (stored_in("main", 3, 2), conflict(1)),
+        (stored(4), Outcome::Abandoned),
+        (stored(5), Outcome::Abandoned),
+        (stored(130), Outcome::Abandoned),
+        (stored(131), Outcome::Ended),
+        (stored_in("720p", 4, 1), Outcome::Ended),
+        (abandoned(0, 130), DUPLICATE),
+    ];
+    for (event, outcome) in cases {
+        assert_eq!(commit_one(&other, event.clone()).await, outcome, "{event:?}");
+    }
+    assert_eq!(index(commit_one(&one, stored_in("audio", 4, 1)).await), 5, "awaited");
+    assert_eq!(index(commit_one(&one, abandoned(100, 140)).await), 6, "131 is new");
+    assert_eq!(commit_one(&one, abandoned(100, 140)).await, DUPLICATE);
+}
+
+pub(crate) async fn an_end_abandons_any_number_at_once(Stores { one, other }: Stores) {
+    open(&one).await;
+    // A hole of eleven after each, 22,000 missing in 2,000 holes.
+    for first in (0..24_000).step_by(6_000) {
+        commit(&one, &(first..first + 6_000).step_by(12).map(stored).collect::<Vec<_>>()).await;
+    }
+    let end = ended_with(&[("main", Some(24_000)), ("audio", Some(Seq::MAX.0))], Missing::Abandoned);
+    assert_eq!(index(commit_one(&one, end).await), 2_001);
+    let seqs = [0, 1, 11, 12, 13, 12_000, 23_999, 24_000, 24_001];
+    let outcomes = commit(&other, &seqs.map(stored)).await;
+    let (same, lost, beyond) = (DUPLICATE, Outcome::Abandoned, Outcome::Ended);
+    assert_eq!(outcomes, [same, lost, lost, same, lost, same, lost, lost, beyond]);
+    assert_eq!(commit_one(&other, stored_in("audio", 7, 1)).await, lost, "nobody could count to the last of these");
 }
 
 pub(crate) async fn the_first_mapping_of_a_playlist_counts(Stores { one, other }: Stores) {

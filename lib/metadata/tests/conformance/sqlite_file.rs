@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use broadcast::{Event, EventIndex, StoreTime};
+use broadcast::{Event, EventIndex, Missing, StoreTime};
 use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outcome, Sqlite, SqliteError};
 use service::Clock;
 use tempfile::TempDir;
@@ -40,6 +40,13 @@ async fn a_file_that_is_opened_again_knows_everything() {
 
     let store = open_file(&path, Clock::system()).await.unwrap();
     assert_eq!(commit(&object(&store), &[ended(&[]), stored(2)]).await, [DUPLICATE, Outcome::Ended]);
+    let end = ended_with(&[("main", Some(2))], Missing::Abandoned);
+    store.open(id(1), &opened()).await.unwrap();
+    store.commit(id(1), &[end], Expect::Any).await.unwrap();
+    store.shutdown().await;
+
+    let store = open_file(&path, Clock::system()).await.unwrap();
+    assert_eq!(store.commit(id(1), &[stored(2)], Expect::Any).await.unwrap(), [Outcome::Abandoned]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,10 +90,14 @@ async fn a_file_of_another_kind_or_version_is_left_alone() {
     assert!(matches!(open_file(&text, Clock::system()).await, Err(SqliteError::Open { .. })));
     assert_eq!(std::fs::read(&text).unwrap(), before);
 
-    let newer = dir.path().join("newer.db");
-    rusqlite::Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
-    let error = open_file(&newer, Clock::system()).await.expect_err("it is newer");
-    assert_eq!(error.to_string(), format!("{} has version 2, and this program knows none after 1", newer.display()));
+    for version in [1, 3] {
+        let other = dir.path().join(format!("{version}.db"));
+        let set = format!("PRAGMA user_version = {version}");
+        rusqlite::Connection::open(&other).unwrap().execute_batch(&set).unwrap();
+        let error = open_file(&other, Clock::system()).await.expect_err("it is of another version");
+        let expected = format!("{} has version {version}, and this program knows only 2", other.display());
+        assert_eq!(error.to_string(), expected);
+    }
 
     let nowhere = dir.path().join("no such folder/metadata.db");
     assert!(matches!(open_file(&nowhere, Clock::system()).await, Err(SqliteError::Lock { .. })));

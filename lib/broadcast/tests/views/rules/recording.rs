@@ -1,11 +1,11 @@
 //! Rule 6: the recording is every stored segment, once, in capture order; and catch-up is the same as far as it goes.
 
-use broadcast::{Broadcast, RenditionName, Seq, SeqRange, SeqSet, View};
+use broadcast::{Broadcast, Missing, RenditionName, Seq, SeqRange, SeqSet, View};
 use proptest::prelude::*;
 use testkit::hls::Segment;
 
 use crate::reader::{playlist, replay};
-use crate::script::{Script, config, scripts};
+use crate::script::{Finish, Script, config, scripts};
 use crate::simulation::{Recording, moved};
 
 fn seq(segment: &Segment) -> Seq {
@@ -35,6 +35,9 @@ pub(crate) fn vod(script: &Script) -> Result<(), TestCaseError> {
     let broadcast = replay(&recording, recording.log.len());
     let missing = recording.names.iter().flat_map(|name| broadcast.missing(name));
     prop_assert_eq!(broadcast.missing_count(), missing.map(SeqRange::count).sum::<u64>());
+    if let Finish::Ended(Missing::Abandoned) | Finish::EndedEarly(Missing::Abandoned) = script.finish {
+        prop_assert_eq!(broadcast.missing_count(), 0);
+    }
     let now = moved(recording.end_at(), 60_000);
     for name in &recording.names {
         let stored = broadcast.stored(name).cloned().unwrap_or_default();
