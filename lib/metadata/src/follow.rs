@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, Event, EventIndex, LogEntry, LogError};
+use broadcast::{Broadcast, BroadcastId, Event, EventIndex, LogEntry, LogError, Millis, StoreTime};
 use moka::future::Cache;
 use service::{Clock, Tasks};
 use tokio::sync::watch;
@@ -20,6 +20,8 @@ const FOLLOWED_MAX: u64 = 10_000;
 const FOLLOWED_IDLE: Duration = Duration::from_secs(300);
 /// How long to wait before the log of a broadcast is read again after an error.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long to wait before a store's time that stands still is looked at again.
+const STANDSTILL: Duration = Duration::from_millis(50);
 
 /// All broadcasts of a store, each folded and followed from the first time that somebody asks for it.
 #[derive(Clone, Debug)]
@@ -65,6 +67,17 @@ impl Broadcasts {
         loaded.await.map_err(|error: Arc<MetadataError>| (*error).clone())
     }
 
+    /// Ends when the store's time, as far as it is settled, has come to `at`. This machine's clock has no say in it.
+    pub async fn reached(&self, at: StoreTime) {
+        let left = || self.store.horizon().map_or(Millis(1), |now| at - now);
+        let mut pause = Duration::ZERO;
+        while let Ok(left @ 1..) = u64::try_from(left().0) {
+            self.clock.sleep(Duration::from_millis(left).max(pause)).await;
+            // Time may have stood still meanwhile.
+            pause = STANDSTILL;
+        }
+    }
+
     async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
         let broadcast = load(self.store.as_ref(), id).await?;
         let gone = CancellationToken::new();
@@ -97,6 +110,13 @@ impl Followed {
     /// The broadcast as it is known now. Not to be held across an `.await`.
     pub fn read(&self) -> RwLockReadGuard<'_, Broadcast> {
         self.broadcast.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store's present time, as far as it is settled: [`Metadata::horizon`]. To be compared with times of the log,
+    /// as this machine's clock must never be.
+    pub fn now(&self) -> StoreTime {
+        // Whoever has a log has reached the store. No lock is taken: a caller may hold that of `read`.
+        self.store.horizon().unwrap_or(StoreTime(0))
     }
 
     /// Changes whenever an event has been taken in: the length of the log.

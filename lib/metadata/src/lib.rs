@@ -9,6 +9,7 @@ mod batch;
 mod error;
 mod follow;
 mod redis;
+mod running;
 mod sqlite;
 mod store;
 mod watches;

@@ -4,6 +4,11 @@
 //! something was appended (PUBLISH, by the script), and read it; after a loss of the connection all of them look
 //! again, since messages may have been missed.
 //!
+//! Entries are dated by the server's clock. It is asked for its time when a connection is made, and regularly; what it
+//! said is carried on here, so that nothing depends on this machine's clock. The clocks of servers that take over from
+//! each other must agree to within the clock margin of the views: what one has called settled, the other must not
+//! date.
+//!
 //! Redis must keep everything it is given: `maxmemory-policy noeviction`, its default. What a loss of Redis takes with
 //! it, the recorders commit again.
 
@@ -11,6 +16,7 @@ mod address;
 mod commit;
 mod keys;
 mod link;
+mod server_clock;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +33,7 @@ use crate::watches::Watches;
 use address::Finder;
 use commit::Scripts;
 use link::Link;
+use server_clock::ServerClock;
 
 pub use address::{RedisAddress, RedisAddressError};
 
@@ -40,8 +47,8 @@ pub struct RedisConfig {
     pub answer_wait: Duration,
     /// How long to wait before connecting again.
     pub reconnect_pause: Duration,
-    /// How often a connection is tried that nothing else is sent over.
-    pub ping_every: Duration,
+    /// How often the server is asked for its time, which also shows whether it is still there.
+    pub time_every: Duration,
 }
 
 impl RedisConfig {
@@ -51,7 +58,7 @@ impl RedisConfig {
             call_wait: Duration::from_millis(500),
             answer_wait: Duration::from_secs(2),
             reconnect_pause: Duration::from_millis(100),
-            ping_every: Duration::from_secs(5),
+            time_every: Duration::from_secs(5),
         }
     }
 }
@@ -63,6 +70,7 @@ pub struct Redis {
     scripts: Scripts,
     limits: Limits,
     watches: Arc<Watches>,
+    server_clock: Arc<ServerClock>,
 }
 
 impl Redis {
@@ -70,8 +78,9 @@ impl Redis {
     pub fn start(config: &RedisConfig, limits: Limits, clock: Clock) -> Result<Self, RedisAddressError> {
         let finder = Finder::new(&config.address).map_err(RedisAddressError)?;
         let watches = Arc::new(Watches::unheard_at_first());
-        let link = Link::start(finder, config, clock, watches.clone());
-        Ok(Self { link, scripts: Scripts::new(), limits, watches })
+        let server_clock = Arc::new(ServerClock::new(clock.clone()));
+        let link = Link::start(finder, config, clock, watches.clone(), server_clock.clone());
+        Ok(Self { link, scripts: Scripts::new(), limits, watches, server_clock })
     }
 
     /// Ends the connection. Calls that come later get `Unavailable`.
@@ -151,10 +160,8 @@ impl Metadata for Redis {
         ids.into_iter().map(id).collect()
     }
 
-    async fn now(&self) -> Result<StoreTime, MetadataError> {
-        let (secs, micros): (i64, i64) =
-            self.link.call(async |redis| redis::cmd("TIME").query_async(redis).await).await?;
-        Ok(StoreTime(secs * 1000 + micros / 1000))
+    fn horizon(&self) -> Option<StoreTime> {
+        self.server_clock.now()
     }
 }
 

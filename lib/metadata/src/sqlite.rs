@@ -3,11 +3,18 @@
 //!
 //! One thread owns the connection that writes, and takes all commits that queued up while the disk was busy into one
 //! transaction. Reads have connections of their own. Both are off the threads that run async code.
+//!
+//! The file belongs to one process, which holds a lock on `FILE-lock` beside it. A second one is refused; it could not
+//! wake the waiters of the first, and its commits would be dated behind what the first has called settled.
 
+mod horizon;
 mod readers;
 mod rules;
 mod schema;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +29,9 @@ use crate::error::MetadataError;
 use crate::store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
 use crate::watches::Watches;
 
+use horizon::Horizon;
 use readers::Readers;
+use schema::Locked;
 use writer::Writer;
 
 pub use schema::SqliteError;
@@ -30,24 +39,26 @@ pub use schema::SqliteError;
 /// The store in one file.
 #[derive(Debug)]
 pub struct Sqlite {
-    clock: Clock,
     readers: Readers,
     writer: Writer,
     watches: Arc<Watches>,
+    horizon: Arc<Horizon>,
 }
 
 impl Sqlite {
     /// Opens the file at `path`, or makes it; its directory must be there. It stays locked against other processes,
-    /// and against a second [`Sqlite`] in this one, until [`shutdown`](Self::shutdown).
+    /// and against a second [`Sqlite`] in this one, until [`shutdown`](Self::shutdown): whoever comes second gets
+    /// [`SqliteError::InUse`].
     pub async fn open(path: &Path, limits: Limits, clock: Clock) -> Result<Self, SqliteError> {
-        let (owned, watches) = (path.to_path_buf(), Arc::new(Watches::always_heard()));
+        let owned = path.to_path_buf();
         let file = Tasks::blocking(move || schema::open(&owned)).await?;
-        Ok(Self {
-            readers: Readers::new(path.to_path_buf()),
-            writer: Writer::start(file, limits, clock.clone(), watches.clone()),
-            clock,
-            watches,
-        })
+        Ok(Self::start(file, path, limits, clock))
+    }
+
+    fn start(file: Locked, path: &Path, limits: Limits, clock: Clock) -> Self {
+        let (watches, horizon) = (Arc::new(Watches::always_heard()), Arc::new(Horizon::new(clock)));
+        let readers = Readers::new(path.to_path_buf());
+        Self { readers, writer: Writer::start(file, limits, watches.clone(), horizon.clone()), watches, horizon }
     }
 
     /// Finishes the commits that are queued and lets go of the file. Calls that come later get `Unavailable`.
@@ -87,8 +98,8 @@ impl Metadata for Sqlite {
         self.readers.run(move |db| readers::list(db, after, max.min(LIST_MAX))).await
     }
 
-    async fn now(&self) -> Result<StoreTime, MetadataError> {
-        Ok(StoreTime(self.clock.now_ms()))
+    fn horizon(&self) -> Option<StoreTime> {
+        Some(self.horizon.get())
     }
 }
 

@@ -69,8 +69,14 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// A page of the broadcasts, newest first: those older than `after`, at most `max` or [`LIST_MAX`].
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError>;
 
-    /// The store's clock, by which entries are dated.
-    async fn now(&self) -> Result<StoreTime, MetadataError>;
+    /// The store's present time, as far as that is settled: whatever is dated before it is in what a
+    /// [`read`](Self::read) returns that begins from here on. Asks nobody. `None` until the store was reached for the
+    /// first time.
+    ///
+    /// It goes on by itself, also while the store is away, and does not follow this machine's clock, which may be
+    /// wrong; it is never later than the store's own time. It stands still while the date of a commit is settled and
+    /// the commit is not. A later answer may be a little earlier, which takes nothing from what holds for the first.
+    fn horizon(&self) -> Option<StoreTime>;
 }
 
 /// What a commit takes the log to be.

@@ -50,8 +50,8 @@ impl Metadata for Distant {
         self.store.list(after, max).await
     }
 
-    async fn now(&self) -> Result<StoreTime, MetadataError> {
-        self.store.now().await
+    fn horizon(&self) -> Option<StoreTime> {
+        self.store.horizon()
     }
 }
 

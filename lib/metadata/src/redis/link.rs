@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::RedisConfig;
 use super::address::Finder;
 use super::keys;
+use super::server_clock::ServerClock;
 use crate::error::MetadataError;
 use crate::watches::Watches;
 
@@ -45,10 +46,16 @@ struct Up {
 }
 
 impl Link {
-    pub(super) fn start(finder: Finder, config: &RedisConfig, clock: Clock, watches: Arc<Watches>) -> Self {
+    pub(super) fn start(
+        finder: Finder,
+        config: &RedisConfig,
+        clock: Clock,
+        watches: Arc<Watches>,
+        server_clock: Arc<ServerClock>,
+    ) -> Self {
         let (up, receiver) = watch::channel(None);
         let tasks = Tasks::new();
-        let keeper = Keeper { finder, config: config.clone(), clock: clock.clone(), watches, up };
+        let keeper = Keeper { finder, config: config.clone(), clock: clock.clone(), watches, server_clock, up };
         let stop = tasks.stop_token();
         tasks.spawn("redis link", async move {
             tokio::select! {
@@ -107,6 +114,7 @@ struct Keeper {
     config: RedisConfig,
     clock: Clock,
     watches: Arc<Watches>,
+    server_clock: Arc<ServerClock>,
     up: watch::Sender<Option<Up>>,
 }
 
@@ -146,7 +154,9 @@ impl Keeper {
             });
         let connect = async {
             let client = self.finder.find().await?;
-            client.get_multiplexed_async_connection_with_config(&config).await
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            // Before anybody reads over it: what is read is judged by this server's time.
+            self.server_clock.ask(&mut connection).await.map(|()| connection)
         };
         tokio::select! {
             connection = connect => Ok(Up { connection: connection?, lost }),
@@ -168,7 +178,7 @@ impl Keeper {
     async fn listen(&self, connection: &mut MultiplexedConnection) -> RedisError {
         let mut heard = HashSet::new();
         loop {
-            let mut tick = pin!(self.clock.sleep(self.config.ping_every));
+            let mut tick = pin!(self.clock.sleep(self.config.time_every));
             let error = loop {
                 if let Err(error) = self.hear(connection, &mut heard).await {
                     break Some(error);
@@ -195,13 +205,13 @@ impl Keeper {
         Ok(())
     }
 
-    /// Lets go of what nobody waits for any more, and sees whether the server is still there.
+    /// Lets go of what nobody waits for any more, and sees whether the server is still there, and what its time is.
     async fn tidy(&self, connection: &mut MultiplexedConnection, heard: &mut HashSet<BroadcastId>) -> RedisResult<()> {
         let idle = heard.extract_if(|id| !self.watches.is_watched(*id)).map(keys::channel).collect::<Vec<_>>();
         if !idle.is_empty() {
             connection.unsubscribe(idle).await?;
         }
-        redis::cmd("PING").query_async(connection).await
+        self.server_clock.ask(connection).await
     }
 }
 

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use broadcast::{BroadcastId, StoreTime};
-use rusqlite::TransactionBehavior;
-use service::{Clock, Tasks};
+use rusqlite::{ErrorCode, TransactionBehavior};
+use service::Tasks;
 use tokio::sync::{mpsc, oneshot};
 
+use super::horizon::Horizon;
 use super::rules;
 use super::schema::Locked;
 use crate::batch::Entry;
@@ -52,10 +53,10 @@ enum Job {
 struct ShutDown;
 
 impl Writer {
-    pub(super) fn start(file: Locked, limits: Limits, clock: Clock, watches: Arc<Watches>) -> Self {
+    pub(super) fn start(file: Locked, limits: Limits, watches: Arc<Watches>, horizon: Arc<Horizon>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_LEN_MAX);
         let tasks = Tasks::new();
-        let thread = Thread { file, limits, clock, watches };
+        let thread = Thread { file, limits, watches, horizon };
         tasks.spawn("sqlite writer", Tasks::blocking(move || thread.run(messages)));
         Self { queue, tasks }
     }
@@ -95,8 +96,8 @@ impl Writer {
 struct Thread {
     file: Locked,
     limits: Limits,
-    clock: Clock,
     watches: Arc<Watches>,
+    horizon: Arc<Horizon>,
 }
 
 impl Thread {
@@ -121,7 +122,11 @@ impl Thread {
 
     /// Does all of `works` in one transaction, then answers them.
     fn group(&mut self, works: Vec<Work>) {
-        match self.transact(&works) {
+        let done = self.transact(&works, self.horizon.date());
+        if !done.as_ref().is_err_and(may_come_to_light) {
+            self.horizon.settle();
+        }
+        match done {
             Ok(results) => works.into_iter().zip(results).for_each(|(work, result)| self.answer(work, result)),
             Err(error) => {
                 let error = MetadataError::from(error);
@@ -131,8 +136,11 @@ impl Thread {
         }
     }
 
-    fn transact(&mut self, works: &[Work]) -> rusqlite::Result<Vec<Result<Vec<Outcome>, MetadataError>>> {
-        let now = StoreTime(self.clock.now_ms());
+    fn transact(
+        &mut self,
+        works: &[Work],
+        now: StoreTime,
+    ) -> rusqlite::Result<Vec<Result<Vec<Outcome>, MetadataError>>> {
         let mut transaction = self.file.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut results = Vec::with_capacity(works.len());
         for work in works {
@@ -161,4 +169,10 @@ impl Thread {
         // A caller that is gone needs no answer.
         let _ = work.answer.send(result);
     }
+}
+
+/// Whether what failed may be whole in the write-ahead log all the same: if this process ends before the next
+/// transaction overwrites it there, whoever opens the file takes it for a commit, of the date that it has.
+fn may_come_to_light(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
 }

@@ -1,6 +1,6 @@
 //! Reading and listing.
 
-use broadcast::{Event, EventIndex};
+use broadcast::{Event, EventIndex, Millis};
 use headwater_metadata::{LIST_MAX, READ_MAX};
 use service::Tasks;
 
@@ -73,14 +73,37 @@ pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other }: St
 }
 
 pub(crate) async fn times_never_go_back(Stores { one, other }: Stores) {
-    let before = one.now().await.unwrap();
     open(&one).await;
     for seq in 0..50 {
         let store = if seq % 2 == 0 { &one } else { &other };
         commit(store, &[stored(seq), safe(seq, seq)]).await;
     }
-    let after = other.now().await.unwrap();
+    assert_whole(&log(&one).await);
+}
+
+pub(crate) async fn the_horizon_is_never_beyond_what_can_be_read(Stores { one, other }: Stores) {
+    open(&one).await;
+    let (tasks, writer) = (Tasks::new(), other.clone());
+    let (done, mut is_done) = tokio::sync::oneshot::channel();
+    tasks.spawn("commits", async move {
+        for seq in 0..500 {
+            commit(&writer, &[stored(seq)]).await;
+        }
+        done.send(()).unwrap();
+    });
+    // What was said, and how long the log was that could be read after it.
+    let mut said = Vec::new();
+    while is_done.try_recv().is_err() {
+        let horizon = one.horizon().expect("the store was reached");
+        said.push((horizon, log(&one).await.len()));
+    }
+    tasks.shutdown().await;
     let log = log(&one).await;
-    assert_whole(&log);
-    assert!(before <= log[0].at && log[100].at <= after, "{before:?}, {:?}, {:?}, {after:?}", log[0].at, log[100].at);
+    for (horizon, len) in &said {
+        let unread = log.get(*len).map(|entry| entry.at);
+        assert!(unread.is_none_or(|at| at >= *horizon), "{horizon:?} was said, and then came {unread:?}");
+    }
+    // Nor is it far behind: nothing is being committed.
+    let (last, horizon) = (log[log.len() - 1].at, one.horizon().unwrap());
+    assert!(horizon >= last - Millis(1_000), "{last:?}, and still {horizon:?}");
 }

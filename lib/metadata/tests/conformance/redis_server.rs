@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use ::redis::{Client, FromRedisValue, Value, cmd};
-use broadcast::{Event, EventIndex};
+use broadcast::{Event, EventIndex, Millis, StoreTime};
 use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outcome, Redis, RedisConfig};
 use service::Clock;
 use testkit::RedisServer;
@@ -36,6 +36,12 @@ async fn ask<T: FromRedisValue>(server: &RedisServer, command: &str) -> T {
     command.query_async(&mut connection).await.unwrap()
 }
 
+/// The server's clock.
+async fn time(server: &RedisServer) -> StoreTime {
+    let (secs, micros): (i64, i64) = ask(server, "TIME").await;
+    StoreTime(secs * 1_000 + micros / 1_000)
+}
+
 /// Makes a call again while the store is away. Each attempt waits for a connection by itself.
 async fn once_back<T>(call: impl AsyncFn() -> Result<T, MetadataError>) -> T {
     loop {
@@ -60,7 +66,6 @@ async fn a_server_that_was_away_is_found_again() {
     for _ in 0..3 {
         let error = store.commit(id(0), &[stored(2)], Expect::Any).await.expect_err("the server is away");
         assert!(error.is_retryable(), "{error:?}");
-        assert!(store.now().await.expect_err("the server is away").is_retryable());
     }
     server.restart();
     let outcomes = once_back(async || store.commit(id(0), &[stored(0), stored(1), stored(2)], Expect::Any).await);
@@ -68,6 +73,62 @@ async fn a_server_that_was_away_is_found_again() {
     assert_eq!(outcomes[..2], [DUPLICATE, Outcome::Abandoned]);
     assert_eq!(waits.await.unwrap()[0].event, stored(2), "it waited through the interruption");
     assert_eq!(log(&object(&store)).await[..3], before);
+}
+
+/// What the horizon is depends on the server's clock alone.
+#[tokio::test]
+async fn a_clock_of_ours_that_is_wrong_by_an_hour_changes_nothing() {
+    let server = RedisServer::start();
+    for wrong_by in [-3_600_000, 0, 3_600_000] {
+        let clock = Clock::from_tokio(Clock::system().now_ms() + wrong_by);
+        let config = RedisConfig::new(server.url().parse().unwrap());
+        let store = Redis::start(&config, Limits::default(), clock).unwrap();
+        once_back(async || store.list(None, 1).await).await;
+        for _ in 0..20 {
+            let before = time(&server).await;
+            let horizon = store.horizon().expect("the store was reached");
+            assert!(horizon <= time(&server).await, "{wrong_by}: {horizon:?} is still to come");
+            assert!(horizon >= before - BEHIND_MAX, "{wrong_by}: {horizon:?} is long past at {before:?}");
+        }
+    }
+}
+
+/// How far behind the server's clock the horizon may be: an answer may have been on its way for so long.
+const BEHIND_MAX: Millis = Millis(2_000);
+
+#[tokio::test]
+async fn before_the_server_was_reached_nothing_is_settled() {
+    let mut server = RedisServer::start();
+    server.kill();
+    let store = connect_with(&server.url(), |config| config.call_wait = Duration::from_millis(20));
+    let error = store.list(None, 1).await.expect_err("the server is away");
+    assert!(error.is_retryable(), "{error:?}");
+    assert_eq!(store.horizon(), None);
+    server.restart();
+    once_back(async || store.list(None, 1).await).await;
+    let reached = store.horizon().expect("the server was reached");
+    server.kill();
+    store.list(None, 1).await.expect_err("the server is away again");
+    assert!(store.horizon().is_some_and(|later| later >= reached), "time goes on without it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_is_asked_for_its_time_again_and_again() {
+    let server = RedisServer::start();
+    let store = connect_with(&server.url(), |config| config.time_every = Duration::from_millis(5));
+    once_back(async || store.list(None, 1).await).await;
+    let asked = async || {
+        let stats: String = ask(&server, "INFO commandstats").await;
+        calls(&stats, "time")
+    };
+    let often = async { while asked().await < 10 {} };
+    tokio::time::timeout(Duration::from_secs(10), often).await.expect("it is asked every 5 ms");
+}
+
+/// How often a command was called, by `INFO commandstats`.
+fn calls(stats: &str, name: &str) -> u64 {
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
 #[tokio::test]
@@ -145,10 +206,7 @@ async fn a_commit_is_one_round_trip() {
         commit(&object(&store), &[format("main", 1), stored(seq), safe(seq, seq)]).await;
     }
     let stats: String = ask(&server, "INFO commandstats").await;
-    let calls = |name: &str| {
-        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
-        line.map_or(0, |line| line.split(',').next().unwrap().parse::<u64>().unwrap())
-    };
+    let calls = |name| calls(&stats, name);
     assert_eq!((calls("evalsha"), calls("eval"), calls("script|load")), (20, 0, 0), "{stats}");
     assert_eq!((calls("xadd"), calls("publish")), (41, 20), "{stats}");
 }
@@ -156,7 +214,7 @@ async fn a_commit_is_one_round_trip() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiters_share_one_connection_and_leave_no_subscription() {
     let server = RedisServer::start();
-    let store = connect_with(&server.url(), |config| config.ping_every = Duration::from_millis(20));
+    let store = connect_with(&server.url(), |config| config.time_every = Duration::from_millis(20));
     let mut waits = Vec::new();
     for n in 0..50 {
         store.open(id(n), &opened()).await.unwrap();
