@@ -4,6 +4,9 @@
 //! complete up to then. Somebody who follows a log is told of events a little after they were committed, and not at
 //! all while the store is away. So before time changes a view, the log is read to its end; while it cannot be, time
 //! stands still for the views and nothing is published that a late event would contradict.
+//!
+//! `now` is the store's time and never this machine's: the horizon of `metadata`, before which nothing more can come
+//! that a read does not show.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,15 +14,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use broadcast::{BroadcastId, Millis, StoreTime};
 use metadata::Followed;
 use moka::future::Cache;
-use service::Clock;
 
 /// Of how many broadcasts the horizon is remembered. One that is forgotten is found again by a read.
 const HORIZONS_MAX: u64 = 10_000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Horizons {
-    clock: Clock,
-    /// By the reader's clock, in milliseconds.
+    /// In milliseconds.
     known_until: Cache<BroadcastId, Arc<AtomicI64>>,
 }
 
@@ -40,19 +41,22 @@ impl Moment {
 }
 
 impl Horizons {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, known_until: Cache::new(HORIZONS_MAX) }
+    pub(crate) fn new() -> Self {
+        Self { known_until: Cache::new(HORIZONS_MAX) }
     }
 
     /// The latest moment for which the views are settled. Reads the log only if time has something to change.
     pub(crate) async fn settled(&self, followed: &Followed) -> Moment {
         let known_until = self.known_until.get_with(followed.id(), async { Arc::default() }).await;
-        let now = StoreTime(self.clock.now_ms());
+        // Before the log is read: that is what the horizon speaks of.
+        let horizon = followed.now();
         let (known, next_change) = {
             let broadcast = followed.read();
             let known = broadcast.last_at().max(StoreTime(known_until.load(Ordering::Relaxed)));
             (known, broadcast.next_change(known))
         };
+        // What was published is not taken back, though the horizon may be a little earlier than it was.
+        let now = horizon.max(known);
         if next_change.is_none_or(|at| now < at) {
             return Moment::Now(now);
         }

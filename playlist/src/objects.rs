@@ -5,7 +5,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use broadcast::{Broadcast, Container, Key};
+use broadcast::{Broadcast, Container, Key, StoreTime};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
@@ -37,7 +37,7 @@ impl Server {
         with: With,
     ) -> Result<Response, Problem> {
         let followed = self.follow(address.id).await?;
-        let listed = self.listed(&followed.read(), address)?;
+        let listed = self.listed(&followed.read(), address, followed.now())?;
         let kind = Kind::of_object(address.object);
         self.metrics.answers.of(kind).inc();
         let mut headers = headers::common();
@@ -70,17 +70,14 @@ impl Server {
         Ok(respond(status, headers, body))
     }
 
-    fn listed(&self, broadcast: &Broadcast, address: &ObjectAddress) -> Result<Listed, Problem> {
+    fn listed(&self, broadcast: &Broadcast, address: &ObjectAddress, now: StoreTime) -> Result<Listed, Problem> {
         let ObjectAddress { id, rendition: name, object } = address;
         let rendition = broadcast.rendition(name);
         match *object {
             ObjectName::Segment { seq, container } => {
                 let Some(segment) = rendition.and_then(|rendition| rendition.segment(seq)) else {
-                    return Err(self.problems.no_segment(
-                        seq,
-                        broadcast.state(self.now()),
-                        broadcast.target_duration(),
-                    ));
+                    let state = broadcast.state(now);
+                    return Err(self.problems.no_segment(seq, state, broadcast.target_duration()));
                 };
                 if segment.container != container {
                     let extension = segment.container.extension();

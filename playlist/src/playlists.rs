@@ -66,7 +66,7 @@ impl Playlists {
             problems: Problems { absent_max_age_s: config.absent_max_age_s },
             routes: Routes::new(),
             waiters: Waiters::new(config.waiters_max),
-            horizons: Horizons::new(clock.clone()),
+            horizons: Horizons::new(),
             cache: PlaylistCache::new(config.cache_bytes_max),
             clock,
             config,
@@ -90,17 +90,15 @@ impl Playlists {
 }
 
 impl Server {
-    pub(crate) fn now(&self) -> StoreTime {
-        StoreTime(self.clock.now_ms())
-    }
-
     pub(crate) async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
         self.broadcasts.get(id).await.map_err(|error| self.problems.metadata(&error))
     }
 
     /// The playlist as it is now.
     pub(crate) async fn finished(&self, key: &CacheKey) -> Result<Arc<Finished>, Problem> {
-        if let Some(finished) = self.cache.get(key, self.now()).await {
+        if let Some(now) = self.broadcasts.store().horizon()
+            && let Some(finished) = self.cache.get(key, now).await
+        {
             return Ok(finished);
         }
         // On the heap, so that an answer that is at hand does not carry the room for making one.
@@ -119,12 +117,12 @@ impl Server {
             let plain = CacheKey { coding: Coding::Identity, ..key.clone() };
             Arc::new(self.compress(self.current_plain(&plain, followed).await).await)
         };
-        self.cache.get_or_make(key, || self.now(), compressed).await
+        self.cache.get_or_make(key, || followed.now(), compressed).await
     }
 
     async fn current_plain(&self, key: &CacheKey, followed: &Arc<Followed>) -> Arc<Finished> {
         let made = async { Arc::new(self.make(&key.list, followed).await) };
-        self.cache.get_or_make(key, || self.now(), made).await
+        self.cache.get_or_make(key, || followed.now(), made).await
     }
 
     async fn make(&self, list: &List, followed: &Arc<Followed>) -> Finished {
@@ -136,7 +134,10 @@ impl Server {
         self.metrics.renders.of(Kind::of_list(list)).inc();
         self.metrics.render_seconds.observe(started.elapsed().as_secs_f64());
         let is_final = outcome.as_ref().is_ok_and(|sheet| sheet.is_final);
-        let until = self.until(moment, next_change);
+        let until = match moment {
+            Moment::Now(_) => next_change,
+            Moment::Past(_) => Some(followed.now() + Horizons::RETRY),
+        };
         Finished { outcome, freshness: if is_final { Freshness::Forever } else { Freshness::While { log, until } } }
     }
 
@@ -154,13 +155,6 @@ impl Server {
         let config = self.config;
         let gzip = move || plain.outcome.as_ref().map(|sheet| sheet.gzip(&config)).map_err(Clone::clone);
         Finished { outcome: Tasks::blocking(gzip).await, freshness }
-    }
-
-    fn until(&self, moment: Moment, next_change: Option<StoreTime>) -> Option<StoreTime> {
-        match moment {
-            Moment::Now(_) => next_change,
-            Moment::Past(_) => Some(self.now() + Horizons::RETRY),
-        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service::{Clock, Problem};
+use service::Problem;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::cache::{CacheKey, Finished, Freshness};
@@ -62,7 +62,7 @@ impl Server {
         tokio::pin!(in_time);
         loop {
             tokio::select! {
-                () = changed(&finished.freshness, &self.clock) => {}
+                () = self.changed(&finished.freshness) => {}
                 () = &mut in_time => {
                     self.metrics.waits_in_vain.inc();
                     return Err(self.problems.waited_in_vain(msn, target));
@@ -85,21 +85,21 @@ impl Server {
             None => Ok(None),
         }
     }
-}
 
-/// Ends when a finished playlist may no longer be what would be made anew.
-async fn changed(freshness: &Freshness, clock: &Clock) {
-    let Freshness::While { log, until } = freshness else { return std::future::pending().await };
-    let mut log = log.clone();
-    let by_time = async {
-        match until {
-            Some(until) => clock.sleep_until_ms(until.0).await,
-            None => std::future::pending().await,
+    /// Ends when a finished playlist may no longer be what would be made anew.
+    async fn changed(&self, freshness: &Freshness) {
+        let Freshness::While { log, until } = freshness else { return std::future::pending().await };
+        let mut log = log.clone();
+        let by_time = async {
+            match until {
+                Some(until) => self.broadcasts.reached(*until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // An error means that nobody follows the log any more: look again, and somebody will.
+            _ = log.changed() => {}
+            () = by_time => {}
         }
-    };
-    tokio::select! {
-        // An error means that nobody follows the log any more: look again, and somebody will.
-        _ = log.changed() => {}
-        () = by_time => {}
     }
 }

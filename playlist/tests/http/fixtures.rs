@@ -142,7 +142,7 @@ impl World {
 }
 
 impl Server {
-    fn new(log: &Arc<dyn Metadata>, store: &LocalStore, clock: &Clock, config: Config) -> Self {
+    pub(crate) fn new(log: &Arc<dyn Metadata>, store: &LocalStore, clock: &Clock, config: Config) -> Self {
         let broadcasts = Broadcasts::new(log.clone(), Tasks::new(), clock.clone());
         let registry = Registry::new();
         let deps = Deps {

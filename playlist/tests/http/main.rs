@@ -11,3 +11,4 @@ mod reload;
 mod segments;
 mod sockets;
 mod success;
+mod wrong_clock;

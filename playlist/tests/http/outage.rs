@@ -1,27 +1,54 @@
-//! While the metadata store is away: what is known is served, and nothing is said that may turn out wrong.
+//! While the metadata store is away, or behind with what it has dated: what is known is served, and nothing is said
+//! that may turn out wrong.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime, ViewPolicy};
 use headwater_playlist::Config;
 use metadata::{Expect, Metadata, MetadataError, Outcome};
 
-use crate::fixtures::World;
+use crate::fixtures::{World, bytes_of, segment};
 
 /// A real store at the other end of a network that can be cut: reads fail, and who waits is not told. What others
-/// commit arrives.
+/// commit arrives. Or its disk can be slow: what was committed is dated, and cannot be read.
 #[derive(Debug)]
 struct Distant {
     store: Arc<dyn Metadata>,
-    cut: Arc<AtomicBool>,
+    trouble: Arc<Trouble>,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
+    cut: AtomicBool,
+    /// The first entry that is not on the disk yet, and its date.
+    unsettled: Mutex<Option<(EventIndex, StoreTime)>>,
+}
+
+impl Trouble {
+    fn cut(&self, cut: bool) {
+        self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    fn unsettled(&self) -> Option<(EventIndex, StoreTime)> {
+        *self.unsettled.lock().unwrap()
+    }
 }
 
 impl Distant {
     fn reach(&self) -> Result<(), MetadataError> {
         let error = || std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-        if self.cut.load(Ordering::SeqCst) { Err(MetadataError::Unavailable(Arc::new(error()))) } else { Ok(()) }
+        if self.trouble.cut.load(Ordering::SeqCst) {
+            Err(MetadataError::Unavailable(Arc::new(error())))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn readable(&self, mut entries: Vec<LogEntry>) -> Vec<LogEntry> {
+        entries.retain(|entry| self.trouble.unsettled().is_none_or(|(first, _)| entry.index < first));
+        entries
     }
 }
 
@@ -37,13 +64,17 @@ impl Metadata for Distant {
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         self.reach()?;
-        self.store.read(id, from, max).await
+        Ok(self.readable(self.store.read(id, from, max).await?))
     }
 
     async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         let entries = self.store.wait(id, from, max).await?;
         self.reach()?;
-        Ok(entries)
+        match self.readable(entries) {
+            // Whoever waits is not told.
+            entries if entries.is_empty() => std::future::pending().await,
+            entries => Ok(entries),
+        }
     }
 
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
@@ -51,31 +82,34 @@ impl Metadata for Distant {
     }
 
     fn horizon(&self) -> Option<StoreTime> {
-        self.store.horizon()
+        let dated = self.trouble.unsettled().map(|(_, at)| at);
+        self.store.horizon().map(|now| dated.map_or(now, |at| now.min(at)))
     }
 }
 
-async fn world_with_a_cut() -> (World, Arc<AtomicBool>) {
-    let cut = Arc::new(AtomicBool::new(false));
-    let distant = |store| -> Arc<dyn Metadata> { Arc::new(Distant { store, cut: cut.clone() }) };
+async fn troubled_world() -> (World, Arc<Trouble>) {
+    let trouble = Arc::new(Trouble::default());
+    let distant = |store| -> Arc<dyn Metadata> { Arc::new(Distant { store, trouble: trouble.clone() }) };
     let world = World::with(ViewPolicy::default(), Config::default(), distant).await;
     world.record_all(0..4).await;
-    (world, cut)
+    (world, trouble)
+}
+
+/// Segment 4 arrives, in time for its place; the servers are not told.
+async fn commit_unheard(world: &World) -> Outcome {
+    let segment = segment(4, &bytes_of(4));
+    world.log.commit(world.id, &[Event::Stored(segment)], Expect::Any).await.unwrap()[0]
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_known_is_served_and_time_stands_still() {
-    let (world, cut) = world_with_a_cut().await;
+    let (world, trouble) = troubled_world().await;
     let before = world.get("main/live.m3u8").await;
     world.get("main/dvr.m3u8").await;
-    cut.store(true, Ordering::SeqCst);
+    trouble.cut(true);
     // In time for its place, and committed: no server may publish a gap there.
     world.pass(6.0).await;
-    let event = {
-        let bytes = crate::fixtures::bytes_of(4);
-        Event::Stored(crate::fixtures::segment(4, &bytes))
-    };
-    world.log.commit(world.id, &[event], Expect::Any).await.unwrap();
+    commit_unheard(&world).await;
     for _ in 0..10 {
         world.pass(3.0).await;
         let meanwhile = world.get("main/live.m3u8").await;
@@ -84,7 +118,7 @@ async fn what_is_known_is_served_and_time_stands_still() {
     // What was never asked for before is served from what is known.
     let catch_up = world.get("main/catchup.m3u8?from=1").await;
     assert!(catch_up.text().ends_with("\n3.ts\n"), "{}", catch_up.text());
-    cut.store(false, Ordering::SeqCst);
+    trouble.cut(false);
     world.pass(2.0).await;
     let after = world.get("main/live.m3u8").await;
     assert!(after.text().contains("\n4.ts\n"), "{}", after.text());
@@ -94,11 +128,11 @@ async fn what_is_known_is_served_and_time_stands_still() {
 
 #[tokio::test(start_paused = true)]
 async fn gaps_that_were_published_are_not_taken_back() {
-    let (world, cut) = world_with_a_cut().await;
+    let (world, trouble) = troubled_world().await;
     world.pass(20.0).await;
     let before = world.get("main/dvr.m3u8").await;
     assert!(before.text().contains("#EXT-X-GAP"), "{}", before.text());
-    cut.store(true, Ordering::SeqCst);
+    trouble.cut(true);
     world.pass(20.0).await;
     assert_eq!(world.get("main/dvr.m3u8").await.body, before.body);
     // Nor in a view that is made only now.
@@ -108,9 +142,29 @@ async fn gaps_that_were_published_are_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_gap_takes_the_place_of_what_is_dated_and_not_on_the_disk() {
+    let (world, trouble) = troubled_world().await;
+    let before = world.get("main/live.m3u8").await;
+    world.pass(6.0).await;
+    let next = world.server.broadcasts.get(world.id).await.unwrap().read().next_index();
+    *trouble.unsettled.lock().unwrap() = Some((next, StoreTime(world.clock.now_ms())));
+    let Outcome::Appended { index, .. } = commit_unheard(&world).await else { panic!("not appended") };
+    assert_eq!(index, next);
+    for _ in 0..10 {
+        world.pass(3.0).await;
+        let meanwhile = world.get("main/live.m3u8").await;
+        assert_eq!(meanwhile.body, before.body, "{}", meanwhile.text());
+    }
+    *trouble.unsettled.lock().unwrap() = None;
+    let after = world.get("main/live.m3u8").await;
+    let (media, gap) = (after.text().find("\n4.ts\n"), after.text().find("#EXT-X-GAP"));
+    assert!(media.is_some() && gap.is_some() && media < gap, "{}", after.text());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_known_is_an_honest_503() {
-    let (world, cut) = world_with_a_cut().await;
-    cut.store(true, Ordering::SeqCst);
+    let (world, trouble) = troubled_world().await;
+    trouble.cut(true);
     let cold = world.another_server().await;
     for rest in ["index.m3u8", "main/live.m3u8", "main/live.m3u8?_HLS_msn=4", "main/0.ts"] {
         let answer = cold.ask(http::Method::GET, &world.path(rest), &[]).await;
