@@ -112,7 +112,8 @@ pub struct Init {
 /// A self-describing storage key: listing the keys is enough to rebuild the metadata.
 ///
 /// ```text
-/// {broadcast}/{rendition}/{seq}-{captured_ms}-{duration_ms}-{digest}.{ts|m4s}
+/// {broadcast}/{rendition}/{seq}-{captured_ms}-{duration_ms}-{digest}.ts
+/// {broadcast}/{rendition}/{seq}-{captured_ms}-{duration_ms}-{digest}-{format}.m4s
 /// {broadcast}/{rendition}/init-{digest}.mp4
 /// {broadcast}/broadcast.json
 /// ```
@@ -132,6 +133,8 @@ pub enum Object {
         duration: Millis,
         digest: Digest,
         container: Container,
+        /// Of fragmented MP4: the first half of its init section's digest, without which it says nothing.
+        format: Option<FormatId>,
     },
     Init {
         rendition: RenditionName,
@@ -150,6 +153,7 @@ impl Key {
             duration: segment.duration.millis(),
             digest: segment.digest,
             container: segment.container,
+            format: Some(segment.format).filter(|_| segment.container == Container::M4s),
         };
         Self { broadcast, object }
     }
@@ -167,10 +171,13 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let broadcast = self.broadcast;
         match &self.object {
-            Object::Segment { rendition, seq, captured_at, duration, digest, container } => {
+            Object::Segment { rendition, seq, captured_at, duration, digest, container, format } => {
                 let (seq, captured_ms, duration_ms) = (seq.0, captured_at.0, duration.0);
-                let extension = container.extension();
-                write!(f, "{broadcast}/{rendition}/{seq:013}-{captured_ms:013}-{duration_ms:06}-{digest}.{extension}")
+                write!(f, "{broadcast}/{rendition}/{seq:013}-{captured_ms:013}-{duration_ms:06}-{digest}")?;
+                if let Some(format) = format {
+                    write!(f, "-{format}")?;
+                }
+                write!(f, ".{}", container.extension())
             }
             Object::Init { rendition, digest } => write!(f, "{broadcast}/{rendition}/init-{digest}.mp4"),
             Object::Document => write!(f, "{broadcast}/broadcast.json"),
@@ -199,7 +206,7 @@ fn parse_key(text: &str) -> Option<Key> {
     }
     let (stem, extension) = file.rsplit_once('.')?;
     let container = Container::from_extension(extension)?;
-    let mut parts = stem.splitn(4, '-');
+    let mut parts = stem.splitn(5, '-');
     let mut part = || parts.next();
     let object = Object::Segment {
         rendition,
@@ -208,6 +215,10 @@ fn parse_key(text: &str) -> Option<Key> {
         duration: Millis(part()?.parse().ok()?),
         digest: part()?.parse().ok()?,
         container,
+        format: match container {
+            Container::Ts => None,
+            Container::M4s => Some(part()?.parse().ok()?),
+        },
     };
     let key = Key { broadcast, object };
     // One spelling for each key.
@@ -233,15 +244,23 @@ mod tests {
             duration: Millis(2_002),
             digest: Digest([0xab; 16]),
             container: Container::Ts,
+            format: None,
         };
         Key { broadcast: BroadcastId::new(1, 2), object }
+    }
+
+    fn fragmented_key() -> Key {
+        let mut key = segment_key();
+        let Object::Segment { container, format, .. } = &mut key.object else { unreachable!("a segment") };
+        (*container, *format) = (Container::M4s, Some(FormatId([0xcd; 8])));
+        key
     }
 
     #[test]
     fn keys_describe_themselves_and_read_back() {
         let broadcast = BroadcastId::new(1, 2);
         let init = Key::of_init(broadcast, RenditionName::main(), Digest([1; 16]));
-        for key in [segment_key(), init, Key::of_document(broadcast)] {
+        for key in [segment_key(), fragmented_key(), init, Key::of_document(broadcast)] {
             assert_eq!(key.to_string().parse(), Ok(key.clone()));
         }
         let text = segment_key().to_string();
@@ -249,6 +268,7 @@ mod tests {
             text.ends_with("/main/0000000000007-1790000000123-002002-abababababababababababababababab.ts"),
             "{text}"
         );
+        assert!(fragmented_key().to_string().ends_with("abababab-cdcdcdcdcdcdcdcd.m4s"), "{}", fragmented_key());
     }
 
     #[test]
@@ -263,8 +283,9 @@ mod tests {
     fn other_names_are_refused() {
         let good = segment_key().to_string();
         let spelt_otherwise = good.replace("/0000000000007-", "/7-");
+        let (with_format, without) = (good.replace(".ts", "-cdcdcdcdcdcdcdcd.ts"), good.replace(".ts", ".m4s"));
         for text in
-            ["", "x", "broadcast.json", "../../etc/passwd", &good[1..], &good[..good.len() - 1], &spelt_otherwise]
+            ["", "x", "broadcast.json", "../../etc/passwd", &good[1..], &good[..good.len() - 1], &spelt_otherwise, &with_format, &without]
         {
             assert!(text.parse::<Key>().is_err(), "{text}");
         }

@@ -74,6 +74,7 @@ fn key(broadcast: u64, seq: u64) -> Key {
         duration: Millis(2_000),
         digest: Digest([7; 16]),
         container: Container::Ts,
+        format: None,
     };
     Key { broadcast: BroadcastId::new(broadcast, 1), object }
 }

@@ -24,6 +24,7 @@ fn key(seq: u64) -> Key {
         duration: Millis(2_000),
         digest: Digest([7; 16]),
         container: Container::Ts,
+        format: None,
     };
     Key { broadcast: broadcast(1), object }
 }
