@@ -68,7 +68,10 @@ fn by_timestamps(new: &Unplaced, before: Option<&Segment>, sibling: Option<&Segm
     continued.or_else(|| {
         let sibling = sibling?;
         let since = since(new, sibling)?;
-        (since.abs() <= SIBLING_MAX).then(|| sibling.captured_at + since)
+        let placed = sibling.captured_at + since;
+        // One that belongs to an earlier run of the sender may place it among what that run has sent.
+        let follows = before.is_none_or(|before| placed >= before.captured_end() - BACK_MAX);
+        (follows && since.abs() <= SIBLING_MAX).then_some(placed)
     })
 }
 
@@ -151,6 +154,21 @@ mod tests {
     fn a_sender_that_lost_time_is_set_right() {
         let late = [(0, 2), (2, 64), (4, 66), (6, 68), (8, 70), (10, 72), (12, 74), (14, 76)];
         check(&late, &[0, 2, 4, 6, 8, 10, 72, 74]);
+    }
+
+    #[test]
+    fn a_sibling_of_an_earlier_run_says_nothing() {
+        // A run of ten seconds, and a minute later another whose timestamps begin where the first one's did.
+        let first = unplaced(0, 2);
+        let sibling = stored(&unplaced(8, 10), CapturedAt(ARRIVED + 8_000));
+        let before = stored(&first, CapturedAt(ARRIVED + 8_000));
+        let again = unplaced(0, 70);
+        let at = CaptureClock::default().place(&again, Some(&before), Some(&sibling));
+        assert_eq!(at, CapturedAt(ARRIVED + 68_000));
+        // Its own sibling, once that is there, tells more exactly.
+        let sibling = stored(&unplaced(0, 69), CapturedAt(ARRIVED + 67_000));
+        let at = CaptureClock::default().place(&again, Some(&before), Some(&sibling));
+        assert_eq!(at, CapturedAt(ARRIVED + 67_000));
     }
 
     #[test]
