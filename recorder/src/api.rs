@@ -12,7 +12,7 @@ use broadcast::{
     StoreTime, TargetDuration,
 };
 use http::{HeaderMap, StatusCode};
-use metadata::Followed;
+use metadata::{Followed, Outcome};
 use serde::{Deserialize, Serialize};
 use service::{Problem, ProblemKind};
 use storage::{Blob, Store};
@@ -319,10 +319,17 @@ async fn say(
 ) -> Answer {
     let followed = recorder.publishers(&id, &headers).await?;
     if followed.read().ended().is_some() {
-        return Err(problems::ENDED.detail("an ended broadcast can be neither paused nor resumed"));
+        return Err(over());
     }
-    recorder.commit_event(&followed, event).await?;
+    // Somebody may have ended it meanwhile.
+    if recorder.commit_event(&followed, event).await? == Outcome::Ended {
+        return Err(over());
+    }
     Ok(recorder.answer(&followed))
+}
+
+fn over() -> Problem {
+    problems::ENDED.detail("an ended broadcast can be neither paused nor resumed")
 }
 
 /// Where the renditions of a broadcast end.
@@ -352,7 +359,9 @@ pub(crate) async fn end(
         .iter()
         .map(|(rendition, seq)| {
             let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
-            Ok(LastSeq { rendition, seq: Some(seq_within(*seq)?), missing: Missing::Awaited })
+            let seq = seq_within(*seq)?;
+            recorder.seq_within_reach(&followed, &rendition, seq)?;
+            Ok(LastSeq { rendition, seq: Some(seq), missing: Missing::Awaited })
         })
         .collect();
     recorder.end(&followed, &said?).await?;

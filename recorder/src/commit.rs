@@ -25,9 +25,8 @@ pub(crate) struct KnownInit {
 }
 
 impl KnownInit {
-    /// Segments of one init section are of one format, named after it.
     fn format_id(&self) -> FormatId {
-        FormatId(self.init.digest.0[..8].try_into().expect("8 of 16 bytes"))
+        FormatId::of_init(&self.init.digest)
     }
 }
 
@@ -60,6 +59,15 @@ pub(crate) enum Kept {
     Already,
 }
 
+/// A segment whose bytes are durable under their key, and what there is to commit of it.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    pub(crate) events: Vec<Event>,
+    pub(crate) seq: Seq,
+    pub(crate) len: u64,
+    pub(crate) key: Key,
+}
+
 impl Recorder {
     /// Makes a segment durable and commits it. When this answers, it can be acknowledged.
     pub(crate) async fn keep(
@@ -69,12 +77,33 @@ impl Recorder {
         source: Source,
         clock: &mut CaptureClock,
     ) -> Result<Kept, Problem> {
-        if let Some(kept) = kept_already(&followed.read(), &candidate) {
-            self.count(&kept);
+        if let Some(kept) = self.kept_already(followed, &candidate) {
             return kept;
         }
         let timer = self.metrics.commit_seconds.start_timer();
-        let (segment, format) = describe(&followed.read(), &candidate, clock);
+        let durable = self.make_durable(followed, &candidate, source, clock).await?;
+        let kept = self.commit_durable(followed, &durable).await;
+        timer.observe_duration();
+        kept
+    }
+
+    /// What is known without asking the store: the answer, if the segment is there already.
+    pub(crate) fn kept_already(&self, followed: &Followed, candidate: &Candidate) -> Option<Result<Kept, Problem>> {
+        let kept = kept_already(&followed.read(), candidate)?;
+        self.count(&kept);
+        Some(kept)
+    }
+
+    /// Gives a segment its place in the store. It has none in the log yet.
+    pub(crate) async fn make_durable(
+        &self,
+        followed: &Followed,
+        candidate: &Candidate,
+        source: Source,
+        clock: &mut CaptureClock,
+    ) -> Result<Durable, Problem> {
+        self.room_for(&followed.read(), &candidate.rendition)?;
+        let (segment, format) = describe(&followed.read(), candidate, clock);
         let key = Key::of_segment(followed.id(), &segment);
         match source {
             Source::Upload(upload) => upload.commit(&key).await,
@@ -82,52 +111,48 @@ impl Recorder {
         }
         .map_err(problems::of_store)?;
         let (seq, len) = (segment.seq, segment.len);
-        let events = stored_events(&followed.read(), format, segment);
-        let kept = self.commit_stored(followed, &events, seq, &key).await;
-        timer.observe_duration();
+        Ok(Durable { events: stored_events(&followed.read(), format, segment), seq, len, key })
+    }
+
+    /// Commits a segment that is durable, and removes it again if the log has no place for it.
+    pub(crate) async fn commit_durable(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
+        let kept = self.commit_or_remove(followed, durable).await;
         self.count(&kept);
         if kept.as_ref().is_ok_and(|kept| *kept == Kept::Stored) {
-            self.metrics.bytes.inc_by(len);
+            self.metrics.bytes.inc_by(durable.len);
         }
         kept
     }
 
-    /// Commits a segment that is durable under `key`, and removes it again if the log has no place for it.
-    pub(crate) async fn commit_stored(
-        &self,
-        followed: &Followed,
-        events: &[Event],
-        seq: Seq,
-        key: &Key,
-    ) -> Result<Kept, Problem> {
+    async fn commit_or_remove(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
+        let Durable { events, seq, key, .. } = durable;
         let id = followed.id();
         // A file whose commit failed stays: it may have been committed all the same, and the next start looks.
         let outcomes = self.broadcasts.store().commit(id, events, Expect::Any).await.map_err(problems::of_metadata)?;
         followed.committed(events, &outcomes).await.map_err(problems::of_metadata)?;
-        match outcomes.last().copied() {
-            Some(Outcome::Appended { .. }) => Ok(Kept::Stored),
-            Some(Outcome::Duplicate) => {
-                self.remove_unlisted(followed, key).await;
-                Ok(Kept::Already)
-            }
-            Some(Outcome::Conflict { existing }) => {
-                self.remove_unlisted(followed, key).await;
-                Err(other_bytes(seq, &existing.to_string()))
-            }
-            Some(Outcome::Ended) => {
-                self.remove_unlisted(followed, key).await;
-                Err(ended(seq))
-            }
-            Some(Outcome::Abandoned) => {
-                self.remove_unlisted(followed, key).await;
-                Err(abandoned(seq))
-            }
-            None => unreachable!("a commit has an outcome for each event"),
+        let refused = match outcomes.last().expect("a commit has an outcome for each event") {
+            Outcome::Appended { .. } => return Ok(Kept::Stored),
+            Outcome::Duplicate => None,
+            Outcome::Conflict { existing } => Some(other_bytes(*seq, &existing.to_string())),
+            Outcome::Ended => Some(ended(*seq)),
+            Outcome::Abandoned => Some(abandoned(*seq)),
+        };
+        self.remove_unlisted(followed, key).await;
+        refused.map_or(Ok(Kept::Already), Err)
+    }
+
+    /// Refuses one more rendition than a broadcast may have.
+    pub(crate) fn room_for(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Result<(), Problem> {
+        let max = self.config.renditions_max;
+        if broadcast.rendition(rendition).is_some() || broadcast.renditions().len() < max {
+            return Ok(());
         }
+        let detail = format!("a broadcast has at most {max} renditions, and {rendition} would be one more");
+        Err(problems::TOO_MANY_RENDITIONS.detail(detail).with("max", max))
     }
 
     /// Removes a file of ours that the log does not list. The same segment may be listed with another capture time.
-    async fn remove_unlisted(&self, followed: &Followed, key: &Key) {
+    pub(crate) async fn remove_unlisted(&self, followed: &Followed, key: &Key) {
         if is_listed(&followed.read(), key) {
             return;
         }
@@ -177,7 +202,7 @@ impl Recorder {
         Ok(known)
     }
 
-    fn count(&self, kept: &Result<Kept, Problem>) {
+    pub(crate) fn count(&self, kept: &Result<Kept, Problem>) {
         let outcome = match kept {
             Ok(Kept::Stored) => "stored",
             Ok(Kept::Already) => "duplicate",
@@ -206,7 +231,6 @@ pub(crate) fn format_of_init(rendition: &RenditionName, known: &KnownInit) -> Fo
     }
 }
 
-/// What is known without asking the store: the answer, if the segment is there already.
 fn kept_already(broadcast: &Broadcast, new: &Candidate) -> Option<Result<Kept, Problem>> {
     let rendition = broadcast.rendition(&new.rendition)?;
     let stored = rendition.segment(new.seq)?;
@@ -298,7 +322,7 @@ fn resolution(found: media::Resolution) -> Resolution {
     Resolution { width: found.width, height: found.height }
 }
 
-fn other_bytes(seq: Seq, existing: &str) -> Problem {
+pub(crate) fn other_bytes(seq: Seq, existing: &str) -> Problem {
     let detail = format!("segment {seq} is stored with other bytes; a number is never used twice");
     problems::OTHER_BYTES.detail(detail).with("stored_digest", existing)
 }

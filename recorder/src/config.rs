@@ -19,6 +19,12 @@ pub struct RecorderConfig {
     pub unnamed_wait_ms: u32,
     /// How far ahead of this recorder's clock a segment may claim to have been captured, in seconds.
     pub clock_skew_max_s: u32,
+    /// How far ahead of the last that is stored a segment's number may be: two days and more of two-second segments.
+    pub seq_ahead_max: u64,
+    /// The most renditions of one broadcast.
+    pub renditions_max: usize,
+    /// The most uploads that one broadcast may have open at a time, so that it leaves room for others.
+    pub uploads_per_broadcast_max: usize,
     /// Whether what is stored here needs no second copy to be safe.
     pub stored_is_safe: bool,
     /// The view settings of new broadcasts.
@@ -31,7 +37,10 @@ impl Default for RecorderConfig {
             segment_len_max: 128 << 20,
             body_idle_s: 60,
             unnamed_wait_ms: 2_000,
-            clock_skew_max_s: 24 * 3600,
+            clock_skew_max_s: 60,
+            seq_ahead_max: 100_000,
+            renditions_max: 32,
+            uploads_per_broadcast_max: 64,
             stored_is_safe: true,
             views: ViewPolicy::default(),
         }

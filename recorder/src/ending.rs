@@ -22,9 +22,11 @@ const RETRY: Duration = Duration::from_secs(5);
 
 impl Recorder {
     /// Ends a broadcast. `said` is where its renditions end by their publisher; the others end with what has come.
-    pub(crate) async fn end(self: &Arc<Self>, followed: &Followed, said: &[LastSeq]) -> Result<(), Problem> {
+    pub(crate) async fn end(self: &Arc<Self>, followed: &Arc<Followed>, said: &[LastSeq]) -> Result<(), Problem> {
+        let pusher = self.pushers.of(followed.id()).await;
+        let _closing = pusher.closing().await;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
-        self.settle_all(followed).await;
+        self.settle_all(followed, &pusher).await?;
         for _ in 0..ATTEMPTS_MAX {
             followed.refresh().await.map_err(problems::of_metadata)?;
             let (event, length) = {
@@ -80,9 +82,10 @@ impl Recorder {
     }
 
     /// False if there is more time to wait.
-    async fn end_if_still_due(self: &Arc<Self>, followed: &Followed) -> Result<bool, Problem> {
+    async fn end_if_still_due(self: &Arc<Self>, followed: &Arc<Followed>) -> Result<bool, Problem> {
         // This may show that the pusher has started again.
-        self.settle_all(followed).await;
+        let pusher = self.pushers.of(followed.id()).await;
+        self.settle_all(followed, &pusher).await?;
         followed.refresh().await.map_err(problems::of_metadata)?;
         match grace_over_at(followed) {
             Some(at) if at.0 > self.clock.now_ms() => Ok(false),

@@ -16,8 +16,10 @@ use service::{BodyLimits, BodyReader, Problem, ProblemKind};
 use utoipa::ToSchema;
 
 use crate::capture::CaptureClock;
-use crate::commit::{Candidate, Kept, KnownInit, Source, format_of_init, latest_init, no_init, not_a_name};
-use crate::intake::{Arrived, Kind, sent_sha256, take_in};
+use crate::commit::{
+    Candidate, Kept, KnownInit, Source, format_of_init, latest_init, no_init, not_a_name, other_bytes,
+};
+use crate::intake::{Arrived, Kind, digest_only, sent_sha256, take_in};
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -67,9 +69,9 @@ pub(crate) struct Acknowledged {
         (status = 200, description = "The same bytes were stored before", body = Acknowledged),
         (status = 401, description = "No valid token"), (status = 403, description = "Another broadcast's token"),
         (status = 404, description = "No such broadcast"),
-        (status = 409, description = "Other bytes are stored under this number, the broadcast ended before it, it was abandoned, or its init section is missing"),
+        (status = 409, description = "Other bytes are stored under this number, the broadcast ended before it, it was abandoned, its init section is missing, or it would be one rendition too many"),
         (status = 413, description = "Too large"), (status = 415, description = "Neither MPEG-TS nor fragmented MP4 by its name"),
-        (status = 422, description = "Not a media segment, or not the bytes of its digest"),
+        (status = 422, description = "Not a media segment, not the bytes of its digest, a number far ahead of all that is stored, or a time ahead of ours"),
         (status = 503, description = "The disk is full or the metadata store away; see Retry-After"),
     ),
     security(("publish_token" = []))
@@ -85,6 +87,8 @@ pub(crate) async fn upload(
     let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
     let file = File::parse(&file)?;
     let followed = recorder.followed(id).await?;
+    recorder.room_for(&followed.read(), &rendition)?;
+    let _open = recorder.uploads.open(id, recorder.config.uploads_per_broadcast_max)?;
     let limits = BodyLimits { len_max: recorder.config.segment_len_max, idle: recorder.config.body_idle() };
     let body = BodyReader::new(body, limits)?;
     let (kept, digest) = match file {
@@ -118,6 +122,10 @@ impl Recorder {
         mut body: BodyReader,
     ) -> Result<(Kept, Digest), Problem> {
         let captured_at = self.captured_at(headers)?;
+        self.seq_within_reach(followed, &place.rendition, place.seq)?;
+        if let Some(stored) = digest_at(followed, &place) {
+            return self.compare(place.seq, stored, headers, &mut body).await;
+        }
         let init = match place.container {
             Container::Ts => None,
             Container::M4s => Some(self.init_of(followed, &place.rendition, headers).await?),
@@ -143,6 +151,36 @@ impl Recorder {
         };
         let kept = self.keep(followed, candidate, Source::Upload(upload), &mut CaptureClock::default()).await?;
         Ok((kept, digest))
+    }
+
+    /// Takes a segment that is stored already: nothing is written, so a full disk does not matter.
+    async fn compare(
+        &self,
+        seq: Seq,
+        stored: Digest,
+        headers: &HeaderMap,
+        body: &mut BodyReader,
+    ) -> Result<(Kept, Digest), Problem> {
+        let digest = digest_only(body, sent_sha256(headers)?).await?;
+        let kept = if digest == stored { Ok(Kept::Already) } else { Err(other_bytes(seq, &stored.to_string())) };
+        self.count(&kept);
+        Ok((kept?, digest))
+    }
+
+    /// Refuses a number that no publisher can have come to.
+    pub(crate) fn seq_within_reach(
+        &self,
+        followed: &Followed,
+        rendition: &RenditionName,
+        seq: Seq,
+    ) -> Result<(), Problem> {
+        let last = followed.read().stored(rendition).and_then(SeqSet::last).map_or(0, |last| last.0);
+        let most = last + self.config.seq_ahead_max;
+        if seq.0 <= most {
+            return Ok(());
+        }
+        let detail = format!("segments are counted from 0 without gaps: after {last}, number {seq} is too far ahead");
+        Err(problems::TOO_FAR_AHEAD.detail(detail).with("max", most))
     }
 
     async fn take_init(
@@ -198,6 +236,12 @@ impl Recorder {
         let detail = format!("Segment-Captured-At {value} is not between 1970 and {latest} ms: is the clock right?");
         Err(ProblemKind::UNPROCESSABLE.detail(detail).with("server_time_ms", self.clock.now_ms()))
     }
+}
+
+fn digest_at(followed: &Followed, place: &Place) -> Option<Digest> {
+    let broadcast = followed.read();
+    let stored = broadcast.rendition(&place.rendition)?.segment(place.seq)?;
+    (stored.container == place.container).then_some(stored.digest)
 }
 
 /// For what was found in the body, if that is what its name promised.

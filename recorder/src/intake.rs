@@ -72,6 +72,30 @@ pub(crate) async fn take_in(
     intake.finish()
 }
 
+/// The digest of a body that is kept nowhere.
+pub(crate) async fn digest_only(body: &mut BodyReader, sent: Option<[u8; 32]>) -> Result<Digest, Problem> {
+    let (mut hasher, mut sha256) = (blake3::Hasher::new(), sent.map(|sent| (Sha256::new(), sent)));
+    let mut len = 0;
+    while let Some(piece) = body.next().await {
+        let piece = piece?;
+        len += piece.len() as u64;
+        hasher.update(&piece);
+        if let Some((sha256, _)) = &mut sha256 {
+            sha256.update(&piece);
+        }
+    }
+    check_sha256(sha256, len)?;
+    Ok(Digest::of_blake3(hasher.finalize().as_bytes()))
+}
+
+fn check_sha256(sha256: Option<(Sha256, [u8; 32])>, len: u64) -> Result<(), Problem> {
+    if sha256.is_some_and(|(hasher, sent)| <[u8; 32]>::from(hasher.finalize()) != sent) {
+        let detail = format!("{len} bytes arrived, and their SHA-256 is another one");
+        return Err(problems::DIGEST_MISMATCH.detail(detail));
+    }
+    Ok(())
+}
+
 /// Reads what is left of a refused body, within its limits: a connection with an unread body would have to be closed,
 /// and a stock pusher whose connection is closed loses the next segment too, or gives up.
 pub(crate) async fn drain(body: &mut BodyReader) {
@@ -126,10 +150,7 @@ impl Intake {
 
     fn finish(self) -> Result<Arrived, Problem> {
         let len = self.upload.len();
-        if self.sha256.is_some_and(|(hasher, sent)| <[u8; 32]>::from(hasher.finalize()) != sent) {
-            let detail = format!("{len} bytes arrived, and their SHA-256 is another one");
-            return Err(problems::DIGEST_MISMATCH.detail(detail));
-        }
+        check_sha256(self.sha256, len)?;
         let digest = Digest::of_blake3(self.hasher.finalize().as_bytes());
         let kind = match self.walk {
             Walk::Inspect(inspector) => {

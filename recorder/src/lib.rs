@@ -19,6 +19,7 @@ mod problems;
 mod push;
 mod recorder;
 mod scan;
+mod uploads;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use service::{Problem, ProblemKind};
 use storage::StoreError;
 
 /// When to try again after a failure of our own.
-const RETRY_SOON: Duration = Duration::from_secs(2);
+pub(crate) const RETRY_SOON: Duration = Duration::from_secs(2);
 /// When to try again when the disk is full.
 const RETRY_LATER: Duration = Duration::from_secs(30);
 
@@ -28,6 +28,12 @@ pub(crate) const ENDED: ProblemKind = ProblemKind::new(http::StatusCode::CONFLIC
 /// The publisher has said that this would never come.
 pub(crate) const ABANDONED: ProblemKind =
     ProblemKind::new(http::StatusCode::CONFLICT, "abandoned", "This segment was abandoned");
+/// One rendition more than a broadcast may have.
+pub(crate) const TOO_MANY_RENDITIONS: ProblemKind =
+    ProblemKind::new(http::StatusCode::CONFLICT, "too-many-renditions", "This broadcast has all the renditions it may");
+/// A number that no publisher can have come to.
+pub(crate) const TOO_FAR_AHEAD: ProblemKind =
+    ProblemKind::new(http::StatusCode::UNPROCESSABLE_ENTITY, "too-far-ahead", "This number is too far ahead");
 /// No room for more.
 const FULL: ProblemKind =
     ProblemKind::new(http::StatusCode::SERVICE_UNAVAILABLE, "storage-full", "This recorder has no room left");

@@ -5,6 +5,7 @@
 //! acknowledged with 201; otherwise it is parked, answered with 202, and committed when a playlist names it or, if none
 //! does, by its file name or the order of arrival.
 
+mod away;
 mod closed;
 mod hint;
 mod numbering;
@@ -15,26 +16,29 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use broadcast::{Event, RenditionName};
+use broadcast::{CapturedAt, Digest, Event, RenditionName, Seq};
 use http::StatusCode;
 use media::{InitSection, Inspector};
-use metadata::{Expect, Followed, MetadataError};
+use metadata::{Expect, Followed, MetadataError, Outcome};
 use serde::Deserialize;
 use service::{BodyLimits, BodyReader, Problem, ProblemKind};
-use storage::ParkedName;
+use storage::{ParkedName, Upload};
 
 use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
 use crate::intake::{Arrived, Kind, drain, take_in};
 use crate::problems;
 use crate::recorder::Recorder;
+pub(crate) use away::Strangers;
 use closed::latest_base;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
-use numbering::{Named, Numbered};
+use numbering::{LATE_MAX, Named, Numbered, lost};
 pub(crate) use parking::Pushers;
-use parking::{Arriving, Pusher, Waiting};
+use parking::{Arriving, Pusher, PusherState, Waiting};
 
 /// How often a playlist asks for a rendition while others do the same.
 const ATTEMPTS_MAX: usize = 64;
+/// How many holes are given up at a time.
+const LOST_MAX: usize = 8;
 
 /// PUT or POST to `/push/{token}/{path}`.
 pub(crate) async fn upload(
@@ -81,16 +85,21 @@ impl Recorder {
         if path.is_empty() {
             return Err(not_a_name("name the file after the token: /push/TOKEN/out.m3u8"));
         }
-        let followed = self.followed(id).await?;
-        let pusher = self.pushers.of(id).await;
+        let _open = self.uploads.open(id, self.config.uploads_per_broadcast_max)?;
         if is_playlist(&path) {
+            let followed = self.followed(id).await?;
             let body = BodyReader::new(body, BodyLimits { len_max: PLAYLIST_LEN_MAX, idle: self.config.body_idle() })?;
             let text = body.collect().await?;
-            return self.take_playlist(&followed, &pusher, &path, &text).await;
+            return self.take_playlist(&followed, &self.pushers.of(id).await, &path, &text).await;
         }
         let limits = BodyLimits { len_max: self.config.segment_len_max, idle: self.config.body_idle() };
         let body = BodyReader::new(body, limits)?;
-        self.take_media(&followed, &pusher, Pushed { path, arrived_ms }, body).await
+        let pushed = Pushed { path, arrived_ms };
+        match self.broadcasts.get(id).await {
+            Ok(followed) => self.take_media(&followed, &self.pushers.of(id).await, pushed, body).await,
+            Err(MetadataError::Unavailable(_)) => self.take_from_stranger(id, pushed, body).await,
+            Err(error) => Err(problems::of_metadata(error)),
+        }
     }
 
     async fn take_media(
@@ -100,7 +109,7 @@ impl Recorder {
         pushed: Pushed,
         mut body: BodyReader,
     ) -> Result<Response, Problem> {
-        let arriving = pusher.arriving(&pushed.path);
+        let arriving = pusher.arriving(&pushed.path, pushed.arrived_ms);
         let known = self.known(followed, pusher, &pushed.path).await;
         let ready = known.as_ref();
         let inspector = |found| Ok(ready.and_then(|known| known.inspector(found)));
@@ -117,7 +126,10 @@ impl Recorder {
                 let known = known.expect("only what is known is inspected");
                 self.keep_pushed(followed, pusher, known, pushed, arrived).await
             }
-            Kind::Unseen(container) => self.park(followed, pusher, pushed, arrived, container).await,
+            Kind::Unseen(container) => {
+                let Arrived { upload, digest, .. } = arrived;
+                self.park(followed, pusher, pushed, upload, (digest, container)).await
+            }
         }
     }
 
@@ -138,8 +150,8 @@ impl Recorder {
 
     async fn keep_pushed(
         self: &Arc<Self>,
-        followed: &Followed,
-        pusher: &Pusher,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
         known: Known,
         pushed: Pushed,
         arrived: Arrived,
@@ -148,44 +160,80 @@ impl Recorder {
         let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
             unreachable!("asked for segments only")
         };
+        let container = inspection.container;
         let found = Found { digest, len, inspection: *inspection, arrived_ms: pushed.arrived_ms };
-        let kept = self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await?;
-        Ok(answer(kept))
+        match self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await {
+            Ok(taken) => Ok(answer(taken)),
+            Err(NotTaken::Away { source: Source::Upload(upload), .. }) => {
+                self.park(followed, pusher, pushed, upload, (digest, container)).await
+            }
+            Err(not_taken) => Err(not_taken.problem()),
+        }
     }
 
     /// Gives a pushed segment its number and commits it. One at a time for each pusher, so that numbers cannot cross.
     async fn number_and_keep(
         self: &Arc<Self>,
-        followed: &Followed,
-        pusher: &Pusher,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
         known: &Known,
         found: Found,
         source: Source,
-    ) -> Result<Kept, Problem> {
+    ) -> Result<Taken, NotTaken> {
         let mut state = pusher.state.lock().await;
-        followed.refresh().await.map_err(problems::of_metadata)?;
-        let numbered = state.numbering.assign(&followed.read(), &known.named, found.digest);
+        if let Err(problem) = self.catch_up(followed, &mut state).await {
+            return Err(NotTaken::Away { problem, source });
+        }
+        let arrived = CapturedAt(found.arrived_ms);
+        let numbered = state.numbering.assign(&followed.read(), &known.named, found.digest, arrived);
         let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
-        let candidate = Candidate {
-            rendition: known.named.rendition.clone(),
-            seq,
-            captured_at: None,
-            pushed: Some(known.named.number),
-            arrived_ms: found.arrived_ms,
-            digest: found.digest,
-            len: found.len,
-            inspection: found.inspection,
-            init: known.init.clone(),
-        };
+        let candidate = known.candidate(seq, found);
+        if let Some(kept) = self.kept_already(followed, &candidate) {
+            return Ok(Taken::Kept(kept?));
+        }
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
-        let kept = self.keep(followed, candidate, source, clock).await?;
-        if kept == Kept::Stored && state.closed.covers(&known.named, seq) {
+        let durable = self.make_durable(followed, &candidate, source, clock).await?;
+        match self.commit_durable(followed, &durable).await {
+            Ok(Kept::Already) => Ok(Taken::Kept(Kept::Already)),
+            Ok(Kept::Stored) => {
+                self.after_stored(followed, pusher, &mut state, known, seq).await;
+                Ok(Taken::Kept(Kept::Stored))
+            }
+            Err(problem) if problem.status().is_server_error() => {
+                state.uncommitted = Some(durable);
+                self.settle_when_back(followed, pusher);
+                Ok(Taken::Later)
+            }
+            Err(problem) => Err(NotTaken::Refused(problem)),
+        }
+    }
+
+    /// What a pusher's segment says beside what is in it.
+    async fn after_stored(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Pusher,
+        state: &mut PusherState,
+        known: &Known,
+        seq: Seq,
+    ) {
+        let mut noted = Ok(());
+        if state.closed.covers(&known.named, seq) {
             // It was still on its way when its playlist was closed: nothing has started again.
-            if let Err(problem) = self.hint_end(followed).await {
-                tracing::warn!(id = %followed.id(), problem = %problem.to_json(), "cannot note the end of a pusher");
+            noted = self.hint_end(followed).await;
+        }
+        let now_ms = self.clock.now_ms();
+        let settled = state.waiting.is_empty() && !pusher.is_arriving_since(now_ms - LATE_MAX.0);
+        if settled && followed.read().missing_count() > 0 {
+            let lost = lost(&followed.read(), &known.named.rendition, CapturedAt(now_ms));
+            for seqs in lost.into_iter().take(LOST_MAX) {
+                let rendition = known.named.rendition.clone();
+                noted = noted.and(self.commit_event(followed, Event::Abandoned { rendition, seqs }).await.map(drop));
             }
         }
-        Ok(kept)
+        if let Err(problem) = noted {
+            tracing::warn!(id = %followed.id(), problem = %problem.to_json(), "cannot note what became of a pusher");
+        }
     }
 
     async fn take_pushed_init(
@@ -202,7 +250,9 @@ impl Recorder {
         }
         // Whose it is is not known before a playlist says so.
         let name = ParkedName::new(followed.id(), self.clock.now_ms(), arriving.path()).map_err(not_a_name)?;
+        let accepting = pusher.accepting(followed).await?;
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
+        drop(accepting);
         self.hold_init(followed, pusher, parked, bytes, digest, Some(arriving)).await;
         Ok(StatusCode::CREATED.into_response())
     }
@@ -212,14 +262,17 @@ impl Recorder {
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
         pushed: Pushed,
-        arrived: Arrived,
-        container: media::Container,
+        upload: Upload,
+        (digest, container): (Digest, media::Container),
     ) -> Result<Response, Problem> {
         let name = ParkedName::new(followed.id(), pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
-        let digest = arrived.digest;
-        let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
+        {
+            let _accepting = pusher.accepting(followed).await?;
+            let parked = upload.park(&name).await.map_err(problems::of_store)?;
+            pusher.state.lock().await.waiting.push(Waiting { parked, digest, container });
+        }
         self.metrics.segments.with_label_values(&["parked"]).inc();
-        self.wait_for_name(followed, pusher, Waiting { parked, digest, container }).await;
+        self.settle_parked(followed, pusher).await;
         Ok(StatusCode::ACCEPTED.into_response())
     }
 
@@ -284,6 +337,9 @@ impl Recorder {
                 if let Some(rendition) = broadcast.mapped().get(path) {
                     return Ok(rendition.clone());
                 }
+                if broadcast.mapped().len() >= self.config.renditions_max {
+                    return Err(problems::TOO_MANY_RENDITIONS.detail(format!("{path} would be one more")));
+                }
                 (new_rendition(&broadcast, path), broadcast.next_index())
             };
             let mapped = [Event::Mapped { playlist: path.to_owned(), rendition }];
@@ -296,10 +352,11 @@ impl Recorder {
         Err(ProblemKind::UNAVAILABLE.detail("playlists keep arriving; try again"))
     }
 
-    pub(crate) async fn commit_event(&self, followed: &Followed, event: Event) -> Result<(), Problem> {
+    pub(crate) async fn commit_event(&self, followed: &Followed, event: Event) -> Result<Outcome, Problem> {
         let committed = self.broadcasts.store().commit(followed.id(), &[event], Expect::Any).await;
-        committed.map_err(problems::of_metadata)?;
-        followed.refresh().await.map_err(problems::of_metadata)
+        let outcomes = committed.map_err(problems::of_metadata)?;
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        Ok(outcomes[0])
     }
 }
 
@@ -324,7 +381,51 @@ struct Found {
     arrived_ms: i64,
 }
 
+/// What became of a pushed segment that was not refused.
+enum Taken {
+    Kept(Kept),
+    /// It is durable, and will be committed when the metadata store is back.
+    Later,
+}
+
+/// Why a pushed segment was not taken.
+enum NotTaken {
+    /// The log could not be read, so nobody knows its number. Nothing has been done.
+    Away {
+        problem: Problem,
+        source: Source,
+    },
+    Refused(Problem),
+}
+
+impl NotTaken {
+    fn problem(self) -> Problem {
+        let (Self::Away { problem, .. } | Self::Refused(problem)) = self;
+        problem
+    }
+}
+
+impl From<Problem> for NotTaken {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
 impl Known {
+    fn candidate(&self, seq: Seq, found: Found) -> Candidate {
+        Candidate {
+            rendition: self.named.rendition.clone(),
+            seq,
+            captured_at: None,
+            pushed: Some(self.named.number),
+            arrived_ms: found.arrived_ms,
+            digest: found.digest,
+            len: found.len,
+            inspection: found.inspection,
+            init: self.init.clone(),
+        }
+    }
+
     /// `None` if the segment cannot be inspected yet.
     fn inspector(&self, found: media::Container) -> Option<Inspector> {
         match found {
@@ -339,10 +440,11 @@ fn is_playlist(path: &str) -> bool {
     matches!(extension.as_deref(), Some("m3u8" | "m3u"))
 }
 
-fn answer(kept: Kept) -> Response {
-    match kept {
-        Kept::Stored => StatusCode::CREATED,
-        Kept::Already => StatusCode::OK,
+fn answer(taken: Taken) -> Response {
+    match taken {
+        Taken::Kept(Kept::Stored) => StatusCode::CREATED,
+        Taken::Kept(Kept::Already) => StatusCode::OK,
+        Taken::Later => StatusCode::ACCEPTED,
     }
     .into_response()
 }

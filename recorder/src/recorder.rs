@@ -15,7 +15,8 @@ use crate::access::OwnerKey;
 use crate::commit::KnownInit;
 use crate::config::RecorderConfig;
 use crate::metrics::Metrics;
-use crate::push::Pushers;
+use crate::push::{Pushers, Strangers};
+use crate::uploads::Uploads;
 use crate::{api, ingest, problems, push};
 
 /// How many init sections are kept parsed.
@@ -51,6 +52,8 @@ pub struct Recorder {
     pub(crate) owner_key: OwnerKey,
     pub(crate) public_url: Option<String>,
     pub(crate) pushers: Pushers,
+    pub(crate) strangers: Strangers,
+    pub(crate) uploads: Uploads,
     pub(crate) inits: Cache<(BroadcastId, RenditionName, Digest), Arc<KnownInit>>,
 }
 
@@ -68,6 +71,8 @@ impl Recorder {
             owner_key: deps.owner_key,
             public_url: deps.public_url,
             pushers: Pushers::default(),
+            strangers: Strangers::default(),
+            uploads: Uploads::default(),
             inits: Cache::new(INITS_MAX),
         }))
     }

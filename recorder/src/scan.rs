@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, Digest, Key, Object, State, StoreTime};
+use broadcast::{BroadcastId, Digest, FormatId, Object, RenditionName, State, StoreTime};
 use futures_util::StreamExt;
 use media::Inspector;
 use metadata::{Followed, MetadataError};
 use service::Problem;
 use storage::{Blob, Listed, Named, Parked, Store, StoreError};
 
-use crate::commit::{Candidate, Kept, latest_init, no_init};
+use crate::capture::CaptureClock;
+use crate::commit::{Candidate, Durable, Kept, describe, no_init, stored_events};
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -90,53 +91,73 @@ impl Recorder {
         if followed.read().end_hinted_at().is_some() {
             self.end_after_grace(id);
         }
+        let mut unlisted = Unlisted::default();
         let mut objects = self.store.list(id);
         while let Some(found) = objects.next().await {
             match found? {
-                Named::Ours(listed) => self.scan_object(&followed, listed, report).await,
+                Named::Ours(listed) => self.look_at(&followed, listed, &mut unlisted).await,
                 Named::Foreign(name) => tracing::warn!(%id, name, "somebody else's file in the segment store"),
+            }
+        }
+        for listed in std::mem::take(&mut unlisted.segments) {
+            match self.commit_found(&followed, &listed, &unlisted.inits).await {
+                Ok(Kept::Stored) => {
+                    report.committed += 1;
+                    tracing::info!(key = %listed.key, "committed a segment found at start");
+                }
+                Ok(Kept::Already) => {}
+                Err(problem) => {
+                    report.unreadable += 1;
+                    let problem = problem.to_json();
+                    tracing::warn!(key = %listed.key, %problem, "cannot commit a segment found at start");
+                }
             }
         }
         Ok(())
     }
 
-    async fn scan_object(&self, followed: &Followed, listed: Listed, report: &mut ScanReport) {
-        let Object::Segment { rendition, seq, digest, .. } = &listed.key.object else { return };
-        let known = {
-            let broadcast = followed.read();
-            let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
-            stored.is_some_and(|stored| stored.digest == *digest)
-        };
-        if known {
-            return;
-        }
-        match self.commit_found(followed, &listed).await {
-            Ok(Kept::Stored) => {
-                report.committed += 1;
-                tracing::info!(key = %listed.key, "committed a segment found at start");
-            }
-            Ok(Kept::Already) => {}
-            Err(problem) => {
-                report.unreadable += 1;
-                tracing::warn!(key = %listed.key, problem = %problem.to_json(), "cannot commit a segment found at start");
+    async fn look_at(&self, followed: &Followed, listed: Listed, unlisted: &mut Unlisted) {
+        match &listed.key.object {
+            Object::Document => {}
+            Object::Init { rendition, digest } => unlisted.inits.push((rendition.clone(), *digest)),
+            Object::Segment { rendition, seq, digest, .. } => {
+                let stored = {
+                    let broadcast = followed.read();
+                    let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
+                    stored.map(|stored| stored.digest)
+                };
+                match stored {
+                    // It was sent again before its first commit was known of, and is listed with another time.
+                    Some(stored) if stored == *digest => self.remove_unlisted(followed, &listed.key).await,
+                    _ => unlisted.segments.push(listed),
+                }
             }
         }
     }
 
-    async fn commit_found(&self, followed: &Followed, listed: &Listed) -> Result<Kept, Problem> {
-        let Object::Segment { rendition, seq, captured_at, digest, container, .. } = &listed.key.object else {
+    async fn commit_found(
+        &self,
+        followed: &Followed,
+        listed: &Listed,
+        inits: &[(RenditionName, Digest)],
+    ) -> Result<Kept, Problem> {
+        let Object::Segment { rendition, seq, captured_at, digest, format, .. } = &listed.key.object else {
             unreachable!("asked of segments only")
         };
-        let init = match container {
-            broadcast::Container::Ts => None,
-            broadcast::Container::M4s => {
-                let digest = latest_init(&followed.read(), rendition).ok_or_else(|| no_init(rendition))?;
-                Some(self.known_init(followed.id(), rendition, digest).await?)
+        let init = match format {
+            None => None,
+            Some(format) => {
+                let belongs =
+                    |(of, digest): &&(RenditionName, Digest)| of == rendition && *format == FormatId::of_init(digest);
+                let (_, digest) = inits.iter().find(belongs).ok_or_else(|| no_init(rendition))?;
+                Some(self.known_init(followed.id(), rendition, *digest).await?)
             }
         };
         let inspector = init.as_ref().map_or_else(Inspector::mpeg_ts, |known| Inspector::fmp4(&known.section));
-        let blob = self.store.read(&listed.key, None).await.map_err(problems::of_store)?;
-        let inspection = inspect(blob, inspector).await?;
+        let read = || async { self.store.read(&listed.key, None).await.map_err(problems::of_store) };
+        if digest_of(read().await?).await? != *digest {
+            return Err(problems::DIGEST_MISMATCH.detail("the file is not what its name says"));
+        }
         let candidate = Candidate {
             rendition: rendition.clone(),
             seq: *seq,
@@ -145,18 +166,22 @@ impl Recorder {
             arrived_ms: self.clock.now_ms(),
             digest: *digest,
             len: listed.len,
-            inspection,
+            inspection: inspect(read().await?, inspector).await?,
             init,
         };
-        self.commit_durable(followed, &candidate, &listed.key).await
+        let (segment, format) = describe(&followed.read(), &candidate, &mut CaptureClock::default());
+        let events = stored_events(&followed.read(), format, segment);
+        let durable = Durable { events, seq: *seq, len: listed.len, key: listed.key.clone() };
+        self.commit_durable(followed, &durable).await
     }
+}
 
-    /// Commits a candidate whose bytes are under `key` already.
-    async fn commit_durable(&self, followed: &Followed, candidate: &Candidate, key: &Key) -> Result<Kept, Problem> {
-        let (segment, format) = crate::commit::describe(&followed.read(), candidate, &mut Default::default());
-        let events = crate::commit::stored_events(&followed.read(), format, segment);
-        self.commit_stored(followed, &events, candidate.seq, key).await
-    }
+/// What the store has of a broadcast and its log has not.
+#[derive(Default)]
+struct Unlisted {
+    segments: Vec<Listed>,
+    /// All init sections: a segment's key says which one it needs.
+    inits: Vec<(RenditionName, Digest)>,
 }
 
 /// Reads what is stored through an inspector.

@@ -102,6 +102,7 @@ fn a_full_disk_says_when_to_try_again() {
     assert!(retry_after(&refused) > 0);
     let pushed = sender.put(&format!("/push/{}/out99.ts", broadcast.token), &media.segments[0]);
     check(&pushed, 503);
+    check(&put(0), 200);
     for seq in 0..stored {
         let stored = headwater.get(&format!("/hls/{}/main/{seq}.ts", broadcast.id)).expect(200);
         assert_eq!(stored.body, media.segments[0], "segment {seq}");
@@ -116,17 +117,28 @@ fn a_metadata_store_that_is_away_says_when_to_try_again() {
     let broadcast = headwater.create_broadcast();
     let put =
         |seq: usize| Sender::new(&headwater, &broadcast.token).put(&address(&broadcast, seq), &media.segments[seq]);
+    let pushed = headwater.create_broadcast();
+    let push =
+        |file: &str, body: &[u8]| Sender::new(&headwater, "").put(&format!("/push/{}/{file}", pushed.token), body);
     check(&put(0), 201);
+    check(&push("out.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nout0.ts\n"), 200);
+    check(&push("out0.ts", &media.segments[0]), 201);
     redis.kill();
     let refused = put(1);
     check(&refused, 503);
     assert!(retry_after(&refused) > 0);
+    // Whoever pushes would not try again.
+    check(&push("out1.ts", &media.segments[1]), 202);
     redis.restart();
     testkit::eventually("the metadata store's return", std::time::Duration::from_secs(20), || {
         let answer = put(1);
         if answer.status.is_success() { Ok(()) } else { Err(answer.status) }
     });
     assert_eq!(headwater.broadcast(&broadcast.id)["details"]["main"]["segments"], 2);
+    testkit::eventually("what was pushed meanwhile", std::time::Duration::from_secs(20), || {
+        let main = headwater.broadcast(&pushed.id)["details"]["main"].clone();
+        if main["segments"] == 2 { Ok(()) } else { Err(main) }
+    });
 }
 
 fn address(broadcast: &NewBroadcast, seq: usize) -> String {

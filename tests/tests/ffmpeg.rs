@@ -120,8 +120,7 @@ const TWO_SIZES: &str = "-map 0:v -map 1:a -map 0:v -map 1:a -s:v:0 160x120 -s:v
 fn a_pusher_that_starts_again_goes_on() {
     let [ts, fmp4] = ["-hls_segment_type mpegts", "-hls_segment_type fmp4"];
     let cases = [("ts", ts), ("fmp4", fmp4)];
-    // It does not end by itself between two runs.
-    let headwater = Headwater::start_with("[recorder.views]\nend_grace_ms = 600000\n");
+    let headwater = Headwater::start();
     at_once(&cases, |name, container| {
         let broadcast = headwater.create_broadcast();
         let tap = Tap::before(headwater.url());
@@ -133,13 +132,13 @@ fn a_pusher_that_starts_again_goes_on() {
                 if sent >= count { Ok(sent) } else { Err(format!("{sent} segments of {name}")) }
             })
         };
-        // Stopped as by Ctrl-C, then killed, then run to its end.
+        // Stopped as by Ctrl-C, then killed in the same pictures, then run to its end.
         let mut stopped = run("testsrc2=s=160x120:r=15", 60).push(&url);
         sent("a first run", 3);
         Tool::find("kill").run(["-INT", &stopped.pid().to_string()]);
         stopped.end(RUN_MAX);
         let first = tap.segments().len();
-        let mut killed = run("smptebars=s=192x108:r=15", 60).push(&url);
+        let mut killed = run("testsrc2=s=160x120:r=15", 60).push(&url);
         sent("a second run", first + 3);
         killed.kill();
         let second = tap.segments().len();

@@ -10,7 +10,8 @@ use headwater_tests::{Media, Publisher, Recording, wait_until_complete};
 use testkit::{Headwater, HttpClient, NewBroadcast};
 
 const KILLS: usize = 100;
-/// Those who publish by the publish protocol, each to a broadcast of its own; one more pushes like a stock encoder.
+/// Those who publish by the publish protocol, each to a broadcast of its own; two more push like stock
+/// encoders, MPEG-TS and fragmented MP4.
 const PUBLISHERS: usize = 3;
 /// The longest that one life lasts, from when it can be used.
 const LIFE_MAX_MS: u64 = 120;
@@ -31,12 +32,18 @@ impl Random {
     }
 }
 
-/// A segment that no other one is like: `media` and a null packet with the number in it.
+/// A segment that no other one is like: `media` and, with the number in it, a null packet or a box for nobody.
 fn segment(media: &Media, seq: usize) -> Vec<u8> {
     let mut segment = media.segments[seq % media.segments.len()].clone();
+    let number = (seq as u64).to_be_bytes();
+    if media.init.is_some() {
+        segment.extend_from_slice(&[[0, 0, 0, 16], *b"free"].concat());
+        segment.extend_from_slice(&number);
+        return segment;
+    }
     let mut null = vec![0xff; 188];
     null[..4].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
-    null[4..12].copy_from_slice(&(seq as u64).to_be_bytes());
+    null[4..12].copy_from_slice(&number);
     segment.extend_from_slice(&null);
     segment
 }
@@ -52,7 +59,8 @@ struct Careful {
 impl Careful {
     fn new(headwater: &Headwater) -> Self {
         let broadcast = headwater.create_broadcast();
-        let started_ms = Publisher::new(&broadcast, 0, 1000).server_time_ms();
+        // Long ago, because it sends much faster than anybody records.
+        let started_ms = Publisher::new(&broadcast, 0, 1000).server_time_ms() - 24 * 3_600_000;
         Self { publisher: Publisher::new(&broadcast, started_ms, 1000), broadcast, next: 0 }
     }
 
@@ -82,14 +90,23 @@ impl Careful {
 }
 
 /// A pusher that sends everything once, and a playlist now and then, whatever is answered.
-struct Careless {
+struct Careless<'a> {
+    media: &'a Media,
     broadcast: NewBroadcast,
     client: HttpClient,
     /// What was sent, and whether it was acknowledged.
     sent: Vec<bool>,
 }
 
-impl Careless {
+impl<'a> Careless<'a> {
+    fn new(headwater: &Headwater, media: &'a Media) -> Self {
+        Self { media, broadcast: headwater.create_broadcast(), client: HttpClient::default(), sent: Vec::new() }
+    }
+
+    fn extension(&self) -> &'static str {
+        if self.media.init.is_some() { "m4s" } else { "ts" }
+    }
+
     fn put(&self, url: &str, file: &str, body: Vec<u8>) -> Option<bool> {
         let url = format!("{url}/push/{}/{file}", self.broadcast.token);
         let answer = self.client.send("PUT", &url, &[], body).ok()?;
@@ -97,10 +114,16 @@ impl Careless {
         Some(true)
     }
 
-    fn live_through(&mut self, url: &str, media: &Media) {
+    fn live_through(&mut self, url: &str) {
+        if let Some(init) = &self.media.init
+            && self.put(url, "init.mp4", init.clone()).is_none()
+        {
+            return;
+        }
         loop {
             let seq = self.sent.len();
-            let acknowledged = self.put(url, &format!("out{seq}.ts"), segment(media, seq)).is_some();
+            let file = format!("out{seq}.{}", self.extension());
+            let acknowledged = self.put(url, &file, segment(self.media, seq)).is_some();
             self.sent.push(acknowledged);
             let listed = !seq.is_multiple_of(PLAYLIST_EVERY) || self.put(url, "out.m3u8", self.playlist()).is_some();
             if !acknowledged || !listed {
@@ -110,11 +133,13 @@ impl Careless {
     }
 
     fn playlist(&self) -> Vec<u8> {
-        let listed: String = (0..self.sent.len()).map(|seq| format!("#EXTINF:1.0,\nout{seq}.ts\n")).collect();
-        format!("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n{listed}").into()
+        let (extension, map) = (self.extension(), if self.media.init.is_some() { MAP } else { "" });
+        let entry = |seq| format!("#EXTINF:1.0,\nout{seq}.{extension}\n");
+        let listed: String = (0..self.sent.len()).map(entry).collect();
+        format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n{map}{listed}").into()
     }
 
-    fn assert_complete(&self, headwater: &Headwater, media: &Media) {
+    fn assert_complete(&self, headwater: &Headwater) {
         let id = &self.broadcast.id;
         self.put(headwater.url(), "out.m3u8", self.playlist()).expect("it is up");
         let acknowledged = self.sent.iter().filter(|acknowledged| **acknowledged).count();
@@ -125,7 +150,7 @@ impl Careless {
         headwater.owner("POST", &format!("/v1/broadcasts/{id}/end"), "").expect(200);
         wait_until_complete(headwater, id);
         let recording = Recording::of_main(headwater, id);
-        let places: BTreeMap<_, _> = (0..self.sent.len()).map(|seq| (segment(media, seq), seq)).collect();
+        let places: BTreeMap<_, _> = (0..self.sent.len()).map(|seq| (segment(self.media, seq), seq)).collect();
         let stored: Vec<_> = recording.segments.iter().map(|segment| places[segment]).collect();
         assert!(stored.is_sorted_by(|one, next| one < next), "in order, each once: {stored:?}");
         let lost: Vec<_> = (0..self.sent.len()).filter(|seq| self.sent[*seq] && !stored.contains(seq)).collect();
@@ -134,20 +159,22 @@ impl Careless {
     }
 }
 
+const MAP: &str = "#EXT-X-MAP:URI=\"init.mp4\"\n";
+
 /// How many segment files there are of a broadcast, wherever below the data folder.
 fn files(headwater: &Headwater, id: &str) -> usize {
-    let found = testkit::Tool::find("find").run([headwater.data().to_str().expect("UTF-8"), "-name", "*.ts"]);
-    found.lines().filter(|path| path.contains(id)).count()
+    let found = testkit::Tool::find("find").run([headwater.data().to_str().expect("UTF-8"), "-type", "f"]);
+    let is_segment = |path: &&str| path.ends_with(".ts") || path.ends_with(".m4s");
+    found.lines().filter(|path| path.contains(id)).filter(is_segment).count()
 }
 
 #[test]
 fn what_was_acknowledged_outlives_a_hundred_kills() {
     println!("seed {SEED:#x}");
-    let (mut random, media) = (Random(SEED), Media::ts(8));
+    let (mut random, media, fmp4) = (Random(SEED), Media::ts(8), Media::fmp4(8));
     let mut headwater = Headwater::start();
     let mut careful: Vec<_> = (0..PUBLISHERS).map(|_| Careful::new(&headwater)).collect();
-    let broadcast = headwater.create_broadcast();
-    let mut careless = Careless { broadcast, client: HttpClient::default(), sent: Vec::new() };
+    let mut careless: Vec<_> = [&media, &fmp4].map(|media| Careless::new(&headwater, media)).into();
     for _ in 0..KILLS {
         let life = Duration::from_millis(random.below(LIFE_MAX_MS));
         let url = headwater.url().to_owned();
@@ -161,7 +188,9 @@ fn what_was_acknowledged_outlives_a_hundred_kills() {
                     drop(failed);
                 });
             }
-            scope.spawn(|| careless.live_through(url, media));
+            for pusher in &mut careless {
+                scope.spawn(move || pusher.live_through(url));
+            }
             // Its life ends by itself, unless all publishers have failed before.
             assert_ne!(failure.recv_timeout(life), Err(RecvTimeoutError::Disconnected));
             headwater.kill9();
@@ -169,8 +198,9 @@ fn what_was_acknowledged_outlives_a_hundred_kills() {
         headwater.restart();
     }
     let acknowledged: usize = careful.iter().map(|publisher| publisher.next).sum();
-    println!("{acknowledged} segments published and {} pushed in {KILLS} lives", careless.sent.len());
-    assert!(acknowledged > KILLS && careless.sent.len() > KILLS, "too few to tell anything");
+    let pushed: Vec<_> = careless.iter().map(|pusher| pusher.sent.len()).collect();
+    println!("{acknowledged} segments published and {pushed:?} pushed in {KILLS} lives");
+    assert!(acknowledged > KILLS && pushed.iter().all(|pushed| *pushed > KILLS), "too few to tell anything");
     careful.iter().for_each(|publisher| publisher.assert_complete(&headwater, &media));
-    careless.assert_complete(&headwater, &media);
+    careless.iter().for_each(|pusher| pusher.assert_complete(&headwater));
 }

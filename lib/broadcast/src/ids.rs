@@ -151,6 +151,15 @@ impl FromStr for Digest {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FormatId(pub [u8; 8]);
 
+impl FormatId {
+    /// Segments of one init section are of one format, named after it.
+    pub fn of_init(init: &Digest) -> Self {
+        let mut id = [0; 8];
+        id.copy_from_slice(&init.0[..8]);
+        Self(id)
+    }
+}
+
 impl fmt::Display for FormatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)

@@ -284,9 +284,17 @@ mod tests {
         let good = segment_key().to_string();
         let spelt_otherwise = good.replace("/0000000000007-", "/7-");
         let (with_format, without) = (good.replace(".ts", "-cdcdcdcdcdcdcdcd.ts"), good.replace(".ts", ".m4s"));
-        for text in
-            ["", "x", "broadcast.json", "../../etc/passwd", &good[1..], &good[..good.len() - 1], &spelt_otherwise, &with_format, &without]
-        {
+        for text in [
+            "",
+            "x",
+            "broadcast.json",
+            "../../etc/passwd",
+            &good[1..],
+            &good[..good.len() - 1],
+            &spelt_otherwise,
+            &with_format,
+            &without,
+        ] {
             assert!(text.parse::<Key>().is_err(), "{text}");
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use m3u8_rs::Playlist;
+use percent_encoding::percent_decode_str;
 
 /// The longest playlist that is read, in bytes: a day of one-second segments.
 pub(crate) const PLAYLIST_LEN_MAX: u64 = 8 << 20;
@@ -45,7 +46,8 @@ pub(crate) fn read(path: &str, text: &[u8]) -> Result<Hint, NotAPlaylist> {
 
 fn media_hint(path: &str, playlist: &m3u8_rs::MediaPlaylist) -> MediaHint {
     let mut hint = MediaHint { closed: playlist.end_list, ..MediaHint::default() };
-    for (segment, number) in playlist.segments.iter().zip(playlist.media_sequence..) {
+    let numbers = (0..).map_while(|nth| playlist.media_sequence.checked_add(nth));
+    for (segment, number) in playlist.segments.iter().zip(numbers) {
         hint.first.get_or_insert(number);
         hint.numbers.insert(resolve(path, &segment.uri), number);
         if let Some(map) = &segment.map {
@@ -61,12 +63,14 @@ fn resolve(base: &str, uri: &str) -> String {
     let (uri, query) = uri.split_once('?').unwrap_or((uri, ""));
     // The YouTube form, where the path is a parameter.
     if let Some(file) = query.split(['&', '#']).find_map(|parameter| parameter.strip_prefix("file=")) {
-        return normalize(file);
+        return normalize(&percent_decode_str(file).decode_utf8_lossy());
     }
     let uri = uri.split('#').next().unwrap_or_default();
+    // Their pusher writes them encoded (RFC 3986, 2.1); what we are asked for is decoded before we see it.
+    let uri = percent_decode_str(uri).decode_utf8_lossy();
     let folder = base.rsplit_once('/').map(|(folder, _)| folder);
-    let name =
-        if uri.contains("://") || uri.starts_with('/') { uri.rsplit('/').next().unwrap_or_default() } else { uri };
+    let name: &str =
+        if uri.contains("://") || uri.starts_with('/') { uri.rsplit('/').next().unwrap_or_default() } else { &uri };
     normalize(&folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}/{name}")))
 }
 
@@ -107,6 +111,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_end_where_they_end() {
+        let text = format!("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{}\n#EXTINF:1,\na.ts\n#EXTINF:1,\nb.ts\n", u64::MAX);
+        let Ok(Hint::Media(hint)) = read("x.m3u8", text.as_bytes()) else { panic!("a media playlist") };
+        assert_eq!(hint.numbers, BTreeMap::from([("a.ts".to_owned(), u64::MAX)]));
+    }
+
+    #[test]
     fn anything_else_is_none() {
         for text in [&b""[..], b"hello", b"\xff\xfe", b"#EXTM3"] {
             assert_eq!(read("x.m3u8", text), Err(NotAPlaylist));
@@ -120,6 +131,7 @@ mod tests {
         check("a/out.m3u8", "../b/./seg1.ts?x=1", "b/seg1.ts");
         check("a/out.m3u8", "http://host/push/token/a/seg1.ts", "a/seg1.ts");
         check("out.m3u8", "../../../etc/passwd", "etc/passwd");
+        check("mein live.m3u8", "mein%20live%2B%C3%BC7.ts", "mein live+ü7.ts");
         check("out.m3u8", "http_upload_hls?cid=token&copy=0&file=out7.ts", "out7.ts");
     }
 }

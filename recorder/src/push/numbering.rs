@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use broadcast::{Broadcast, Digest, RenditionName, Seq, SeqSet};
+use broadcast::{Broadcast, CapturedAt, Digest, Millis, RenditionName, Segment, Seq, SeqRange, SeqSet};
 
 use super::hint::MediaHint;
 
@@ -14,6 +14,11 @@ use super::hint::MediaHint;
 const JUMP_MAX: u64 = 1_000;
 /// How many names of one broadcast are remembered.
 const NAMES_MAX: usize = 20_000;
+/// How long after its capture a segment may still come, by the time at which its request began. A pusher that starts
+/// again may count from where an earlier run has left a hole: what comes later than this belongs to another run.
+pub(crate) const LATE_MAX: Millis = Millis(60_000);
+/// How long after its capture the same segment is taken for the same one: a test picture that starts again is not.
+const RESENT_MAX: Millis = Millis(20_000);
 
 /// What one broadcast's playlists have told about names.
 #[derive(Clone, Debug, Default)]
@@ -107,11 +112,17 @@ impl Numbering {
 
     /// The number after the one that was seen last.
     pub(crate) fn next_of(&self, rendition: &RenditionName) -> u64 {
-        self.latest.get(rendition).map_or(0, |latest| latest + 1)
+        self.latest.get(rendition).map_or(0, |latest| latest.saturating_add(1))
     }
 
-    /// Gives our number to the pusher's.
-    pub(crate) fn assign(&mut self, broadcast: &Broadcast, named: &Named, digest: Digest) -> Numbered {
+    /// Gives our number to the pusher's. `arrived` is when the request for it began.
+    pub(crate) fn assign(
+        &mut self,
+        broadcast: &Broadcast,
+        named: &Named,
+        digest: Digest,
+        arrived: CapturedAt,
+    ) -> Numbered {
         let number = i128::from(named.number);
         let stored = broadcast.stored(&named.rendition);
         let next = stored.and_then(SeqSet::last).map_or(0, |last| last.0 + 1);
@@ -121,11 +132,13 @@ impl Numbering {
             next => i128::from(next) - number,
         });
         let seq = seq_of(number + base).filter(|seq| seq.0 <= next + JUMP_MAX);
-        let stored = seq.map(|seq| (seq, digest_at(broadcast, named, seq)));
-        let (numbered, base) = match stored {
-            Some((seq, None)) => (Numbered::New(seq), base),
-            // After its playlist was closed the pusher has started again, even if its pictures are the same.
-            Some((seq, Some(stored))) if stored == digest && broadcast.end_hinted_at().is_none() => {
+        let place = seq.map(|seq| (seq, place(broadcast, &named.rendition, seq)));
+        let (numbered, base) = match place {
+            Some((seq, Place::Ahead)) => (Numbered::New(seq), base),
+            Some((seq, Place::Hole { after })) if arrived - after.captured_end() <= LATE_MAX => {
+                (Numbered::New(seq), base)
+            }
+            Some((seq, Place::Taken(stored))) if is_resent(broadcast, stored, digest, arrived) => {
                 (Numbered::Already(seq), base)
             }
             // The pusher has started again.
@@ -165,8 +178,46 @@ fn seq_of(number: i128) -> Option<Seq> {
     u64::try_from(number).ok().map(Seq).filter(|seq| *seq <= Seq::MAX)
 }
 
-fn digest_at(broadcast: &Broadcast, named: &Named, seq: Seq) -> Option<Digest> {
-    Some(broadcast.rendition(&named.rendition)?.segment(seq)?.digest)
+/// What one of our numbers stands for so far.
+enum Place<'a> {
+    /// It is beyond all that is stored.
+    Ahead,
+    /// Nothing is stored there, and this is what follows.
+    Hole {
+        after: &'a Segment,
+    },
+    Taken(&'a Segment),
+    /// It was to come, and did not.
+    Abandoned,
+}
+
+fn place<'a>(broadcast: &'a Broadcast, name: &RenditionName, seq: Seq) -> Place<'a> {
+    let Some(rendition) = broadcast.rendition(name) else { return Place::Ahead };
+    if broadcast.abandoned(name).is_some_and(|abandoned| abandoned.contains(seq)) {
+        return Place::Abandoned;
+    }
+    match rendition.segment_from(seq) {
+        None => Place::Ahead,
+        Some(stored) if stored.seq == seq => Place::Taken(stored),
+        Some(after) => Place::Hole { after },
+    }
+}
+
+/// Whether a pusher has sent `stored` twice. After its playlist was closed, or much later, it has started again, even
+/// if its pictures are the same.
+fn is_resent(broadcast: &Broadcast, stored: &Segment, digest: Digest, arrived: CapturedAt) -> bool {
+    let recent = arrived - stored.captured_end() <= RESENT_MAX;
+    stored.digest == digest && recent && broadcast.end_hinted_at().is_none()
+}
+
+/// What a pusher has left out and can no longer send: it never sends anything twice. Empty for a rendition that is not
+/// pushed.
+pub(crate) fn lost(broadcast: &Broadcast, name: &RenditionName, now: CapturedAt) -> Vec<SeqRange> {
+    let is_over = |seqs: &SeqRange| {
+        let after = broadcast.rendition(name).and_then(|rendition| rendition.segment_from(seqs.last.next()));
+        after.is_some_and(|after| after.pushed.is_some() && now - after.captured_end() > LATE_MAX)
+    };
+    broadcast.missing(name).into_iter().filter(is_over).collect()
 }
 
 /// A path before and at the digits that end its stem: `v0/out12.ts` is `v0/out` and 12.

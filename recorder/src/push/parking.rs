@@ -3,6 +3,7 @@
 //! Everything that waits is durable; this is only the memory of it, and the start-up scan makes it anew.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard};
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use metadata::Followed;
 use moka::future::Cache;
 use service::Problem;
 use storage::{Blob, Parked};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::closed::Closed;
 use super::numbering::{Named, Numbering, split_digits};
-use super::{Found, Known, rendition_name};
+use super::{Found, Known, NotTaken, rendition_name};
 use crate::capture::CaptureClock;
-use crate::commit::{KnownInit, Source};
+use crate::commit::{Durable, KnownInit, Source};
 use crate::problems;
 use crate::recorder::Recorder;
 use crate::scan::{digest_of, inspect};
@@ -44,19 +45,25 @@ impl Default for Pushers {
 }
 
 impl Pushers {
-    pub(super) async fn of(&self, id: BroadcastId) -> Arc<Pusher> {
+    pub(crate) async fn of(&self, id: BroadcastId) -> Arc<Pusher> {
         self.0.get_with(id, async { Arc::default() }).await
     }
 }
 
 /// What is remembered of whoever pushes to one broadcast.
 #[derive(Debug, Default)]
-pub(super) struct Pusher {
+pub(crate) struct Pusher {
     pub(super) state: Mutex<PusherState>,
     /// Held by whoever goes through what waits, so that nothing is at hand for one and out of sight of another.
     settling: Mutex<()>,
-    /// Whose bodies are on their way, by path: an init section may be replaced by the one that is coming.
-    arriving: StdMutex<BTreeMap<String, usize>>,
+    /// Shared by those who park something; held alone by whoever ends the broadcast, so that nothing is acknowledged
+    /// that the end then leaves out.
+    open: RwLock<()>,
+    /// Whether somebody will try again what could not be committed.
+    pub(super) retrying: AtomicBool,
+    /// Whose bodies are on their way, by path, and since when: an init section may be replaced by the one that is
+    /// coming.
+    arriving: StdMutex<BTreeMap<String, Vec<i64>>>,
 }
 
 /// An upload on its way, until dropped.
@@ -64,19 +71,39 @@ pub(super) struct Pusher {
 pub(super) struct Arriving<'a> {
     pusher: &'a Pusher,
     path: String,
+    since_ms: i64,
 }
 
 impl Pusher {
-    pub(super) fn arriving(&self, path: &str) -> Arriving<'_> {
-        *self.lock_arriving().entry(path.to_owned()).or_default() += 1;
-        Arriving { pusher: self, path: path.to_owned() }
+    pub(super) fn arriving(&self, path: &str, since_ms: i64) -> Arriving<'_> {
+        self.lock_arriving().entry(path.to_owned()).or_default().push(since_ms);
+        Arriving { pusher: self, path: path.to_owned(), since_ms }
     }
 
     fn is_arriving(&self, path: &str) -> bool {
         self.lock_arriving().contains_key(path)
     }
 
-    fn lock_arriving(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+    /// Whether a body is on its way that began before `ms`.
+    pub(super) fn is_arriving_since(&self, ms: i64) -> bool {
+        self.lock_arriving().values().flatten().any(|since_ms| *since_ms < ms)
+    }
+
+    /// To be held while something is parked. Refused once the broadcast has ended.
+    pub(super) async fn accepting(&self, followed: &Followed) -> Result<RwLockReadGuard<'_, ()>, Problem> {
+        let accepting = self.open.read().await;
+        if followed.read().ended().is_some() {
+            return Err(problems::ENDED.detail("the broadcast has ended; create another one for what follows"));
+        }
+        Ok(accepting)
+    }
+
+    /// To be held while the broadcast is ended.
+    pub(crate) async fn closing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.open.write().await
+    }
+
+    fn lock_arriving(&self) -> MutexGuard<'_, BTreeMap<String, Vec<i64>>> {
         self.arriving.lock().expect("nobody panics while holding it")
     }
 }
@@ -90,22 +117,27 @@ impl Arriving<'_> {
 impl Drop for Arriving<'_> {
     fn drop(&mut self) {
         let mut arriving = self.pusher.lock_arriving();
-        match arriving.get_mut(&self.path) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(arriving.remove(&self.path)),
+        let Some(others) = arriving.get_mut(&self.path) else { return };
+        if let Some(this) = others.iter().position(|since_ms| *since_ms == self.since_ms) {
+            others.swap_remove(this);
+        }
+        if others.is_empty() {
+            arriving.remove(&self.path);
         }
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct PusherState {
+pub(crate) struct PusherState {
     pub(super) numbering: Numbering,
     pub(super) closed: Closed,
     pub(super) clocks: BTreeMap<RenditionName, CaptureClock>,
     /// Init sections by path, until a playlist says whose they are.
     inits: BTreeMap<String, HeldInit>,
     /// In the order of their arrival.
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting>,
+    /// What is durable and has its number, but could not be committed: nothing else is numbered before it.
+    pub(super) uncommitted: Option<Durable>,
 }
 
 #[derive(Clone, Debug)]
@@ -162,24 +194,11 @@ impl PusherState {
 }
 
 impl Recorder {
-    /// Remembers a parked segment, and commits it at once if its name has become known.
-    pub(super) async fn wait_for_name(
-        self: &Arc<Self>,
-        followed: &Arc<Followed>,
-        pusher: &Arc<Pusher>,
-        waiting: Waiting,
-    ) {
-        pusher.state.lock().await.waiting.push(waiting);
+    /// Commits a segment that has just been parked if its name is known, or when it has waited long enough.
+    pub(super) async fn settle_parked(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
         self.metrics.parked.inc();
         self.settle(followed, pusher).await;
-        let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
-        let stop = self.tasks.stop_token();
-        self.tasks.spawn("number an unnamed segment", async move {
-            tokio::select! {
-                () = recorder.clock.sleep(recorder.config.unnamed_wait()) => recorder.settle(&followed, &pusher).await,
-                () = stop.cancelled() => {}
-            }
-        });
+        self.settle_later(followed, pusher, self.config.unnamed_wait());
     }
 
     /// Holds an init section until it is known whose it is.
@@ -219,21 +238,33 @@ impl Recorder {
     }
 
     /// Commits every waiting segment of a broadcast that is about to end: by a guess, where nothing better is known.
-    pub(crate) async fn settle_all(self: &Arc<Self>, followed: &Followed) {
-        if let Some(pusher) = self.pushers.0.get(&followed.id()).await {
-            self.settle_due(followed, &pusher, i64::MAX).await;
-        }
+    pub(crate) async fn settle_all(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+    ) -> Result<(), Problem> {
+        self.settle_due(followed, pusher, i64::MAX).await
     }
 
     /// Commits every waiting segment whose number is known, in the order of arrival.
-    pub(super) async fn settle(self: &Arc<Self>, followed: &Followed, pusher: &Pusher) {
+    pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
         let due_ms = self.clock.now_ms() - i64::from(self.config.unnamed_wait_ms);
-        self.settle_due(followed, pusher, due_ms).await;
+        if let Err(problem) = self.settle_due(followed, pusher, due_ms).await {
+            let id = followed.id();
+            tracing::warn!(%id, problem = %problem.to_json(), "cannot commit what was pushed yet");
+            self.settle_when_back(followed, pusher);
+        }
     }
 
     /// What arrived until `due_ms` waits no longer for a playlist that names it.
-    async fn settle_due(self: &Arc<Self>, followed: &Followed, pusher: &Pusher, due_ms: i64) {
+    async fn settle_due(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        due_ms: i64,
+    ) -> Result<(), Problem> {
         let _settling = pusher.settling.lock().await;
+        self.catch_up(followed, &mut *pusher.state.lock().await).await?;
         let mut passed = 0;
         while let Some((waiting, named)) = self.next_ready(pusher, due_ms, &mut passed).await {
             let id = followed.id();
@@ -241,9 +272,8 @@ impl Recorder {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => self.wait_on(pusher, waiting, &mut passed).await,
                 Err(problem) if problem.status().is_server_error() => {
-                    tracing::warn!(%id, problem = %problem.to_json(), "cannot commit a parked segment yet");
-                    pusher.state.lock().await.waiting.insert(0, waiting);
-                    return;
+                    pusher.state.lock().await.waiting.insert(passed, waiting);
+                    return Err(problem);
                 }
                 Err(problem) => {
                     let path = waiting.parked.name().path();
@@ -256,6 +286,7 @@ impl Recorder {
                 }
             }
         }
+        Ok(())
     }
 
     /// Puts a segment that cannot be used yet back in its place; the oldest of too many waits for the next start.
@@ -286,8 +317,8 @@ impl Recorder {
 
     async fn commit_waiting(
         self: &Arc<Self>,
-        followed: &Followed,
-        pusher: &Pusher,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
         waiting: &Waiting,
         named: Named,
     ) -> Result<Settled, Problem> {
@@ -301,7 +332,7 @@ impl Recorder {
             arrived_ms: waiting.parked.name().arrived_ms(),
         };
         let source = Source::Parked(waiting.parked.clone());
-        self.number_and_keep(followed, pusher, &known, found, source).await?;
+        self.number_and_keep(followed, pusher, &known, found, source).await.map_err(NotTaken::problem)?;
         // What was there already has left its copy behind.
         self.discard(&waiting.parked).await;
         Ok(Settled::Kept)
@@ -337,7 +368,7 @@ impl Recorder {
         }
     }
 
-    async fn try_take_up(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
+    pub(super) async fn try_take_up(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
         let id = parked.name().broadcast();
         let followed = self.followed(id).await?;
         let pusher = self.pushers.of(id).await;
@@ -349,7 +380,8 @@ impl Recorder {
                 self.hold_init(&followed, &pusher, parked.clone(), bytes, digest, None).await;
             }
             Some(Content::Segment(container)) => {
-                self.wait_for_name(&followed, &pusher, Waiting { parked: parked.clone(), digest, container }).await;
+                pusher.state.lock().await.waiting.push(Waiting { parked: parked.clone(), digest, container });
+                self.settle_parked(&followed, &pusher).await;
             }
             None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
         }

@@ -5,16 +5,24 @@ use broadcast::{Event, EventIndex, LogEntry, Segment, StoreTime};
 use super::*;
 use crate::tests::{opened, segment};
 
+const START: CapturedAt = CapturedAt(1_790_000_000_000);
+
 /// A broadcast and its pusher's numbering.
 struct Push {
     broadcast: Broadcast,
     numbering: Numbering,
+    now: CapturedAt,
 }
 
 impl Push {
     fn new() -> Self {
         let first = LogEntry { index: EventIndex(0), at: StoreTime(0), event: Event::Opened(opened()) };
-        Self { broadcast: Broadcast::open(&first).expect("opened"), numbering: Numbering::default() }
+        Self { broadcast: Broadcast::open(&first).expect("opened"), numbering: Numbering::default(), now: START }
+    }
+
+    /// Time goes by.
+    fn after_secs(&mut self, secs: u32) {
+        self.now = self.now + Millis::from_secs(secs);
     }
 
     fn playlist(&mut self, first: u64, names: &[&str]) {
@@ -32,9 +40,10 @@ impl Push {
     fn segment(&mut self, name: &str, content: u8) -> Option<Numbered> {
         let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
         let digest = Digest([content; 16]);
-        let numbered = self.numbering.assign(&self.broadcast, &named, digest);
+        let numbered = self.numbering.assign(&self.broadcast, &named, digest, self.now);
         if let Numbered::New(seq) = numbered {
-            self.apply(Event::Stored(pushed(seq, digest, named.number)));
+            let captured_at = self.now - Millis::from_secs(2);
+            self.apply(Event::Stored(Segment { captured_at, ..pushed(seq, digest, named.number) }));
         }
         Some(numbered)
     }
@@ -125,6 +134,60 @@ fn a_closed_playlist_tells_a_restart_with_the_same_pictures() {
     push.apply(Event::EndHinted);
     assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [2, 3, 4]);
     assert_eq!(push.segment("out2.ts", 3), Some(Numbered::Already(Seq(4))));
+}
+
+#[test]
+fn a_killed_pusher_starts_again_with_the_same_pictures() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
+    push.after_secs(60);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [2, 3, 4]);
+    assert_eq!(push.segment("out2.ts", 3), Some(Numbered::Already(Seq(4))));
+}
+
+#[test]
+fn a_hole_is_filled_by_what_is_late_and_not_by_another_run() {
+    let holed = || {
+        let mut push = Push::new();
+        push.playlist(0, &["out0.ts"]);
+        assert_eq!(push.seqs(&[("out1.ts", 2), ("out2.ts", 3), ("out4.ts", 5)]), [1, 2, 4]);
+        push
+    };
+    let mut late = holed();
+    late.after_secs(30);
+    assert_eq!(late.seqs(&[("out0.ts", 1), ("out3.ts", 4), ("out5.ts", 6)]), [0, 3, 5]);
+    let mut again = holed();
+    again.after_secs(90);
+    assert_eq!(again.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [5, 6, 7]);
+}
+
+#[test]
+fn what_was_abandoned_is_not_refused() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out2.ts", 3)]), [0, 2]);
+    push.apply(Event::Abandoned { rendition: RenditionName::main(), seqs: SeqRange::one(Seq(1)) });
+    assert_eq!(push.seqs(&[("out1.ts", 2), ("out2.ts", 4)]), [3, 4]);
+}
+
+#[test]
+fn a_pusher_has_lost_what_it_left_out_long_ago() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out3.ts", 4)]), [0, 3]);
+    push.after_secs(50);
+    assert_eq!(push.seqs(&[("out5.ts", 6)]), [5]);
+    let lost = |push: &Push| lost(&push.broadcast, &RenditionName::main(), push.now);
+    assert_eq!(lost(&push), []);
+    push.after_secs(11);
+    assert_eq!(lost(&push), [SeqRange { first: Seq(1), last: Seq(2) }]);
+    push.after_secs(50);
+    assert_eq!(lost(&push).len(), 2);
+    // Whoever numbers its segments itself sends what is missing.
+    push.apply(Event::Stored(Segment { pushed: None, ..pushed(Seq(9), Digest([9; 16]), 0) }));
+    push.after_secs(600);
+    assert_eq!(lost(&push).len(), 2);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! What a pusher sends while the metadata store is away. It is durable and acknowledged with 202, because nobody will
+//! send it again, and committed once the store is back.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use broadcast::BroadcastId;
+use http::StatusCode;
+use metadata::Followed;
+use service::{BodyReader, Problem};
+use storage::{Parked, ParkedName};
+
+use super::Pushed;
+use super::parking::{Pusher, PusherState};
+use crate::commit::not_a_name;
+use crate::intake::{Kind, drain, take_in};
+use crate::problems;
+use crate::recorder::Recorder;
+
+/// How often it is tried whether the store is back.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Parked uploads of broadcasts about which the store could not be asked, in the order of arrival. What they take is
+/// bounded by the storage's quota.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    parked: VecDeque<Parked>,
+    /// Whether somebody sees to them.
+    attended: bool,
+}
+
+impl Strangers {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one to see to next; nobody does any more when there is none.
+    fn attend(&self) -> Option<Parked> {
+        let mut waiting = self.lock();
+        let first = waiting.parked.front().cloned();
+        waiting.attended = first.is_some();
+        first
+    }
+}
+
+impl Recorder {
+    /// Takes in what is pushed to a broadcast that the store could not be asked about. The token is valid, so there is
+    /// such a broadcast.
+    pub(super) async fn take_from_stranger(
+        self: &Arc<Self>,
+        id: BroadcastId,
+        pushed: Pushed,
+        mut body: BodyReader,
+    ) -> Result<Response, Problem> {
+        let name = ParkedName::new(id, pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
+        let arrived = match take_in(&self.store, &mut body, None, |_| Ok(None)).await {
+            Ok(arrived) => arrived,
+            Err(problem) => {
+                drain(&mut body).await;
+                return Err(problem);
+            }
+        };
+        let status = if matches!(arrived.kind, Kind::Init(_)) { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+        let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
+        self.metrics.segments.with_label_values(&["parked"]).inc();
+        let unattended = {
+            let mut waiting = self.strangers.lock();
+            waiting.parked.push_back(parked);
+            !std::mem::replace(&mut waiting.attended, true)
+        };
+        if unattended {
+            let recorder = self.clone();
+            self.until_stopped("take up what came while the store was away", async move {
+                recorder.take_up_strangers().await;
+            });
+        }
+        Ok(status.into_response())
+    }
+
+    async fn take_up_strangers(self: &Arc<Self>) {
+        while let Some(parked) = self.strangers.attend() {
+            match self.try_take_up(&parked).await {
+                Err(problem) if problem.status().is_server_error() => {
+                    self.clock.sleep(RETRY).await;
+                    continue;
+                }
+                Err(problem) => {
+                    tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload");
+                }
+                Ok(()) => {}
+            }
+            self.strangers.lock().parked.pop_front();
+        }
+    }
+
+    /// Brings log and memory to the same state: commits what is durable and could not be committed, and reads what
+    /// others have committed. Nothing can be numbered before.
+    pub(super) async fn catch_up(&self, followed: &Followed, state: &mut PusherState) -> Result<(), Problem> {
+        if let Some(durable) = &state.uncommitted {
+            match self.commit_durable(followed, durable).await {
+                Err(problem) if problem.status().is_server_error() => return Err(problem),
+                Err(problem) => {
+                    let key = &durable.key;
+                    tracing::warn!(%key, problem = %problem.to_json(), "a pushed segment cannot be taken in");
+                }
+                Ok(_) => {}
+            }
+            state.uncommitted = None;
+        }
+        followed.refresh().await.map_err(problems::of_metadata)
+    }
+
+    /// Tries again, after a while, to commit what waits.
+    pub(super) fn settle_later(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>, after: Duration) {
+        let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
+        self.until_stopped("commit a parked upload", async move {
+            recorder.clock.sleep(after).await;
+            recorder.settle(&followed, &pusher).await;
+        });
+    }
+
+    /// The same, once for all that fails while the store is away.
+    pub(super) fn settle_when_back(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
+        if pusher.retrying.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
+        self.until_stopped("commit what came while the store was away", async move {
+            recorder.clock.sleep(RETRY).await;
+            pusher.retrying.store(false, Ordering::Relaxed);
+            recorder.settle(&followed, &pusher).await;
+        });
+    }
+
+    fn until_stopped(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.tasks.stop_token();
+        self.tasks.spawn(name, async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+}

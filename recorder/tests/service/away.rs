@@ -1,0 +1,59 @@
+//! While the metadata store is away, what stock pushers send is kept: they send nothing twice.
+
+use crate::fixtures::{Media, Mood, World};
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pushed_while_the_store_is_away_is_recorded_in_its_place() {
+    // Before a commit fails, and before even the log can be read.
+    for mood in [Mood::ReadOnly, Mood::Away] {
+        let (world, ts) = (World::new().await, Media::ts());
+        world.push_playlist(&["out0.ts"], "").await.expect(200);
+        world.push("out0.ts", ts.segments[0].clone()).await.expect(201);
+        world.log.feel(mood);
+        for n in 1..4 {
+            world.push(&format!("out{n}.ts"), ts.segments[n].clone()).await.expect(202);
+        }
+        world.pass(5).await;
+        assert_eq!(world.stored().await.len(), 1, "{mood:?}");
+        world.log.feel(Mood::Well);
+        world.pass(3).await;
+        world.until_stored(4).await;
+        world.push("out4.ts", ts.segments[4].clone()).await.expect(201);
+        assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)], "{mood:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_recorder_takes_in_what_it_knows_nothing_about() {
+    for media in [Media::ts(), Media::fmp4()] {
+        let mut world = World::new().await;
+        world.crash().await;
+        // Nothing of the broadcast is in memory, and nothing can be asked.
+        world.log.feel(Mood::Away);
+        let (extension, has_init) = if media.init.is_empty() { ("ts", false) } else { ("m4s", true) };
+        if has_init {
+            world.push("init.mp4", media.init.clone()).await.expect(201);
+        }
+        for n in 0..3 {
+            world.push(&format!("out{n}.{extension}"), media.segments[n].clone()).await.expect(202);
+        }
+        world.push_playlist(&[&format!("out0.{extension}")], "").await.expect(503);
+        world.log.feel(Mood::Well);
+        world.pass(3).await;
+        world.push_playlist(&[&format!("out0.{extension}")], "").await.expect(200);
+        world.pass(3).await;
+        world.until_stored(3).await;
+        assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)], "{extension}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_is_told_to_try_again() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.log.feel(Mood::ReadOnly);
+    world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(503);
+    world.log.feel(Mood::Well);
+    world.pass(1).await;
+    world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(201);
+    assert_eq!(world.recorded(ts).await, [(0, 0)]);
+}

@@ -1,0 +1,55 @@
+//! What a crash leaves behind is taken in by the next start.
+
+use crate::fixtures::{Media, Mood, World};
+
+#[tokio::test(start_paused = true)]
+async fn what_was_durable_and_not_committed_is_committed() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(201);
+    world.log.feel(Mood::ReadOnly);
+    world.publish("1.ts", ts.segments[1].clone(), &[]).await.expect(503);
+    world.push_playlist(&["out0.ts"], "").await.expect(503);
+    world.log.feel(Mood::Well);
+    assert_eq!(world.crash().await.committed, 1);
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
+    assert_eq!(world.crash().await.committed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_keeps_its_own_init_section() {
+    let (large, small) = (Media::fmp4(), Media::small_fmp4());
+    // The segment that was not committed is the first of its init section; another one, of which the log knows, came
+    // before it.
+    let mut world = World::new().await;
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    world.push("out0.m4s", large.segments[0].clone()).await.expect(201);
+    world.pass(30).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.log.feel(Mood::ReadOnly);
+    world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
+    world.log.feel(Mood::Well);
+    let found = world.crash().await;
+    assert_eq!((found.committed, found.unreadable), (1, 0));
+    let broadcast = world.broadcast().await;
+    let main = &broadcast.renditions()[0];
+    let sizes: Vec<_> =
+        main.segments().map(|segment| main.format(segment.format).unwrap().resolution.unwrap()).collect();
+    assert_eq!(sizes.iter().map(|size| size.width).collect::<Vec<_>>(), [128, 64]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_upload_is_taken_up_again() {
+    for media in [Media::ts(), Media::fmp4()] {
+        let mut world = World::new().await;
+        let extension = if media.init.is_empty() { "ts" } else { "m4s" };
+        world.push(&format!("a.{extension}"), media.segments[0].clone()).await.expect(202);
+        if !media.init.is_empty() {
+            world.push("init.mp4", media.init.clone()).await.expect(201);
+        }
+        let found = world.crash().await;
+        assert_eq!(found.parked, 1 + u64::from(!media.init.is_empty()));
+        world.push_playlist(&[&format!("a.{extension}")], "").await.expect(200);
+        assert_eq!(world.recorded(media).await, [(0, 0)]);
+    }
+}

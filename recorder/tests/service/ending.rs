@@ -1,0 +1,53 @@
+//! What belongs to a broadcast when it ends.
+
+use crate::fixtures::{Media, Mood, World};
+
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_before_the_end_belongs_to_it() {
+    let (world, ts) = (World::new().await, Media::ts());
+    for n in 0..3 {
+        world.push(&format!("clip{n}.ts"), ts.segments[n].clone()).await.expect(202);
+    }
+    world.say("end", "").await.expect(200);
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2)]);
+    let refused = world.push("clip3.ts", ts.segments[3].clone()).await.expect(409);
+    assert_eq!(refused.problem(), "ended");
+    let refused = world.push("init.mp4", Media::fmp4().init.clone()).await.expect(409);
+    assert_eq!(refused.problem(), "ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_ends_while_something_acknowledged_cannot_be_committed() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    world.log.feel(Mood::ReadOnly);
+    world.say("end", "").await.expect(503);
+    world.log.feel(Mood::Well);
+    world.say("end", "").await.expect(200);
+    assert_eq!(world.recorded(ts).await, [(0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_broadcast_is_neither_paused_nor_resumed() {
+    let world = World::new().await;
+    world.say("pause", "").await.expect(200);
+    world.say("end", "").await.expect(200);
+    for what in ["pause", "resume"] {
+        assert_eq!(world.say(what, "").await.expect(409).problem(), "ended");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pusher_left_out_is_given_up() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out0.ts", ts.segments[0].clone()).await.expect(201);
+    world.push("out2.ts", ts.segments[2].clone()).await.expect(201);
+    assert_eq!(world.broadcast().await.missing_count(), 1);
+    world.pass(90).await;
+    world.push("out3.ts", ts.segments[3].clone()).await.expect(201);
+    assert_eq!(world.broadcast().await.missing_count(), 0);
+    // Whatever comes of it now is not lost either.
+    world.push("out1.ts", ts.segments[1].clone()).await.expect(201);
+    assert_eq!(world.recorded(ts).await, [(0, 0), (2, 2), (3, 3), (4, 1)]);
+}

@@ -1,0 +1,303 @@
+//! A recorder with one broadcast, whose metadata store can be made to fail, and segments to send to it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use broadcast::{
+    Broadcast, BroadcastId, Event, EventIndex, LogEntry, Opened, RenditionName, Segment, StoreTime, TokenKey,
+};
+use bytes::Bytes;
+use headwater_recorder::{Deps, Recorder, RecorderConfig, ScanReport};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use metadata::{Broadcasts, Expect, Limits, Metadata, MetadataError, Outcome, Sqlite};
+use prometheus::Registry;
+use service::{Clock, Random, Tasks};
+use storage::{LocalStore, StorageConfig};
+use tempfile::TempDir;
+use testkit::Tool;
+use tower::ServiceExt;
+
+/// When every world begins, in milliseconds since the Unix epoch.
+pub(crate) const START_MS: i64 = 1_790_000_000_000;
+/// How often a condition is looked at before it counts as never met.
+const LOOKS_MAX: usize = 100_000;
+const OWNER_KEY: &str = "the-owner-of-the-test";
+
+/// What is there from one life of a recorder to the next.
+pub(crate) struct World {
+    dir: TempDir,
+    pub(crate) log: Arc<Moody>,
+    pub(crate) clock: Clock,
+    config: RecorderConfig,
+    life: Option<Life>,
+    pub(crate) id: BroadcastId,
+    token: String,
+}
+
+/// One run of a recorder.
+struct Life {
+    recorder: Arc<Recorder>,
+    router: Router,
+    tasks: Tasks,
+    scanned: ScanReport,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(RecorderConfig::default()).await
+    }
+
+    /// A recorder with one broadcast. Time must be paused.
+    pub(crate) async fn with(config: RecorderConfig) -> Self {
+        let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(START_MS));
+        let sqlite = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), clock.clone()).await.unwrap();
+        let log = Arc::new(Moody { store: Arc::new(sqlite), mood: AtomicU8::new(Mood::Well as u8) });
+        let id = BroadcastId::new(1, 1);
+        let mut world = Self { dir, log, clock, config, life: None, id, token: String::new() };
+        world.start().await;
+        let created =
+            world.ask(Method::POST, "/v1/broadcasts", &[OWNER, JSON], Bytes::from("{}")).await.expect(201).json();
+        world.id = created["id"].as_str().unwrap().parse().unwrap();
+        world.token = created["publish"]["token"].as_str().unwrap().to_owned();
+        world
+    }
+
+    async fn start(&mut self) {
+        let storage = StorageConfig { reserve: 0, ..StorageConfig::default() };
+        let store = LocalStore::open(&self.dir.path().join("store"), storage).await.unwrap();
+        let (tasks, registry) = (Tasks::new(), Registry::new());
+        let log: Arc<dyn Metadata> = self.log.clone();
+        let deps = Deps {
+            broadcasts: Broadcasts::new(log, tasks.clone(), self.clock.clone()),
+            store,
+            clock: self.clock.clone(),
+            random: Random::seeded(1),
+            tasks: tasks.clone(),
+            registry: &registry,
+            tokens: TokenKey::new(&[7; 32]),
+            owner_key: OWNER_KEY.parse().unwrap(),
+            public_url: None,
+        };
+        let recorder = Recorder::build(self.config.clone(), deps).unwrap();
+        let scanned = recorder.scan().await.unwrap();
+        self.life = Some(Life { router: recorder.router(), recorder, tasks, scanned });
+    }
+
+    /// The process is gone, and another one starts; tells what it found.
+    pub(crate) async fn crash(&mut self) -> ScanReport {
+        let Life { recorder, router, tasks, .. } = self.life.take().unwrap();
+        tasks.shutdown().await;
+        drop((router, recorder));
+        self.start().await;
+        self.life.as_ref().unwrap().scanned
+    }
+
+    /// Time passes, at a leap.
+    pub(crate) async fn pass(&self, secs: u64) {
+        tokio::time::advance(Duration::from_secs(secs)).await;
+    }
+
+    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).unwrap();
+        let response = self.life.as_ref().unwrap().router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        Answer { status, body: response.into_body().collect().await.unwrap().to_bytes() }
+    }
+
+    /// PUT by a stock pusher.
+    pub(crate) async fn push(&self, file: &str, body: impl Into<Bytes>) -> Answer {
+        self.ask(Method::PUT, &format!("/push/{}/{file}", self.token), &[], body.into()).await
+    }
+
+    /// PUT of the playlist with these files, the first of which is number 0.
+    pub(crate) async fn push_playlist(&self, files: &[&str], rest: &str) -> Answer {
+        let map = if files[0].ends_with(".m4s") { "#EXT-X-MAP:URI=\"init.mp4\"\n" } else { "" };
+        let segments: String = files.iter().map(|file| format!("#EXTINF:1.0,\n{file}\n")).collect();
+        let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0";
+        self.push("out.m3u8", format!("{head}\n{map}{segments}{rest}")).await
+    }
+
+    /// PUT by the publish protocol.
+    pub(crate) async fn publish(&self, file: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        self.ask(Method::PUT, &format!("/ingest/{}/main/{file}", self.id), &headers, body.into()).await
+    }
+
+    /// POST that the owner sends about the broadcast.
+    pub(crate) async fn say(&self, what: &str, body: &'static str) -> Answer {
+        self.ask(Method::POST, &format!("/v1/broadcasts/{}/{what}", self.id), &[OWNER], body.into()).await
+    }
+
+    /// The broadcast as its log tells it, whatever mood the store is in.
+    pub(crate) async fn broadcast(&self) -> Broadcast {
+        let log = self.log.store.read(self.id, EventIndex(0), usize::MAX).await.unwrap();
+        Broadcast::replay(&log).unwrap().unwrap()
+    }
+
+    /// The segments of `main`, in order.
+    pub(crate) async fn stored(&self) -> Vec<Arc<Segment>> {
+        let broadcast = self.broadcast().await;
+        let main = broadcast.rendition(&RenditionName::main());
+        main.map(|main| main.segments().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Which of `media` the segments of `main` are, by their number.
+    pub(crate) async fn recorded(&self, media: &Media) -> Vec<(u64, usize)> {
+        let place = |segment: &Arc<Segment>| {
+            let is = |bytes: &Bytes| broadcast::Digest::of_blake3(blake3::hash(bytes).as_bytes()) == segment.digest;
+            (segment.seq.0, media.segments.iter().position(is).unwrap())
+        };
+        self.stored().await.iter().map(place).collect()
+    }
+
+    /// Until so many segments of `main` are in the log.
+    pub(crate) async fn until_stored(&self, count: usize) {
+        self.until(&format!("{count} segments"), async |world| world.stored().await.len() == count).await;
+    }
+
+    /// Until a condition holds. Time does not pass.
+    pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        for _ in 0..LOOKS_MAX {
+            if holds(self).await {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("never came: {what}");
+    }
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const OWNER: (&str, &str) = ("authorization", "Bearer the-owner-of-the-test");
+
+/// An answer that has arrived.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    body: Bytes,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Which kind of problem it is.
+    pub(crate) fn problem(&self) -> String {
+        self.json()["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    }
+}
+
+/// The real store, and how it feels.
+#[derive(Debug)]
+pub(crate) struct Moody {
+    store: Arc<Sqlite>,
+    mood: AtomicU8,
+}
+
+/// What a store does with the calls it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Mood {
+    Well,
+    /// It can be read, and nothing can be written.
+    ReadOnly,
+    Away,
+}
+
+impl Moody {
+    pub(crate) fn feel(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    fn answers_unless(&self, moods: &[Mood]) -> Result<&Sqlite, MetadataError> {
+        let mood = self.mood.load(Ordering::SeqCst);
+        if moods.iter().any(|other| *other as u8 == mood) {
+            return Err(MetadataError::Unavailable(Arc::from(Box::from("out of sorts"))));
+        }
+        Ok(&self.store)
+    }
+}
+
+#[async_trait]
+impl Metadata for Moody {
+    async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
+        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.open(id, opened).await
+    }
+
+    async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
+        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.commit(id, events, expect).await
+    }
+
+    async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.answers_unless(&[Mood::Away])?.read(id, from, max).await
+    }
+
+    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.store.wait(id, from, max).await
+    }
+
+    async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
+        self.answers_unless(&[Mood::Away])?.list(after, max).await
+    }
+
+    fn horizon(&self) -> Option<StoreTime> {
+        self.store.horizon()
+    }
+}
+
+/// Segments of one second, each unlike the others.
+pub(crate) struct Media {
+    /// Of fragmented MP4.
+    pub(crate) init: Bytes,
+    pub(crate) segments: Vec<Bytes>,
+}
+
+const ENCODE: &str = "-hide_banner -loglevel error -nostdin -f lavfi -i testsrc2=s=128x72:r=10 -t 6 -c:v libx264 \
+                      -preset ultrafast -g 10 -keyint_min 10 -sc_threshold 0 -f hls -hls_time 1 -hls_list_size 0";
+
+impl Media {
+    /// Six segments of MPEG-TS.
+    pub(crate) fn ts() -> &'static Self {
+        static TS: OnceLock<Media> = OnceLock::new();
+        TS.get_or_init(|| Self::encode("ts", "-hls_segment_type mpegts"))
+    }
+
+    /// Six segments of fragmented MP4.
+    pub(crate) fn fmp4() -> &'static Self {
+        static FMP4: OnceLock<Media> = OnceLock::new();
+        FMP4.get_or_init(|| Self::encode("m4s", "-hls_segment_type fmp4"))
+    }
+
+    /// The same in another size, which needs another init section.
+    pub(crate) fn small_fmp4() -> &'static Self {
+        static SMALL: OnceLock<Media> = OnceLock::new();
+        SMALL.get_or_init(|| Self::encode("m4s", "-hls_segment_type fmp4 -vf scale=64:36"))
+    }
+
+    fn encode(extension: &str, options: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let playlist = dir.path().join("out.m3u8").into_os_string().into_string().unwrap();
+        let args = format!("{ENCODE} {options}");
+        Tool::find("ffmpeg").run(args.split_ascii_whitespace().chain([playlist.as_str()]));
+        let read = |name: String| std::fs::read(dir.path().join(name)).map(Bytes::from);
+        let segments = (0..6).map(|n| read(format!("out{n}.{extension}")).unwrap()).collect();
+        Self { init: read("init.mp4".to_owned()).unwrap_or_default(), segments }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a token holder cannot do.
+
+use headwater_recorder::RecorderConfig;
+
+use crate::fixtures::{Media, START_MS, World};
+
+#[tokio::test(start_paused = true)]
+async fn numbers_and_times_far_ahead_are_refused() {
+    let (world, ts) = (World::new().await, Media::ts());
+    let refused = world.publish("100001.ts", ts.segments[0].clone(), &[]).await.expect(422);
+    assert_eq!(refused.problem(), "too-far-ahead");
+    world.say("end", r#"{"last":{"main":1099511627776}}"#).await.expect(422);
+    let ahead = (START_MS + 90_000).to_string();
+    let refused = world.publish("0.ts", ts.segments[0].clone(), &[("segment-captured-at", &ahead)]).await.expect(422);
+    assert_eq!(refused.json()["server_time_ms"], START_MS);
+    world.publish("100000.ts", ts.segments[0].clone(), &[]).await.expect(201);
+    world.publish("200000.ts", ts.segments[1].clone(), &[]).await.expect(201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn renditions_are_limited() {
+    let (config, ts) = (RecorderConfig { renditions_max: 2, ..RecorderConfig::default() }, Media::ts());
+    let world = World::with(config).await;
+    for (folder, status) in [("a", 200), ("b", 200), ("c", 409)] {
+        let playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nout0.ts\n";
+        world.push(&format!("{folder}/out.m3u8"), playlist).await.expect(status);
+    }
+    world.push("a/out0.ts", ts.segments[0].clone()).await.expect(201);
+    world.push("b/out0.ts", ts.segments[0].clone()).await.expect(201);
+    let refused = world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(409);
+    assert_eq!(refused.problem(), "too-many-renditions");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_bytes_are_no_news_and_others_are_refused() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(201);
+    world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(200);
+    let wrong = [("content-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")];
+    assert_eq!(world.publish("0.ts", ts.segments[0].clone(), &wrong).await.expect(422).problem(), "digest-mismatch");
+    let refused = world.publish("0.ts", ts.segments[1].clone(), &[]).await.expect(409);
+    assert_eq!(refused.problem(), "other-bytes-stored");
+}
