@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use metadata::{Broadcasts, Limits, Metadata, Redis, RedisConfig, Sqlite};
+use metadata::{Broadcasts, Limits, Metadata, Redis, RedisConfig, RedisMetrics, Sqlite};
 use playlist::Playlists;
 use prometheus::Registry;
 use recorder::{OwnerKey, Recorder};
@@ -51,10 +51,11 @@ enum MetadataStore {
 }
 
 impl MetadataStore {
-    async fn open(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
+    async fn open(config: &Config, clock: &Clock, registry: &Registry) -> anyhow::Result<Self> {
         match &config.metadata {
             Some(address) => {
-                let redis = Redis::start(&RedisConfig::new(address.clone()), Limits::default(), clock.clone());
+                let (settings, metrics) = (RedisConfig::new(address.clone()), RedisMetrics::register(registry)?);
+                let redis = Redis::start(&settings, Limits::default(), clock.clone(), metrics);
                 Ok(Self::Shared(Arc::new(redis.context("metadata")?)))
             }
             None => {
@@ -114,8 +115,8 @@ impl Process {
     async fn build(config: Config, roles: Roles) -> anyhow::Result<(Self, Option<secrets::Kept>)> {
         let (clock, random) = (Clock::system(), Random::system());
         std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make {}", config.data.display()))?;
-        let metadata = MetadataStore::open(&config, &clock).await?;
         let (intake, background, registry) = (Tasks::new(), Tasks::new(), Registry::new());
+        let metadata = MetadataStore::open(&config, &clock, &registry).await?;
         let broadcasts = Broadcasts::new(metadata.logs(), background.clone(), clock.clone());
         let parts = Parts { config: &config, clock: &clock, random, registry: &registry, background: &background };
         let Routes { router, playlists, owner_key } = parts.routes(roles, broadcasts).await?;

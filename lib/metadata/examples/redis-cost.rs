@@ -13,7 +13,8 @@ use broadcast::{
     BroadcastId, CapturedAt, Container, Digest, Event, EventIndex, FormatId, MediaDuration, MediaTime, Opened,
     RenditionName, Segment, Seq, SeqRange, ViewPolicy,
 };
-use headwater_metadata::{Expect, Limits, Metadata, READ_MAX, Redis, RedisConfig};
+use headwater_metadata::{Expect, Limits, Metadata, READ_MAX, Redis, RedisConfig, RedisMetrics};
+use prometheus::Registry;
 use service::Clock;
 use testkit::RedisServer;
 
@@ -25,7 +26,8 @@ const RUNS: usize = 20;
 async fn main() {
     let (server, clock) = (RedisServer::start(), Clock::system());
     let config = RedisConfig::new(server.url().parse().unwrap());
-    let store = Redis::start(&config, Limits::default(), clock.clone()).unwrap();
+    let metrics = RedisMetrics::register(&Registry::new()).unwrap();
+    let store = Redis::start(&config, Limits::default(), clock.clone(), metrics).unwrap();
     let client = ::redis::Client::open(server.url()).unwrap();
     let mut redis = client.get_multiplexed_async_connection().await.unwrap();
     let id = BroadcastId::new(1_790_000_000_000, 1);

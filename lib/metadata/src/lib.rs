@@ -17,6 +17,6 @@ mod watches;
 pub use batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
 pub use error::{Fault, MetadataError};
 pub use follow::{Broadcasts, Followed};
-pub use redis::{Redis, RedisAddress, RedisAddressError, RedisConfig};
+pub use redis::{Redis, RedisAddress, RedisAddressError, RedisConfig, RedisMetrics};
 pub use sqlite::{Sqlite, SqliteError};
 pub use store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX, ShortDigest};

@@ -16,6 +16,7 @@ mod address;
 mod commit;
 mod keys;
 mod link;
+mod metrics;
 mod server_clock;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use link::Link;
 use server_clock::ServerClock;
 
 pub use address::{RedisAddress, RedisAddressError};
+pub use metrics::RedisMetrics;
 
 /// How to talk to the Redis.
 #[derive(Clone, Debug)]
@@ -75,10 +77,15 @@ pub struct Redis {
 
 impl Redis {
     /// Begins to connect. The server need not be there: calls get `Unavailable` until it is.
-    pub fn start(config: &RedisConfig, limits: Limits, clock: Clock) -> Result<Self, RedisAddressError> {
+    pub fn start(
+        config: &RedisConfig,
+        limits: Limits,
+        clock: Clock,
+        metrics: RedisMetrics,
+    ) -> Result<Self, RedisAddressError> {
         let finder = Finder::new(&config.address).map_err(RedisAddressError)?;
         let watches = Arc::new(Watches::unheard_at_first());
-        let server_clock = Arc::new(ServerClock::new(clock.clone()));
+        let server_clock = Arc::new(ServerClock::new(clock.clone(), metrics));
         let link = Link::start(finder, config, clock, watches.clone(), server_clock.clone());
         Ok(Self { link, scripts: Scripts::new(), limits, watches, server_clock })
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use broadcast::{BroadcastId, CapturedAt, Event, MediaDuration, MediaTime, Opened, Segment, StoreTime, ViewPolicy};
 use headwater_playlist::Config;
 use http::Method;
-use metadata::{Expect, Limits, Metadata, Outcome, Redis, RedisConfig};
+use metadata::{Expect, Limits, Metadata, Outcome, Redis, RedisConfig, RedisMetrics};
+use prometheus::Registry;
 use service::Clock;
 use storage::{LocalStore, StorageConfig};
 use tempfile::TempDir;
@@ -21,7 +22,8 @@ const GAP_AFTER_MS: i64 = 1_500;
 
 async fn connect(redis: &RedisServer, clock: &Clock) -> Arc<dyn Metadata> {
     let config = RedisConfig::new(redis.url().parse().unwrap());
-    let store = Redis::start(&config, Limits::default(), clock.clone()).unwrap();
+    let metrics = RedisMetrics::register(&Registry::new()).unwrap();
+    let store = Redis::start(&config, Limits::default(), clock.clone(), metrics).unwrap();
     Arc::new(store)
 }
 

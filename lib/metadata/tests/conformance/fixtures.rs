@@ -50,7 +50,8 @@ pub(crate) mod sqlite {
 pub(crate) mod redis {
     use std::sync::Arc;
 
-    use headwater_metadata::{Limits, Redis, RedisConfig};
+    use headwater_metadata::{Limits, Redis, RedisConfig, RedisMetrics};
+    use prometheus::Registry;
     use service::Clock;
     use testkit::RedisServer;
 
@@ -60,11 +61,15 @@ pub(crate) mod redis {
         _server: RedisServer,
     }
 
+    pub(crate) fn metrics() -> RedisMetrics {
+        RedisMetrics::register(&Registry::new()).unwrap()
+    }
+
     /// A store in `server`.
     pub(crate) fn connect(server: &RedisServer) -> Arc<Redis> {
         let limits = Limits { log_len: super::LOG_LEN_MAX };
         let config = RedisConfig::new(server.url().parse().unwrap());
-        Arc::new(Redis::start(&config, limits, Clock::system()).unwrap())
+        Arc::new(Redis::start(&config, limits, Clock::system(), metrics()).unwrap())
     }
 
     impl Host {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ::redis::{Client, FromRedisValue, Value, cmd};
 use broadcast::{Event, EventIndex, Millis, StoreTime};
-use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outcome, Redis, RedisConfig};
+use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outcome, Redis, RedisConfig, RedisMetrics};
+use prometheus::Registry;
 use service::Clock;
 use testkit::RedisServer;
 
-use crate::fixtures::redis::connect;
+use crate::fixtures::redis::{connect, metrics};
 use crate::fixtures::*;
 
 fn object(store: &Arc<Redis>) -> Arc<dyn Metadata> {
@@ -21,7 +22,7 @@ fn object(store: &Arc<Redis>) -> Arc<dyn Metadata> {
 fn connect_with(url: &str, change: impl FnOnce(&mut RedisConfig)) -> Arc<Redis> {
     let mut config = RedisConfig::new(url.parse().unwrap());
     change(&mut config);
-    Arc::new(Redis::start(&config, Limits::default(), Clock::system()).unwrap())
+    Arc::new(Redis::start(&config, Limits::default(), Clock::system(), metrics()).unwrap())
 }
 
 /// Asks the server something, past the store.
@@ -81,8 +82,9 @@ async fn a_clock_of_ours_that_is_wrong_by_an_hour_changes_nothing() {
     let server = RedisServer::start();
     for wrong_by in [-3_600_000, 0, 3_600_000] {
         let clock = Clock::from_tokio(Clock::system().now_ms() + wrong_by);
-        let config = RedisConfig::new(server.url().parse().unwrap());
-        let store = Redis::start(&config, Limits::default(), clock).unwrap();
+        let (config, registry) = (RedisConfig::new(server.url().parse().unwrap()), Registry::new());
+        let metrics = RedisMetrics::register(&registry).unwrap();
+        let store = Redis::start(&config, Limits::default(), clock, metrics).unwrap();
         once_back(async || store.list(None, 1).await).await;
         for _ in 0..20 {
             let before = time(&server).await;
@@ -90,6 +92,10 @@ async fn a_clock_of_ours_that_is_wrong_by_an_hour_changes_nothing() {
             assert!(horizon <= time(&server).await, "{wrong_by}: {horizon:?} is still to come");
             assert!(horizon >= before - BEHIND_MAX, "{wrong_by}: {horizon:?} is long past at {before:?}");
         }
+        let [offset] = &registry.gather()[..] else { panic!("one metric") };
+        assert_eq!(offset.name(), "headwater_metadata_clock_offset_seconds");
+        let (measured, wrong_by) = (offset.get_metric()[0].get_gauge().get_value(), wrong_by as f64 / 1_000.0);
+        assert!((measured - wrong_by).abs() < 1.0, "{measured} s, and it is {wrong_by}");
     }
 }
 
