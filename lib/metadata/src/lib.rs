@@ -13,6 +13,7 @@ mod running;
 mod sqlite;
 mod store;
 mod watches;
+mod writes;
 
 pub use batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
 pub use error::{Fault, MetadataError};

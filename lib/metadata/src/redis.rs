@@ -30,6 +30,7 @@ use crate::batch;
 use crate::error::MetadataError;
 use crate::store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
 use crate::watches::Watches;
+use crate::writes::Writes;
 
 use address::Finder;
 use commit::Scripts;
@@ -72,6 +73,7 @@ pub struct Redis {
     scripts: Scripts,
     limits: Limits,
     watches: Arc<Watches>,
+    writes: Writes,
     server_clock: Arc<ServerClock>,
 }
 
@@ -86,8 +88,9 @@ impl Redis {
         let finder = Finder::new(&config.address).map_err(RedisAddressError)?;
         let watches = Arc::new(Watches::unheard_at_first());
         let server_clock = Arc::new(ServerClock::new(clock.clone(), metrics));
+        let writes = Writes::new(clock.clone());
         let link = Link::start(finder, config, clock, watches.clone(), server_clock.clone());
-        Ok(Self { link, scripts: Scripts::new(), limits, watches, server_clock })
+        Ok(Self { link, scripts: Scripts::new(), limits, watches, writes, server_clock })
     }
 
     /// Ends the connection. Calls that come later get `Unavailable`.
@@ -118,8 +121,12 @@ impl Metadata for Redis {
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
         let entries = batch::check(events)?;
         let call = commit::call(&self.scripts.commit, id, &entries, expect, self.limits);
-        let answer: Vec<Vec<u8>> = self.link.call(async |redis| call.invoke_async(redis).await).await?;
-        commit::outcomes(id, &answer)
+        let answer: Result<Vec<Vec<u8>>, _> = self.link.call(async |redis| call.invoke_async(redis).await).await;
+        // A connection that was lost is the link's to tell of, for as long as there is none.
+        if !answer.as_ref().is_err_and(link::is_away) {
+            self.writes.note(&answer);
+        }
+        commit::outcomes(id, &answer?)
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
@@ -169,6 +176,10 @@ impl Metadata for Redis {
 
     fn horizon(&self) -> Option<StoreTime> {
         self.server_clock.now()
+    }
+
+    fn health(&self) -> Result<(), MetadataError> {
+        self.link.health().and_then(|()| self.writes.health())
     }
 }
 

@@ -56,9 +56,9 @@ impl Sqlite {
     }
 
     fn start(file: Locked, path: &Path, limits: Limits, clock: Clock) -> Self {
-        let (watches, horizon) = (Arc::new(Watches::always_heard()), Arc::new(Horizon::new(clock)));
-        let readers = Readers::new(path.to_path_buf());
-        Self { readers, writer: Writer::start(file, limits, watches.clone(), horizon.clone()), watches, horizon }
+        let (watches, horizon) = (Arc::new(Watches::always_heard()), Arc::new(Horizon::new(clock.clone())));
+        let writer = Writer::start(file, limits, clock, watches.clone(), horizon.clone());
+        Self { readers: Readers::new(path.to_path_buf()), writer, watches, horizon }
     }
 
     /// Finishes the commits that are queued and lets go of the file. Calls that come later get `Unavailable`.
@@ -100,6 +100,10 @@ impl Metadata for Sqlite {
 
     fn horizon(&self) -> Option<StoreTime> {
         Some(self.horizon.get())
+    }
+
+    fn health(&self) -> Result<(), MetadataError> {
+        self.writer.health()
     }
 }
 

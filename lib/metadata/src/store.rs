@@ -77,6 +77,10 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// wrong; it is never later than the store's own time. It stands still while the date of a commit is settled and
     /// the commit is not. A later answer may be a little earlier, which takes nothing from what holds for the first.
     fn horizon(&self) -> Option<StoreTime>;
+
+    /// Whether the store can be used, as far as is known: asks nobody. If not, the error that a call would get, or
+    /// that the last commit got.
+    fn health(&self) -> Result<(), MetadataError>;
 }
 
 /// What a commit takes the log to be.

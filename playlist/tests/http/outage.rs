@@ -81,6 +81,10 @@ impl Metadata for Distant {
         self.store.list(after, max).await
     }
 
+    fn health(&self) -> Result<(), MetadataError> {
+        self.reach().and_then(|()| self.store.health())
+    }
+
     fn horizon(&self) -> Option<StoreTime> {
         let dated = self.trouble.unsettled().map(|(_, at)| at);
         self.store.horizon().map(|now| dated.map_or(now, |at| now.min(at)))

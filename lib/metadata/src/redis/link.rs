@@ -31,7 +31,7 @@ const SEND_QUEUE_LEN_MAX: usize = 1_000;
 /// The connection, while there is one.
 #[derive(Debug)]
 pub(super) struct Link {
-    up: watch::Receiver<Option<Up>>,
+    up: watch::Receiver<Result<Up, Away>>,
     wait: Duration,
     clock: Clock,
     tasks: Tasks,
@@ -53,7 +53,7 @@ impl Link {
         watches: Arc<Watches>,
         server_clock: Arc<ServerClock>,
     ) -> Self {
-        let (up, receiver) = watch::channel(None);
+        let (up, receiver) = watch::channel(Err(Away::default()));
         let tasks = Tasks::new();
         let keeper = Keeper { finder, config: config.clone(), clock: clock.clone(), watches, server_clock, up };
         let stop = tasks.stop_token();
@@ -88,19 +88,41 @@ impl Link {
         let mut up = self.up.clone();
         tokio::select! {
             biased;
-            up = up.wait_for(|up| up.as_ref().is_some_and(|up| !up.lost.is_cancelled())) => {
-                let up = up.map_err(|_| MetadataError::unavailable(Away))?;
-                Ok(up.clone().expect("waited for"))
+            up = up.wait_for(|up| up.as_ref().is_ok_and(Up::works)) => {
+                let up = up.map_err(|_| MetadataError::unavailable(Away::default()))?;
+                up.clone().map_err(MetadataError::unavailable)
             }
-            () = self.clock.sleep(self.wait) => Err(MetadataError::unavailable(Away)),
+            () = self.clock.sleep(self.wait) => Err(MetadataError::unavailable(self.away().unwrap_or_default())),
+        }
+    }
+
+    /// Whether there is a connection, as far as anybody knows.
+    pub(super) fn health(&self) -> Result<(), MetadataError> {
+        self.away().map_or(Ok(()), |away| Err(MetadataError::unavailable(away)))
+    }
+
+    fn away(&self) -> Option<Away> {
+        match &*self.up.borrow() {
+            Ok(up) if up.works() => None,
+            Ok(_) => Some(Away::default()),
+            Err(away) => Some(away.clone()),
         }
     }
 }
 
+impl Up {
+    fn works(&self) -> bool {
+        !self.lost.is_cancelled()
+    }
+}
+
 /// What a call gets while there is no connection.
-#[derive(Debug, thiserror::Error)]
-#[error("not connected to redis")]
-struct Away;
+#[derive(Clone, Debug, Default, thiserror::Error)]
+#[error("not connected to redis{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+struct Away {
+    /// `None` if nothing was tried yet. Told above and not as a source, since it tells its own source again.
+    why: Option<RedisError>,
+}
 
 impl Drop for Link {
     fn drop(&mut self) {
@@ -115,7 +137,7 @@ struct Keeper {
     clock: Clock,
     watches: Arc<Watches>,
     server_clock: Arc<ServerClock>,
-    up: watch::Sender<Option<Up>>,
+    up: watch::Sender<Result<Up, Away>>,
 }
 
 impl Keeper {
@@ -130,7 +152,8 @@ impl Keeper {
                 }
                 Err(error) => error,
             };
-            self.up.send_replace(None);
+            let away = Away { why: Some(lost.clone()) };
+            self.up.send_modify(|up| *up = Err(away));
             self.watches.set_all_unheard();
             // Once for each time that it goes away, not for each attempt.
             if std::mem::replace(&mut was_up, false) {
@@ -166,7 +189,7 @@ impl Keeper {
 
     /// Keeps a connection until it is lost; why it was.
     async fn serve(&self, mut up: Up) -> RedisError {
-        self.up.send_replace(Some(up.clone()));
+        self.up.send_modify(|now| *now = Ok(up.clone()));
         let lost = up.lost.clone();
         tokio::select! {
             error = self.listen(&mut up.connection) => error,

@@ -94,5 +94,8 @@ async fn what_failed_holds_nothing_up() {
     assert!(done.unwrap_err().is_retryable());
     assert_eq!(meanwhile, Some(StoreTime(5_000)));
     assert_eq!((store.horizon(), len(&store).await), (Some(StoreTime(15_000)), 1));
+    assert!(store.health().is_err_and(|error| error.is_retryable()));
+    store.commit(id(), &[Event::Paused], Expect::Any).await.unwrap();
+    assert!(store.health().is_ok());
     store.shutdown().await;
 }

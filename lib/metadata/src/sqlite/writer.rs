@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use broadcast::{BroadcastId, StoreTime};
 use rusqlite::{ErrorCode, TransactionBehavior};
-use service::Tasks;
+use service::{Clock, Tasks};
 use tokio::sync::{mpsc, oneshot};
 
 use super::horizon::Horizon;
@@ -15,6 +15,7 @@ use crate::batch::Entry;
 use crate::error::MetadataError;
 use crate::store::{Expect, Limits, Outcome};
 use crate::watches::Watches;
+use crate::writes::Writes;
 
 /// The most calls that wait for the disk; others wait for a place in the queue.
 const QUEUE_LEN_MAX: usize = 1_024;
@@ -26,6 +27,7 @@ const GROUP_LEN_MAX: usize = 256;
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
     tasks: Tasks,
+    writes: Writes,
 }
 
 #[derive(Debug)]
@@ -53,12 +55,18 @@ enum Job {
 struct ShutDown;
 
 impl Writer {
-    pub(super) fn start(file: Locked, limits: Limits, watches: Arc<Watches>, horizon: Arc<Horizon>) -> Self {
+    pub(super) fn start(
+        file: Locked,
+        limits: Limits,
+        clock: Clock,
+        watches: Arc<Watches>,
+        horizon: Arc<Horizon>,
+    ) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_LEN_MAX);
         let tasks = Tasks::new();
         let thread = Thread { file, limits, watches, horizon };
         tasks.spawn("sqlite writer", Tasks::blocking(move || thread.run(messages)));
-        Self { queue, tasks }
+        Self { queue, tasks, writes: Writes::new(clock) }
     }
 
     /// Opens a log; the time of its first entry.
@@ -85,7 +93,18 @@ impl Writer {
         self.tasks.shutdown().await;
     }
 
+    /// The failure of the last transaction, if that was lately.
+    pub(super) fn health(&self) -> Result<(), MetadataError> {
+        if self.queue.is_closed() { Err(MetadataError::unavailable(ShutDown)) } else { self.writes.health() }
+    }
+
     async fn run(&self, id: BroadcastId, job: Job) -> Result<Vec<Outcome>, MetadataError> {
+        let done = self.send(id, job).await;
+        self.writes.note(&done);
+        done
+    }
+
+    async fn send(&self, id: BroadcastId, job: Job) -> Result<Vec<Outcome>, MetadataError> {
         let (answer, answered) = oneshot::channel();
         let message = Message::Work(Work { id, job, answer });
         self.queue.send(message).await.map_err(|_| MetadataError::unavailable(ShutDown))?;

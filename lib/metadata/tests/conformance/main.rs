@@ -69,6 +69,7 @@ suites! {
     reading::broadcasts_are_listed_newest_first
     reading::times_never_go_back
     reading::the_horizon_is_never_beyond_what_can_be_read
+    reading::a_store_that_answers_is_well
     together::the_same_segment_from_many_is_stored_once
     together::commits_of_many_make_one_log
     waiting::a_waiter_gets_what_another_commits

@@ -1,7 +1,7 @@
 //! Reading and listing.
 
 use broadcast::{Event, EventIndex, Millis};
-use headwater_metadata::{LIST_MAX, READ_MAX};
+use headwater_metadata::{Expect, LIST_MAX, MetadataError, READ_MAX};
 use service::Tasks;
 
 use crate::fixtures::*;
@@ -106,4 +106,12 @@ pub(crate) async fn the_horizon_is_never_beyond_what_can_be_read(Stores { one, o
     // Nor is it far behind: nothing is being committed.
     let (last, horizon) = (log[log.len() - 1].at, one.horizon().unwrap());
     assert!(horizon >= last - Millis(1_000), "{last:?}, and still {horizon:?}");
+}
+
+pub(crate) async fn a_store_that_answers_is_well(Stores { one, other }: Stores) {
+    open(&one).await;
+    let refusal = one.commit(id(1), &[stored(0)], Expect::Any).await;
+    assert!(matches!(refused(refusal), MetadataError::NotFound { .. }));
+    commit(&other, &[stored(0)]).await;
+    assert!(one.health().is_ok() && other.health().is_ok(), "{:?}, {:?}", one.health(), other.health());
 }

@@ -109,13 +109,33 @@ async fn before_the_server_was_reached_nothing_is_settled() {
     let store = connect_with(&server.url(), |config| config.call_wait = Duration::from_millis(20));
     let error = store.list(None, 1).await.expect_err("the server is away");
     assert!(error.is_retryable(), "{error:?}");
-    assert_eq!(store.horizon(), None);
+    assert_eq!((store.horizon(), reason(&store)), (None, refused_connection()));
     server.restart();
     once_back(async || store.list(None, 1).await).await;
+    assert_eq!(reason(&store), "");
     let reached = store.horizon().expect("the server was reached");
     server.kill();
     store.list(None, 1).await.expect_err("the server is away again");
     assert!(store.horizon().is_some_and(|later| later >= reached), "time goes on without it");
+    // What a call says of the lost connection comes a little before the reason why there is no other.
+    let said = async {
+        while reason(&store) != refused_connection() {
+            let _ = store.list(None, 1).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), said).await.unwrap_or_else(|_| panic!("{}", reason(&store)));
+}
+
+/// Why a store is not well, with all causes.
+fn reason(store: &Arc<Redis>) -> String {
+    let error = store.health().err();
+    let first = error.as_ref().map(|error| error as &dyn std::error::Error);
+    let chain = std::iter::successors(first, |error| error.source());
+    chain.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
+}
+
+fn refused_connection() -> String {
+    "the metadata store is unavailable: not connected to redis: Connection refused (os error 111)".to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,8 +199,10 @@ async fn a_server_that_is_full_loses_nothing() {
     let _: () = ask(&server, "CONFIG SET maxmemory 1").await;
     let error = store.commit(id(0), &[stored(0)], Expect::Any).await.expect_err("no memory left");
     assert!(error.is_retryable(), "{error:?}");
+    assert!(reason(&store).contains("maxmemory"), "{}", reason(&store));
     let _: () = ask(&server, "CONFIG SET maxmemory 0").await;
     assert_eq!(index(commit_one(&object(&store), stored(0)).await), 1);
+    assert_eq!(reason(&store), "");
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ async fn a_file_belongs_to_one_store_at_a_time() {
     store.shutdown().await;
     let error = store.open(id(0), &opened()).await.expect_err("the store was shut down");
     assert!(error.is_retryable(), "{error:?}");
+    assert!(store.health().is_err_and(|error| error.is_retryable()));
     assert!(open_file(&path, Clock::system()).await.is_ok());
 }
 
