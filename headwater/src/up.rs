@@ -1,22 +1,26 @@
-//! The wiring: which roles run in this process, on what, and in which order everything stops.
+//! The wiring: which roles run in this process, on what, and in which order everything starts and stops.
+
+mod gate;
+mod metadata_store;
+mod parts;
+#[cfg(test)]
+mod tests;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use axum::Router;
-use metadata::{Broadcasts, Limits, Metadata, Redis, RedisConfig, RedisMetrics, Sqlite};
-use playlist::Playlists;
+use metadata::Broadcasts;
 use prometheus::Registry;
-use recorder::{OwnerKey, Recorder};
-use service::{Clock, Health, HttpMetrics, Random, Tasks, cors_for_publishers, with_problems, with_route_names};
-use storage::{LocalReader, LocalStore, Store};
+use service::{Clock, Component, Health, HttpMetrics, Random, Readiness, Tasks};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
-use crate::{docs, pages, secrets};
+use crate::secrets;
+use gate::Gate;
+use metadata_store::MetadataStore;
+use parts::{Built, Parts};
 
 /// Which roles a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,44 +47,6 @@ pub(crate) fn run(config: Config, roles: Roles) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where the arrival logs are.
-#[derive(Clone, Debug)]
-enum MetadataStore {
-    Embedded(Arc<Sqlite>),
-    Shared(Arc<Redis>),
-}
-
-impl MetadataStore {
-    async fn open(config: &Config, clock: &Clock, registry: &Registry) -> anyhow::Result<Self> {
-        match &config.metadata {
-            Some(address) => {
-                let (settings, metrics) = (RedisConfig::new(address.clone()), RedisMetrics::register(registry)?);
-                let redis = Redis::start(&settings, Limits::default(), clock.clone(), metrics);
-                Ok(Self::Shared(Arc::new(redis.context("metadata")?)))
-            }
-            None => {
-                let path = config.data.join("metadata.sqlite");
-                let sqlite = Sqlite::open(&path, Limits::default(), clock.clone()).await;
-                Ok(Self::Embedded(Arc::new(sqlite.with_context(|| format!("cannot open {}", path.display()))?)))
-            }
-        }
-    }
-
-    fn logs(&self) -> Arc<dyn Metadata> {
-        match self {
-            Self::Embedded(sqlite) => sqlite.clone(),
-            Self::Shared(redis) => redis.clone(),
-        }
-    }
-
-    async fn shutdown(&self) {
-        match self {
-            Self::Embedded(sqlite) => sqlite.shutdown().await,
-            Self::Shared(redis) => redis.shutdown().await,
-        }
-    }
-}
-
 /// Everything that runs, in the order in which it has to stop.
 struct Process {
     /// The listener and the requests at work.
@@ -88,6 +54,12 @@ struct Process {
     /// What the roles do beside requests.
     background: Tasks,
     metadata: MetadataStore,
+    gate: Gate,
+    /// Not ready until the gate is open.
+    start_up: Component,
+    health: Health,
+    registry: Registry,
+    clock: Clock,
     address: SocketAddr,
 }
 
@@ -95,13 +67,23 @@ impl Process {
     async fn start(config: Config, roles: Roles) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let (process, owner) = Self::build(config, roles).await?;
-        process.announce(owner.as_ref());
-        let failed = tokio::select! {
-            _ = interrupt.recv() => false,
-            _ = terminate.recv() => false,
-            () = process.background.failed() => true,
-            () = process.intake.failed() => true,
+        let process = Self::listen(&config).await?;
+        let failed = {
+            let mut ends = std::pin::pin!(async {
+                tokio::select! {
+                    _ = interrupt.recv() => false,
+                    _ = terminate.recv() => false,
+                    () = process.background.failed() => true,
+                    () = process.intake.failed() => true,
+                }
+            });
+            tokio::select! {
+                failed = &mut ends => failed,
+                owner = process.open(&config, roles) => {
+                    process.announce(owner?.as_ref());
+                    ends.await
+                }
+            }
         };
         tracing::info!("stopping");
         tokio::select! {
@@ -112,25 +94,40 @@ impl Process {
         if failed { bail!("stopped because a task panicked; the log says where") } else { Ok(()) }
     }
 
-    async fn build(config: Config, roles: Roles) -> anyhow::Result<(Self, Option<secrets::Kept>)> {
-        let (clock, random) = (Clock::system(), Random::system());
+    /// Takes the address, and tells there of the health of the process and nothing else.
+    async fn listen(config: &Config) -> anyhow::Result<Self> {
+        let (clock, registry, health) = (Clock::system(), Registry::new(), Health::new());
+        let (intake, background) = (Tasks::new(), Tasks::new());
         std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make {}", config.data.display()))?;
-        let (intake, background, registry) = (Tasks::new(), Tasks::new(), Registry::new());
-        let metadata = MetadataStore::open(&config, &clock, &registry).await?;
-        let broadcasts = Broadcasts::new(metadata.logs(), background.clone(), clock.clone());
-        let parts = Parts { config: &config, clock: &clock, random, registry: &registry, background: &background };
-        let Routes { router, playlists, owner_key } = parts.routes(roles, broadcasts).await?;
+        let metadata = MetadataStore::open(config, &clock, &registry).await?;
+        let logs = metadata.logs();
+        health.check("metadata", move || readiness(logs.health()));
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = listener.local_addr()?;
+        let (address, start_up) = (listener.local_addr()?, health.component("start-up"));
+        let gate = Gate::closed(health.router(registry.clone()));
         let metrics = HttpMetrics::register(&registry, "main")?;
-        let limits = config.server.clone();
-        match playlists {
-            // Nearly everything that is asked for is under /hls/: it goes around the router.
-            Some(playlists) => service::serve(listener, playlists.before(router), limits, metrics, &intake, clock),
-            None => service::serve(listener, router, limits, metrics, &intake, clock),
-        }
-        Ok((Self { intake, background, metadata, address }, owner_key))
+        service::serve(listener, gate.clone(), config.server.clone(), metrics, &intake, clock.clone());
+        tracing::info!(%address, "listening");
+        Ok(Self { intake, background, metadata, gate, start_up, health, registry, clock, address })
+    }
+
+    /// Starts the roles and opens the gate. The owner key is one that may have to be shown.
+    async fn open(&self, config: &Config, roles: Roles) -> anyhow::Result<Option<secrets::Kept>> {
+        let parts = Parts {
+            config,
+            broadcasts: Broadcasts::new(self.metadata.logs(), self.background.clone(), self.clock.clone()),
+            clock: &self.clock,
+            random: Random::system(),
+            registry: &self.registry,
+            health: &self.health,
+            start_up: &self.start_up,
+            background: &self.background,
+        };
+        let Built { behind_gate, owner_key } = parts.build(roles).await?;
+        self.gate.open(behind_gate);
+        self.start_up.ready();
+        Ok(owner_key)
     }
 
     /// No new requests; those at work end or are cut off after their grace; then what runs beside them; then what
@@ -152,85 +149,7 @@ impl Process {
     }
 }
 
-/// The key that was given, or the kept one, which may have to be shown.
-fn owner_key(config: &Config, random: &Random) -> anyhow::Result<(OwnerKey, Option<secrets::Kept>)> {
-    if let Some(key) = &config.owner_key {
-        return Ok((key.clone(), None));
-    }
-    let kept = secrets::owner_key(&config.data, random)?;
-    let key = kept.text.parse().with_context(|| format!("{}", config.data.join("owner-key").display()))?;
-    Ok((key, Some(kept)))
-}
-
-/// What the roles are built from.
-struct Parts<'a> {
-    config: &'a Config,
-    clock: &'a Clock,
-    random: Random,
-    registry: &'a Registry,
-    background: &'a Tasks,
-}
-
-/// What is served.
-struct Routes {
-    router: Router,
-    /// Everything under `/hls/`.
-    playlists: Option<Playlists>,
-    /// If it is one that may have to be shown.
-    owner_key: Option<secrets::Kept>,
-}
-
-impl Parts<'_> {
-    async fn routes(&self, roles: Roles, broadcasts: Broadcasts) -> anyhow::Result<Routes> {
-        let health = Health::new();
-        let ready = health.component("start-up scan");
-        let mut router = Router::new();
-        let mut openapi = Vec::new();
-        let mut shown = None;
-        // One process writes to a directory; others may read from it.
-        let mut store: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
-        if roles.recorder {
-            let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
-            let (owner_key, kept) = owner_key(self.config, &self.random)?;
-            let recorder = self.recorder(&broadcasts, &local, owner_key)?;
-            let report = recorder.scan().await.context("the start-up scan failed")?;
-            tracing::info!(?report, "looked through the local store");
-            router = router.merge(recorder.router().layer(cors_for_publishers()));
-            openapi.push(recorder::openapi());
-            (store, shown) = (Arc::new(local), kept);
-        }
-        let playlists = roles.playlist.then(|| self.playlists(broadcasts, store)).transpose()?;
-        if playlists.is_some() {
-            openapi.push(playlist::openapi());
-        }
-        ready.ready();
-        let router = router.merge(pages::router()).merge(docs::router(&docs::document(openapi)));
-        let router = with_route_names(with_problems(router.merge(health.router(self.registry.clone()))));
-        Ok(Routes { router, playlists, owner_key: shown })
-    }
-
-    fn recorder(
-        &self,
-        broadcasts: &Broadcasts,
-        store: &LocalStore,
-        owner_key: OwnerKey,
-    ) -> anyhow::Result<Arc<Recorder>> {
-        let deps = recorder::Deps {
-            broadcasts: broadcasts.clone(),
-            store: store.clone(),
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            tasks: self.background.clone(),
-            registry: self.registry,
-            tokens: secrets::token_key(&self.config.data, &self.random)?,
-            owner_key,
-            public_url: self.config.public_url.clone(),
-        };
-        Ok(Recorder::build(self.config.recorder.clone(), deps)?)
-    }
-
-    fn playlists(&self, broadcasts: Broadcasts, store: Arc<dyn Store>) -> anyhow::Result<Playlists> {
-        let (clock, registry, config) = (self.clock.clone(), self.registry, self.config.playlist);
-        Ok(Playlists::new(playlist::Deps { broadcasts, store, clock, registry, config })?)
-    }
+/// Ready, or not for this reason and its causes.
+fn readiness(health: Result<(), impl std::error::Error + Send + Sync + 'static>) -> Readiness {
+    health.map_or_else(|error| Readiness::NotReady(format!("{:#}", anyhow::Error::from(error))), |()| Readiness::Ready)
 }

@@ -1,0 +1,86 @@
+//! What a process says of itself before it serves, and while what it needs is away.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use testkit::{HttpClient, RedisServer, eventually};
+
+use super::*;
+use crate::cli::ServeOptions;
+
+/// How long a change may take to show, on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+fn config(data: &Path, metadata: Option<String>) -> Config {
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let options = ServeOptions { data: Some(data.to_owned()), listen, metadata, ..ServeOptions::default() };
+    Config::load(&options).expect("valid")
+}
+
+/// What `/readyz` says: its status, and what is not ready.
+fn ready(url: &str) -> (u16, serde_json::Value) {
+    let answer = HttpClient::default().get(&format!("{url}/readyz"));
+    let report = answer.json();
+    assert_eq!(report["ready"], answer.status == 200, "{report}");
+    (answer.status.as_u16(), report["not_ready"].clone())
+}
+
+/// Runs `look` beside a process of all roles, which is given its address.
+async fn beside(config: Config, look: impl FnOnce(String) + Send + 'static) {
+    let process = Process::listen(&config).await.expect("it listens");
+    let url = format!("http://{}", process.address);
+    let looks = Tasks::blocking(move || look(url));
+    let (opened, ()) = tokio::join!(process.open(&config, Roles::ALL), looks);
+    opened.expect("it opens");
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_scan_waits_for_the_metadata_store_nothing_but_the_health_is_served() {
+    let (dir, mut redis) = (TempDir::new().expect("a folder"), RedisServer::start());
+    redis.kill();
+    // What the scan has to ask the metadata store about.
+    let broadcast = dir.path().join("segments").join(broadcast::BroadcastId::new(1_790_000_000_000, 7).to_string());
+    std::fs::create_dir_all(broadcast).expect("a folder");
+    let config = config(dir.path(), Some(redis.url()));
+    beside(config, move |url| {
+        let client = HttpClient::default();
+        let (status, not_ready) = ready(&url);
+        assert!(status == 503 && !not_ready["start-up"].is_null(), "{not_ready}");
+        eventually("the scan to ask the metadata store", SOON, || {
+            let why = ready(&url).1["start-up"].to_string();
+            if why.contains("waiting for the metadata store") { Ok(()) } else { Err(why) }
+        });
+        assert_eq!(client.get(&format!("{url}/healthz")).status, 200);
+        assert_eq!(client.get(&format!("{url}/metrics")).status, 200);
+        for path in ["/", "/v1/broadcasts", "/hls/01kjahrq000000000000000007/index.m3u8", "/ingest/x"] {
+            let answer = client.get(&format!("{url}{path}")).expect(503);
+            assert_eq!((answer.header("retry-after"), answer.header("cache-control")), ("2", "no-store"), "{path}");
+            assert_eq!(answer.json()["type"], "/problems/unavailable", "{path}");
+        }
+        redis.restart();
+        eventually("readiness", SOON, || match ready(&url) {
+            (200, _) => Ok(()),
+            (status, not_ready) => Err(format!("{status}, {not_ready}")),
+        });
+        assert_eq!(client.get(&format!("{url}/v1/broadcasts")).status, 401);
+        assert_eq!(client.get(&format!("{url}/hls/01kjahrq000000000000000007/index.m3u8")).status, 404);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_without_room_is_told() {
+    let dir = TempDir::new().expect("a folder");
+    let mut config = config(dir.path(), None);
+    config.storage.quota = Some(1_000_000);
+    beside(config, |url| {
+        let why = "1000000 bytes are left, less than 67108864";
+        eventually("the reason", SOON, || match ready(&url) {
+            (503, not_ready) if not_ready == serde_json::json!({ "storage": why }) => Ok(()),
+            (status, not_ready) => Err(format!("{status}, {not_ready}")),
+        });
+    })
+    .await;
+}
