@@ -2,6 +2,10 @@
 //!
 //! Bounded: what nobody has asked for lately is forgotten, and folded again when somebody does.
 
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
@@ -39,9 +43,18 @@ pub struct Followed {
     store: Arc<dyn Metadata>,
     broadcast: RwLock<Broadcast>,
     /// Makes those who read the log for it take turns.
-    reading: tokio::sync::Mutex<()>,
+    reading: tokio::sync::Mutex<LastRead>,
+    /// How many reads have begun.
+    reads: AtomicU64,
     length: watch::Sender<EventIndex>,
     gone: CancellationToken,
+}
+
+/// What became of the last read of a log to its end.
+#[derive(Debug)]
+struct LastRead {
+    number: u64,
+    done: Result<(), MetadataError>,
 }
 
 impl Drop for Followed {
@@ -86,7 +99,8 @@ impl Broadcasts {
             store: self.store.clone(),
             length: watch::Sender::new(broadcast.next_index()),
             broadcast: RwLock::new(broadcast),
-            reading: tokio::sync::Mutex::new(()),
+            reading: tokio::sync::Mutex::new(LastRead { number: 0, done: Ok(()) }),
+            reads: AtomicU64::new(0),
             gone: gone.clone(),
         });
         let (weak, stop) = (Arc::downgrade(&followed), self.tasks.stop_token());
@@ -124,9 +138,22 @@ impl Followed {
         self.length.subscribe()
     }
 
-    /// Reads the log to its end, so that what was committed before the call is taken in after it.
+    /// Reads the log to its end, so that what was committed before the call is taken in after it. Those who ask while
+    /// one reads share the next read, and its failure.
     pub async fn refresh(&self) -> Result<(), MetadataError> {
-        let _turn = self.reading.lock().await;
+        let begun = self.reads.load(Ordering::SeqCst);
+        let mut last = self.reading.lock().await;
+        // Later than the call, one that began after it.
+        if last.number > begun {
+            return last.done.clone();
+        }
+        let number = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
+        let done = self.read_to_end().await;
+        *last = LastRead { number, done: done.clone() };
+        done
+    }
+
+    async fn read_to_end(&self) -> Result<(), MetadataError> {
         loop {
             let next = self.read().next_index();
             let entries = self.store.read(self.id, next, READ_MAX).await?;

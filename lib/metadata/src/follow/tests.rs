@@ -1,0 +1,108 @@
+//! What following costs the store.
+
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Waker};
+
+use async_trait::async_trait;
+use broadcast::{Opened, ViewPolicy};
+use futures_util::future::join_all;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::sqlite::Sqlite;
+use crate::store::{Expect, Limits};
+
+/// A real store whose reads are counted, and begin when the test lets them; or fail.
+#[derive(Debug)]
+struct Slow {
+    store: Sqlite,
+    may_begin: Semaphore,
+    is_away: AtomicBool,
+    reads: AtomicU64,
+}
+
+#[async_trait]
+impl Metadata for Slow {
+    async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
+        self.store.open(id, opened).await
+    }
+
+    async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
+        self.store.commit(id, events, expect).await
+    }
+
+    async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.may_begin.acquire().await.unwrap().forget();
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(MetadataError::unavailable("away"));
+        }
+        self.store.read(id, from, max).await
+    }
+
+    async fn wait(&self, _: BroadcastId, _: EventIndex, _: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        std::future::pending().await
+    }
+
+    async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
+        self.store.list(after, max).await
+    }
+
+    fn horizon(&self) -> Option<StoreTime> {
+        self.store.horizon()
+    }
+
+    fn health(&self) -> Result<(), MetadataError> {
+        self.store.health()
+    }
+}
+
+async fn follow(dir: &TempDir) -> (Arc<Slow>, Arc<Followed>) {
+    let store = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), Clock::system()).await.unwrap();
+    let id = BroadcastId::new(1_790_000_000_000, 7);
+    let opened =
+        Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
+    store.open(id, &opened).await.unwrap();
+    let (is_away, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    let slow = Arc::new(Slow { store, may_begin: Semaphore::new(1), is_away, reads });
+    let broadcasts = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system());
+    let followed = broadcasts.get(id).await.unwrap();
+    slow.reads.store(0, Ordering::SeqCst);
+    (slow, followed)
+}
+
+/// As many refreshes as may be, asked for while the first of them reads: how many fail, and what was read.
+async fn many(slow: &Slow, followed: &Followed) -> usize {
+    let mut first = pin!(followed.refresh());
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Only a read that begins after this will show it.
+    slow.store.commit(followed.id(), &[Event::EndHinted], Expect::Any).await.unwrap();
+    let many = join_all((0..100).map(|_| followed.refresh()));
+    let lets = async { slow.may_begin.add_permits(10) };
+    let (first, done, ()) = tokio::join!(first, many, lets);
+    [first].into_iter().chain(done).filter(Result::is_err).count()
+}
+
+#[tokio::test]
+async fn those_who_ask_while_one_reads_share_the_next_read() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    assert_eq!(many(&slow, &followed).await, 0);
+    assert_eq!(followed.read().next_index(), EventIndex(2));
+    // The first gets the event and then an empty page; all others together an empty page.
+    assert_eq!(slow.reads.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_tried_once_for_all() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    slow.is_away.store(true, Ordering::SeqCst);
+    assert_eq!(many(&slow, &followed).await, 101);
+    assert_eq!(slow.reads.load(Ordering::SeqCst), 2);
+    slow.is_away.store(false, Ordering::SeqCst);
+    followed.refresh().await.unwrap();
+    assert_eq!(followed.read().next_index(), EventIndex(2), "a failure is not kept");
+}
