@@ -16,6 +16,7 @@
 //! Live, dvr and catch-up take the delivery directives of RFC 8216bis, 6.2.5: `_HLS_msn` (blocking reload) and
 //! `_HLS_skip` (delta updates). There are no partial segments, so `_HLS_part` adds nothing to `_HLS_msn`.
 
+mod absent;
 mod address;
 mod answer;
 mod cache;

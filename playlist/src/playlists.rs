@@ -6,11 +6,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
 use broadcast::{Broadcast, BroadcastId, StoreTime, View};
-use metadata::{Broadcasts, Followed};
+use metadata::{Broadcasts, Followed, MetadataError};
 use prometheus::Registry;
 use service::{Clock, Problem, Tasks};
 use storage::Store;
 
+use crate::absent::Absent;
 use crate::address::List;
 use crate::cache::{CacheKey, Coding, Finished, Freshness, PlaylistCache, Sheet};
 use crate::config::Config;
@@ -52,6 +53,7 @@ pub(crate) struct Server {
     pub(crate) problems: Problems,
     pub(crate) routes: Routes,
     pub(crate) waiters: Waiters,
+    absent: Absent,
     horizons: Horizons,
     cache: PlaylistCache,
 }
@@ -66,6 +68,7 @@ impl Playlists {
             problems: Problems { absent_max_age_s: config.absent_max_age_s },
             routes: Routes::new(),
             waiters: Waiters::new(config.waiters_max),
+            absent: Absent::new(clock.clone()),
             horizons: Horizons::new(),
             cache: PlaylistCache::new(config.cache_bytes_max),
             clock,
@@ -91,7 +94,14 @@ impl Playlists {
 
 impl Server {
     pub(crate) async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
-        self.broadcasts.get(id).await.map_err(|error| self.problems.metadata(&error))
+        if self.absent.is_known(id).await {
+            return Err(self.problems.metadata(&MetadataError::NotFound { id }));
+        }
+        let found = self.broadcasts.get(id).await;
+        if let Err(MetadataError::NotFound { .. }) = &found {
+            self.absent.note(id).await;
+        }
+        found.map_err(|error| self.problems.metadata(&error))
     }
 
     /// The playlist as it is now.

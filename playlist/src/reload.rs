@@ -53,6 +53,12 @@ impl Server {
     /// The playlist once it has an entry `msn`, or once it has ended.
     pub(crate) async fn finished_with(&self, key: &CacheKey, msn: u64) -> Result<Arc<Finished>, Problem> {
         let mut finished = self.finished(key).await?;
+        if is_too_far_ahead(&finished, msn) {
+            // Another server may know more, and have told this client of it.
+            let refreshed = self.follow(key.id).await?.refresh().await;
+            refreshed.map_err(|error| self.problems.metadata(&error))?;
+            finished = self.finished(key).await?;
+        }
         let Some(target) = self.should_wait(&finished, msn)? else { return Ok(finished) };
         let Some(_waiter) = self.waiters.join(&self.metrics) else {
             self.metrics.waiters_refused.inc();
@@ -80,7 +86,7 @@ impl Server {
         let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;
         match sheet.last_msn {
             Some(last) if sheet.is_final || msn <= last => Ok(None),
-            Some(last) if msn > last.saturating_add(AHEAD_MAX) => Err(self.problems.too_far_ahead(msn, last)),
+            Some(last) if is_too_far_ahead(finished, msn) => Err(self.problems.too_far_ahead(msn, last)),
             Some(_) => Ok(Some(sheet.target)),
             None => Ok(None),
         }
@@ -102,4 +108,9 @@ impl Server {
             () = by_time => {}
         }
     }
+}
+
+fn is_too_far_ahead(finished: &Finished, msn: u64) -> bool {
+    let Ok(sheet) = &finished.outcome else { return false };
+    sheet.last_msn.is_some_and(|last| !sheet.is_final && msn > last.saturating_add(AHEAD_MAX))
 }

@@ -1,7 +1,8 @@
 //! While the metadata store is away, or behind with what it has dated: what is known is served, and nothing is said
 //! that may turn out wrong.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime, Vie
 use headwater_playlist::Config;
 use metadata::{Expect, Metadata, MetadataError, Outcome};
 
-use crate::fixtures::{World, bytes_of, segment};
+use crate::fixtures::{START_MS, World, bytes_of, segment};
 
 /// A real store at the other end of a network that can be cut: reads fail, and who waits is not told. What others
 /// commit arrives. Or its disk can be slow: what was committed is dated, and cannot be read.
@@ -22,6 +23,10 @@ struct Distant {
 #[derive(Debug, Default)]
 struct Trouble {
     cut: AtomicBool,
+    /// How often the store was read.
+    reads: AtomicU64,
+    /// Who waits is never told.
+    deaf: AtomicBool,
     /// The first entry that is not on the disk yet, and its date.
     unsettled: Mutex<Option<(EventIndex, StoreTime)>>,
 }
@@ -63,6 +68,7 @@ impl Metadata for Distant {
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.trouble.reads.fetch_add(1, Ordering::SeqCst);
         self.reach()?;
         Ok(self.readable(self.store.read(id, from, max).await?))
     }
@@ -70,11 +76,8 @@ impl Metadata for Distant {
     async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         let entries = self.store.wait(id, from, max).await?;
         self.reach()?;
-        match self.readable(entries) {
-            // Whoever waits is not told.
-            entries if entries.is_empty() => std::future::pending().await,
-            entries => Ok(entries),
-        }
+        let entries = self.readable(entries);
+        if entries.is_empty() || self.trouble.deaf.load(Ordering::SeqCst) { pending().await } else { Ok(entries) }
     }
 
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
@@ -99,9 +102,9 @@ async fn troubled_world() -> (World, Arc<Trouble>) {
     (world, trouble)
 }
 
-/// Segment 4 arrives, in time for its place; the servers are not told.
-async fn commit_unheard(world: &World) -> Outcome {
-    let segment = segment(4, &bytes_of(4));
+/// A segment arrives; the servers are not told.
+async fn commit_unheard(world: &World, seq: u64) -> Outcome {
+    let segment = segment(seq, &bytes_of(seq));
     world.log.commit(world.id, &[Event::Stored(segment)], Expect::Any).await.unwrap()[0]
 }
 
@@ -113,7 +116,7 @@ async fn what_is_known_is_served_and_time_stands_still() {
     trouble.cut(true);
     // In time for its place, and committed: no server may publish a gap there.
     world.pass(6.0).await;
-    commit_unheard(&world).await;
+    commit_unheard(&world, 4).await;
     for _ in 0..10 {
         world.pass(3.0).await;
         let meanwhile = world.get("main/live.m3u8").await;
@@ -152,7 +155,7 @@ async fn no_gap_takes_the_place_of_what_is_dated_and_not_on_the_disk() {
     world.pass(6.0).await;
     let next = world.server.broadcasts.get(world.id).await.unwrap().read().next_index();
     *trouble.unsettled.lock().unwrap() = Some((next, StoreTime(world.clock.now_ms())));
-    let Outcome::Appended { index, .. } = commit_unheard(&world).await else { panic!("not appended") };
+    let Outcome::Appended { index, .. } = commit_unheard(&world, 4).await else { panic!("not appended") };
     assert_eq!(index, next);
     for _ in 0..10 {
         world.pass(3.0).await;
@@ -176,4 +179,49 @@ async fn what_is_not_known_is_an_honest_503() {
         assert_eq!(answer.header("retry-after"), Some("2"), "{rest}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{rest}");
     }
+}
+
+/// Another server knows more, and a player was told by that one.
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_more_than_is_known_here_makes_this_server_look() {
+    let (world, trouble) = troubled_world().await;
+    trouble.deaf.store(true, Ordering::SeqCst);
+    for seq in 4..7 {
+        commit_unheard(&world, seq).await;
+    }
+    assert!(world.get("main/live.m3u8").await.text().ends_with("\n3.ts\n"));
+    let answer = world.get("main/live.m3u8?_HLS_msn=6").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.text().ends_with("\n6.ts\n"), "{}", answer.text());
+    let answer = world.get("main/live.m3u8?_HLS_msn=9").await;
+    assert_eq!((answer.status.as_u16(), &answer.problem()["last_msn"]), (400, &6.into()));
+    trouble.cut(true);
+    assert_eq!(world.get("main/live.m3u8?_HLS_msn=9").await.status, 503, "nobody can say");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_is_not_there_is_looked_for_once_a_second() {
+    let (world, trouble) = troubled_world().await;
+    let id = BroadcastId::new(START_MS.cast_unsigned(), 8);
+    let ask = async |rest| world.server.ask(http::Method::GET, &format!("/hls/{id}/{rest}"), &[]).await.status;
+    let reads = || trouble.reads.swap(0, Ordering::SeqCst);
+    reads();
+    for rest in ["index.m3u8", "main/live.m3u8", "main/0.ts"].into_iter().cycle().take(60) {
+        assert_eq!(ask(rest).await, 404, "{rest}");
+    }
+    assert_eq!(reads(), 1);
+    world.pass(0.999).await;
+    assert_eq!((ask("main/0.ts").await.as_u16(), reads()), (404, 0));
+    let opened =
+        Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
+    world.log.open(id, &opened).await.unwrap();
+    world.pass(0.001).await;
+    let answer = world.server.ask(http::Method::GET, &format!("/hls/{id}/main/live.m3u8"), &[]).await;
+    assert_eq!(answer.problem()["type"], "/problems/not-yet", "it is there now, and empty");
+    // What could not be looked for is not known to be missing.
+    trouble.cut(true);
+    let other = format!("/hls/{}/index.m3u8", BroadcastId::new(START_MS.cast_unsigned(), 9));
+    assert_eq!(world.server.ask(http::Method::GET, &other, &[]).await.status, 503);
+    trouble.cut(false);
+    assert_eq!(world.server.ask(http::Method::GET, &other, &[]).await.status, 404);
 }
