@@ -260,6 +260,10 @@ impl Metadata for Moody {
     fn horizon(&self) -> Option<StoreTime> {
         self.store.horizon()
     }
+
+    fn health(&self) -> Result<(), MetadataError> {
+        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.health()
+    }
 }
 
 /// Segments of one second, each unlike the others.
