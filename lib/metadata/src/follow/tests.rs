@@ -80,7 +80,7 @@ async fn many(slow: &Slow, followed: &Followed) -> usize {
     // Only a read that begins after this will show it.
     slow.store.commit(followed.id(), &[Event::EndHinted], Expect::Any).await.unwrap();
     let many = join_all((0..100).map(|_| followed.refresh()));
-    let lets = async { slow.may_begin.add_permits(10) };
+    let lets = async { slow.may_begin.add_permits(1_000) };
     let (first, done, ()) = tokio::join!(first, many, lets);
     [first].into_iter().chain(done).filter(Result::is_err).count()
 }

@@ -195,3 +195,25 @@ impl Thread {
 fn may_come_to_light(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_the_disk_may_have_taken_may_come_to_light() {
+        let failures = [
+            (ffi::SQLITE_IOERR_FSYNC, true),
+            (ffi::SQLITE_IOERR_WRITE, true),
+            (ffi::SQLITE_FULL, false),
+            (ffi::SQLITE_BUSY, false),
+            (ffi::SQLITE_CONSTRAINT_COMMITHOOK, false),
+        ];
+        for (code, expected) in failures {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(may_come_to_light(&error), expected, "{error}");
+        }
+    }
+}
