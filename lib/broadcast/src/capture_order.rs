@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::broadcast::{Broadcast, Rendition};
 use crate::continuity::MediaEnd;
+use crate::holes::Holes;
 use crate::ids::Seq;
 use crate::live::{Content, Entry, Listing, Part, listing, whole};
 use crate::policy::TargetDuration;
 use crate::segment::Segment;
-use crate::time::{CapturedAt, MediaDuration, Millis, StoreTime};
+use crate::time::{CapturedAt, MediaDuration, StoreTime};
 
 /// How segments longer than the target duration are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,8 @@ impl Long {
 
 /// The entries from `from` up to the first hole that may still be filled.
 pub(crate) fn entries(broadcast: &Broadcast, rendition: usize, from: Seq, long: Long) -> Vec<Entry> {
-    let mut list = List { entries: Vec::new(), next_msn: from.0, last: None, discontinuities: 0, long };
-    let hole_max = Millis(broadcast.opened().policy.hole_max_ms.into());
+    let holes = Holes::new(&broadcast.opened().policy, long.target());
+    let mut list = List { entries: Vec::new(), next_msn: from.0, last: None, discontinuities: 0, long, holes };
     let arrivals = broadcast.arrivals(rendition);
     let mut expected = from;
     for segment in broadcast.renditions()[rendition].segments_from(from) {
@@ -43,7 +44,7 @@ pub(crate) fn entries(broadcast: &Broadcast, rendition: usize, from: Seq, long: 
             expected = abandoned.last.next();
         }
         if segment.seq != from && segment.seq.0 > 0 && arrivals.abandoned.contains(Seq(segment.seq.0 - 1)) {
-            list.push_gap(segment.captured_at, hole_max);
+            list.push_gap(segment.captured_at);
         }
         list.push_segment(segment);
         expected = segment.seq.next();
@@ -62,6 +63,7 @@ struct List {
     last: Option<MediaEnd>,
     discontinuities: u64,
     long: Long,
+    holes: Holes,
 }
 
 impl List {
@@ -84,19 +86,15 @@ impl List {
     }
 
     /// Covers the abandoned time before the segment captured at `to`.
-    fn push_gap(&mut self, to: CapturedAt, hole_max: Millis) {
-        let Some(from) = self.entries.last().map(|entry| entry.to) else { return };
-        if (Millis(1)..=hole_max).contains(&(to - from)) {
+    fn push_gap(&mut self, to: CapturedAt) {
+        if let Some(from) = self.entries.last().map(|entry| entry.to) {
             self.push_gaps(from, to);
         }
     }
 
     fn push_gaps(&mut self, from: CapturedAt, to: CapturedAt) {
-        let target = self.long.target().millis().0;
         let mut start = from;
-        while let left @ 1.. = (to - start).0 {
-            let pieces = (left + target - 1) / target;
-            let end = start + Millis(left / pieces);
+        for end in self.holes.cover(from, to) {
             self.last = self.last.map(|last| last.after_gap(end - start));
             self.push(Content::Gap, start, end, false);
             start = end;

@@ -7,6 +7,7 @@ mod broadcast;
 mod capture_order;
 mod continuity;
 mod event;
+mod holes;
 mod ids;
 mod live;
 mod multivariant;

@@ -20,6 +20,9 @@ pub struct ViewPolicy {
     pub rest_after_ms: u32,
     /// The longest hole that is covered by gaps; beyond it the timeline jumps.
     pub hole_max_ms: u32,
+    /// The most gaps that cover holes, in each of a broadcast's playlists; beyond them, too, the timeline jumps. Those
+    /// that live needs because nothing comes are not counted: they cost the time that they cover.
+    pub gaps_max: u32,
     /// How long after a stock pusher closed its playlist the broadcast ends by itself.
     pub end_grace_ms: u32,
 }
@@ -32,6 +35,7 @@ impl Default for ViewPolicy {
             clock_margin_ms: 250,
             rest_after_ms: 30 * 60_000,
             hole_max_ms: 6 * 3_600_000,
+            gaps_max: 50_000,
             end_grace_ms: 120_000,
         }
     }
@@ -72,6 +76,11 @@ impl TargetDuration {
 
     pub fn millis(self) -> Millis {
         Millis::from_secs(self.0)
+    }
+
+    /// The longest gap that it allows, in whole milliseconds.
+    pub fn longest(self) -> Millis {
+        self.millis() + Millis(499)
     }
 
     /// RFC 8216bis, 4.4.3.1: whether a segment of this length, rounded to the nearest second, may be listed.

@@ -17,6 +17,7 @@ use super::track::{Latest, Track, slot_deadline};
 use crate::broadcast::Arrivals;
 use crate::continuity::MediaEnd;
 use crate::event::SeqRange;
+use crate::holes::Holes;
 use crate::ids::Seq;
 use crate::policy::{TargetDuration, ViewPolicy};
 use crate::segment::Segment;
@@ -36,6 +37,7 @@ pub(super) struct Tail {
     policy: ViewPolicy,
     target: TargetDuration,
     cursor: Option<CapturedAt>,
+    holes: Holes,
     slots: VecDeque<Slot>,
     next_msn: u64,
     /// How many slots so far begin with a discontinuity.
@@ -122,6 +124,7 @@ impl Tail {
             policy,
             target,
             cursor: None,
+            holes: Holes::new(&policy, target),
             slots: VecDeque::new(),
             next_msn: 0,
             discontinuities: 0,
@@ -292,11 +295,16 @@ impl Tail {
             let _ = self.pend(new);
         } else if -off.0 <= self.tolerance().0.min(new.piece.part.duration.millis().0 / 2) {
             self.append(new, at, known, out);
-        } else if known[new.track].stored.last() == Some(new.piece.part.segment.seq) {
+        } else if known[new.track].stored.last() == Some(new.piece.part.segment.seq) && self.waits_for(new.latency()) {
             // Too late, and yet the newest there is: by its clock, or for all that waits to be sent, this publisher
             // has fallen behind. The cursor has to let it catch up.
             self.note_latency(new.latency());
         }
+    }
+
+    /// Who is further behind than live goes on without media cannot be waited for.
+    fn waits_for(&self, latency: Millis) -> bool {
+        latency <= Millis(self.policy.rest_after_ms.into())
     }
 
     fn pend(&mut self, new: Pending) -> usize {
@@ -347,12 +355,13 @@ impl Tail {
         self.end_outage(out);
         self.last_media_at = at;
         if new.piece.too_long {
-            self.open_gaps(end, at);
+            self.cover(end, at);
         } else {
             self.open_gap_before(&new.piece.part, at);
             let breaks = self.breaks(new.track, &new.piece.part);
             let length = new.piece.part.duration.millis();
-            let msn = self.open_slot(SlotKind::Media { length, breaks }, end, at);
+            let longest = self.cursor.map_or(end, |cursor| cursor + self.target.longest());
+            let msn = self.open_slot(SlotKind::Media { length, breaks }, end.min(longest), at);
             let track = &mut self.tracks[new.track];
             track.start(msn, at);
             track.fill(msn, new.piece.part);
@@ -378,7 +387,7 @@ impl Tail {
         let cursor = self.cursor.expect("media is appended at the cursor");
         let length = u32::try_from((part.captured_end() - cursor).0).unwrap_or(u32::MAX);
         if !self.target.allows(MediaDuration::from_millis(length)) && part.captured_at > cursor {
-            self.open_gaps(part.captured_at, at);
+            self.cover(part.captured_at, at);
         }
     }
 
@@ -415,14 +424,13 @@ impl Tail {
         msn
     }
 
-    /// Covers the time up to `to` by as few gaps of equal length as the target duration allows.
-    fn open_gaps(&mut self, to: CapturedAt, at: StoreTime) {
-        let target = self.target.millis().0;
-        while let Some(left @ 1..) = self.cursor.map(|cursor| (to - cursor).0) {
-            let pieces = (left + target - 1) / target;
-            let cursor = to - Millis(left - left / pieces);
-            self.open_slot(SlotKind::Gap, cursor, at);
+    /// Moves the cursor to `to`, by gaps if it can be.
+    fn cover(&mut self, to: CapturedAt, at: StoreTime) {
+        let from = self.cursor.expect("there are no holes before the cursor's first place");
+        for end in self.holes.cover(from, to) {
+            self.open_slot(SlotKind::Gap, end, at);
         }
+        self.cursor = Some(to);
     }
 
     /// Publishes what every track has ready.
@@ -468,11 +476,8 @@ impl Tail {
         for pending in due {
             let start = pending.piece.part.captured_at;
             let hole = start - *self.cursor.get_or_insert(start);
-            if hole > Millis(self.policy.hole_max_ms.into()) {
-                // Too long to be covered: the timeline jumps. The media's timestamps say so, or PDT does.
-                self.cursor = Some(start);
-            } else if hole > self.tolerance() {
-                self.open_gaps(start, at);
+            if hole > self.tolerance() {
+                self.cover(start, at);
                 self.publish_ready(at, known, out);
             }
             self.place(pending, at, known, out);

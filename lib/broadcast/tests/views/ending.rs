@@ -1,32 +1,20 @@
 //! What becomes of what is missing when a broadcast ends: it is awaited, or abandoned all at once.
 
-use broadcast::{Broadcast, Event, LastSeq, LogEntry, Millis, Missing, RenditionName, Segment, Seq, SeqRange, View};
+use broadcast::{Event, Millis, Missing, RenditionName, Seq, SeqRange, View};
 
+use crate::by_hand::ByHand;
 use crate::reader::{playlist, replay};
-use crate::script::Script;
+use crate::script::{Fate, Finish, Script};
 use crate::simulation::{Recording, moved};
 
-/// A broadcast of these segments of `main`, all stored at once, and the log of it.
-fn stored(seqs: impl IntoIterator<Item = u64>) -> Broadcast {
-    let recording = Recording::new(&Script::calm(1));
-    let mut broadcast = replay(&recording, recording.log.len());
-    let first = &recording.truth[&(RenditionName::main(), Seq(0))].segment;
+/// A broadcast of segment 0 and these.
+fn stored(seqs: &[u64]) -> ByHand {
+    let mut by_hand = ByHand::new(Script::calm(1));
     for seq in seqs {
-        let later = Millis(i64::try_from(seq).expect("small") * 2_000);
-        let segment = Segment { seq: Seq(seq), captured_at: first.captured_at + later, ..first.clone() };
-        apply(&mut broadcast, Event::Stored(segment));
+        let segment = by_hand.segment(*seq, Millis(i64::try_from(*seq).expect("small") * 2_000));
+        by_hand.apply(Event::Stored(segment));
     }
-    broadcast
-}
-
-fn apply(broadcast: &mut Broadcast, event: Event) {
-    let entry = LogEntry { index: broadcast.next_index(), at: broadcast.last_at(), event };
-    broadcast.apply(&entry).expect("the next of its log");
-}
-
-fn end(broadcast: &mut Broadcast, seq: u64, missing: Missing) {
-    let last = LastSeq { rendition: RenditionName::main(), seq: Some(Seq(seq)), missing };
-    apply(broadcast, Event::Ended { last: vec![last] });
+    by_hand
 }
 
 fn ranges(ranges: &[(u64, u64)]) -> Vec<SeqRange> {
@@ -35,9 +23,9 @@ fn ranges(ranges: &[(u64, u64)]) -> Vec<SeqRange> {
 
 /// What is missing, and abandoned, once a broadcast of these segments has ended with `last`.
 fn check(seqs: &[u64], last: u64, missing: Missing, still: &[(u64, u64)], abandoned: &[(u64, u64)]) {
-    let mut broadcast = stored(seqs.iter().copied());
-    end(&mut broadcast, last, missing);
-    let main = RenditionName::main();
+    let mut by_hand = stored(seqs);
+    by_hand.end(last, missing);
+    let (main, broadcast) = (RenditionName::main(), by_hand.broadcast);
     assert_eq!(broadcast.missing(&main), ranges(still), "{seqs:?} to {last}");
     let found: Vec<SeqRange> = broadcast.abandoned(&main).expect("known").ranges().collect();
     assert_eq!(found, ranges(abandoned), "{seqs:?} to {last}");
@@ -63,31 +51,30 @@ fn an_end_costs_no_more_for_what_is_missing() {
 
 #[test]
 fn an_abandoned_segment_that_comes_all_the_same_is_not_taken() {
-    let mut broadcast = stored([2]);
-    let first = broadcast.rendition(&RenditionName::main()).expect("known").segments().next().expect("stored").clone();
-    end(&mut broadcast, 2, Missing::Abandoned);
-    apply(&mut broadcast, Event::Stored(Segment { seq: Seq(1), ..Segment::clone(&first) }));
-    assert_eq!(broadcast.stored(&RenditionName::main()).expect("known").count(), 2);
+    let mut by_hand = stored(&[2]);
+    by_hand.end(2, Missing::Abandoned);
+    by_hand.apply(Event::Stored(by_hand.segment(1, Millis(2_000))));
+    assert_eq!(by_hand.broadcast.stored(&RenditionName::main()).expect("known").count(), 2);
+}
+
+#[test]
+fn the_first_end_counts() {
+    let mut by_hand = stored(&[2]);
+    by_hand.end(2, Missing::Awaited);
+    by_hand.end(2, Missing::Abandoned);
+    assert_eq!(by_hand.broadcast.missing(&RenditionName::main()), ranges(&[(1, 1)]));
 }
 
 /// A hole that live went past is announced when the end settles it, if anything of it has come.
 #[test]
 fn an_end_settles_the_holes_of_live() {
     let mut script = Script::calm(10);
-    script.slots[3].fates[0] = crate::script::Fate::Lost;
-    script.slots[4].fates[0] = crate::script::Fate::Late { ms: 8_000 };
-    script.finish = crate::script::Finish::Ended(Missing::Abandoned);
+    script.slots[3].fates[0] = Fate::Lost;
+    script.slots[4].fates[0] = Fate::Late { ms: 8_000 };
+    script.finish = Finish::Ended(Missing::Abandoned);
     let recording = Recording::new(&script);
     let (broadcast, now) = (replay(&recording, recording.log.len()), moved(recording.end_at(), 60_000));
     let dvr = playlist(&broadcast, &recording.names[0], View::Dvr, now).expect("it has begun");
     assert_eq!(dvr.date_ranges.iter().filter(|range| range.id.starts_with('r')).count(), 1);
     assert!(dvr.ended && playlist(&broadcast, &recording.names[0], View::Vod, now).is_some());
-}
-
-#[test]
-fn the_first_end_counts() {
-    let mut broadcast = stored([2]);
-    end(&mut broadcast, 2, Missing::Awaited);
-    end(&mut broadcast, 2, Missing::Abandoned);
-    assert_eq!(broadcast.missing(&RenditionName::main()), ranges(&[(1, 1)]));
 }

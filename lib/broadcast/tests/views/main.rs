@@ -7,8 +7,10 @@
 // Everybody else calls it so; only its own package has to be told.
 extern crate headwater_broadcast as broadcast;
 
+mod by_hand;
 mod ending;
 mod fold;
+mod hostile;
 mod reader;
 mod regressions;
 mod rules;

@@ -92,6 +92,12 @@ fn named_cases() {
         script.slots[3].fates[0] = Fate::Lost;
         (script.latency_ms, script.finish) = (827, Finish::EndedEarly(Missing::Awaited));
     });
+    case("a gap for media of half a second more than the target duration was rounded up", seconds(13, 3), |script| {
+        (script.target, script.base_ms, script.renditions[2].shift_ms) = (Some(3), 2_000, 23);
+        (script.latency_jitter_ms, script.policy.rest_after_ms) = (200, 20_000);
+        script.slots.iter_mut().for_each(|slot| slot.ticks = 180_000);
+        script.slots[12].ticks = 316_800;
+    });
     case("what came back after a rest was listed without patience", seconds(20, 1), |script| {
         script.policy.rest_after_ms = 5_000;
         script.slots[5].before = Before::Outage { ms: 12_000, delivery: Delivery::NewestFirst };

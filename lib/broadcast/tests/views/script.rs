@@ -231,13 +231,15 @@ fn policy(base_ms: i64) -> impl Strategy<Value = ViewPolicy> {
     let margin = prop_oneof![Just(0u32), Just(250), Just(500)];
     let rest = prop_oneof![3 => Just(30 * 60_000u32), 1 => Just(ms * 10)];
     let hole_max = prop_oneof![3 => Just(6 * 3_600_000u32), 1 => Just(ms * 8)];
-    (patience, margin, rest, hole_max, 10_000u32..60_000).prop_map(
-        |(patience_ms, clock_margin_ms, rest_after_ms, hole_max_ms, window_ms)| ViewPolicy {
+    let gaps_max = prop_oneof![2 => Just(50_000u32), 1 => 0u32..20];
+    (patience, margin, rest, hole_max, gaps_max, 10_000u32..60_000).prop_map(
+        |(patience_ms, clock_margin_ms, rest_after_ms, hole_max_ms, gaps_max, window_ms)| ViewPolicy {
             patience_ms,
             window_ms,
             clock_margin_ms,
             rest_after_ms,
             hole_max_ms,
+            gaps_max,
             ..ViewPolicy::default()
         },
     )

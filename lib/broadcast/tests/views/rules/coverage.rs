@@ -1,13 +1,13 @@
 //! Rule 3: live never falls silent. Rule 4: what is listed adds up to the time that it covers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use broadcast::{Entry, Event, Item, RenditionName, StoreTime, View};
+use broadcast::{Broadcast, Entry, Event, Item, RenditionName, StoreTime, View};
 use proptest::prelude::*;
 use testkit::hls::Playlist;
 
 use crate::reader::{playlist, replay, shown, watch};
-use crate::script::{Script, config, scripts};
+use crate::script::{Before, Script, config, scripts, scripts_of_one};
 use crate::simulation::{Recording, moved, ms_between};
 
 /// When a reader first saw each new last entry of a rendition's live playlist, and whether it was media.
@@ -87,6 +87,7 @@ pub(crate) fn sums(script: &Script) -> Result<(), TestCaseError> {
     // A slot is as long as the media for which it was opened; that of another rendition may differ by as much
     // again.
     let slack = if recording.names.len() == 1 { 4 } else { 2 };
+    let gaps = gaps(&recording, &broadcast, now);
     for name in &recording.names {
         let items = broadcast.live_items(name, now);
         let entries: Vec<&Entry> = items
@@ -115,11 +116,35 @@ pub(crate) fn sums(script: &Script) -> Result<(), TestCaseError> {
         }
         for pair in entries.windows(2) {
             let jump = (pair[1].from - pair[0].to).0;
-            let documented = jump > i64::from(script.policy.hole_max_ms);
+            let left = i64::from(script.policy.gaps_max) - gaps.range(..pair[1].msn).count() as i64;
+            let documented = jump > i64::from(script.policy.hole_max_ms) || jump > left * target;
             prop_assert!(jump == 0 || documented, "{name}: {jump} ms between {} and {}", pair[0].msn, pair[1].msn);
+        }
+        if recording.names.len() == 1 {
+            prop_assert!(made_at_once(&entries) <= script.policy.gaps_max as usize, "too many gaps");
         }
     }
     Ok(())
+}
+
+/// How many gaps there are beyond one for each moment: time alone makes no more.
+fn made_at_once(entries: &[&Entry]) -> usize {
+    let moments = entries.chunk_by(|a, b| a.published_at == b.published_at);
+    moments.map(|moment| moment.iter().filter(|entry| entry.is_gap()).count().saturating_sub(1)).sum()
+}
+
+/// The media sequence numbers that are nobody's media.
+fn gaps(recording: &Recording, broadcast: &Broadcast, now: StoreTime) -> BTreeSet<u64> {
+    let items = recording.names.iter().flat_map(|name| broadcast.live_items(name, now));
+    let entries = items.filter_map(|item| match item {
+        Item::Entry(entry) => Some(entry),
+        Item::Range(_) | Item::End => None,
+    });
+    let (gaps, media): (Vec<Entry>, Vec<Entry>) = entries.partition(Entry::is_gap);
+    let media: BTreeSet<u64> = media.iter().map(|entry| entry.msn).collect();
+    // There may be some before a rendition's first entry.
+    let next = gaps.iter().map(|entry| entry.msn + 1).max().unwrap_or(0);
+    (0..next).filter(|msn| !media.contains(msn)).collect()
 }
 
 /// The tags of an outage stand where it begins and where it ends.
@@ -127,9 +152,15 @@ fn check_date_ranges(dvr: &Playlist, target: i64) -> Result<(), TestCaseError> {
     for range in dvr.date_ranges.iter().filter(|range| !range.id.starts_with('r')) {
         let date = range.date_ms("END-DATE").or_else(|| range.date_ms("START-DATE")).expect("well formed");
         let next = dvr.segment(range.before).and_then(|segment| segment.date_time_ms);
+        // Where the timeline jumps, it is somewhere in between.
+        let before = range.before.checked_sub(1).and_then(|before| dvr.segment(before)).and_then(|before| {
+            let length = i64::try_from(before.duration_us / 1_000).expect("short");
+            before.date_time_ms.map(|start| start + length)
+        });
+        let off = |other: i64| (other - date) * 2 / (target + 9);
         prop_assert!(
-            next.is_none_or(|next| (next - date).abs() * 2 <= target + 8),
-            "{} before {next:?} at {}",
+            next.is_none_or(|next| off(next) >= 0) && before.or(next).is_none_or(|before| off(before) <= 0),
+            "{} between {before:?} and {next:?} at {}",
             range.line,
             range.before
         );
@@ -154,5 +185,22 @@ proptest! {
     #[test]
     fn what_is_listed_adds_up(script in scripts()) {
         sums(&script)?;
+    }
+
+    /// Capture times leave hole after hole. Once there are no more gaps for them, they are jumped over, and live is as
+    /// alive as ever.
+    #[test]
+    fn holes_use_up_the_gaps(
+        mut script in scripts_of_one(),
+        gaps_max in 0u32..8,
+        leaps in prop::collection::vec((any::<prop::sample::Index>(), 2i64..6), 3..8),
+    ) {
+        script.policy.gaps_max = gaps_max;
+        for (slot, segments) in leaps {
+            let slot = slot.get_mut(&mut script.slots[2..]);
+            slot.before = Before::ClockJump { ms: segments * script.base_ms };
+        }
+        sums(&script)?;
+        silence(&script)?;
     }
 }
