@@ -45,7 +45,7 @@ impl Broadcast {
         if variants.is_empty() {
             return Err(ViewError::NotStarted);
         }
-        let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+        let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n");
         let demuxed = variants.iter().any(|variant| variant.has_video() && !variant.has_audio());
         let (audio, mut streams): (Vec<_>, Vec<_>) = variants.iter().partition(|v| demuxed && !v.has_video());
         push_audio_group(&mut out, &audio, view);

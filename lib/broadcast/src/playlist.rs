@@ -35,6 +35,9 @@ pub(crate) struct Playlist<'a, I> {
     pub(crate) init: &'a dyn Fn(FormatId) -> Option<Digest>,
     /// The format of the last media before the first item: its init section is still in force.
     pub(crate) before: Option<FormatId>,
+    /// Whether to claim that every segment can be decoded by itself. A claim stays (RFC 8216bis, 6.2.1), so nothing
+    /// that is not listed yet may break it.
+    pub(crate) independent: bool,
     /// How many entries to leave out of a Playlist Delta Update; 0 for the whole.
     pub(crate) skip: usize,
 }
@@ -97,7 +100,9 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
         if discontinuities > 0 {
             let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}");
         }
-        out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+        if self.independent {
+            out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Broadcast {
         let is_final = look.is_listed_to_the_end();
         let skip = if is_final { 0 } else { skippable(items.clone(), target, extent) };
         let init = |format| self.init_of(index, format);
-        let text = Playlist { kind, target, items, init: &init, before, skip }.render();
+        let text = Playlist { kind, target, items, init: &init, before, independent: false, skip }.render();
         Ok(Rendered { text, last_msn: last.msn, target, is_final, next_change: look.next_change() })
     }
 
@@ -149,7 +149,9 @@ impl Broadcast {
         let items: Vec<Item> = entries.into_iter().map(Item::Entry).chain(end).collect();
         let skip = if is_final { 0 } else { skippable(items.iter(), target, extent) };
         let init = |format| self.init_of(index, format);
-        let text = Playlist { kind, target, items: items.iter(), init: &init, before: None, skip }.render();
+        let independent = kind == PlaylistType::Vod && items.iter().all(starts_with_keyframe);
+        let text =
+            Playlist { kind, target, items: items.iter(), init: &init, before: None, independent, skip }.render();
         Ok(Rendered { text, last_msn, target, is_final, next_change: None })
     }
 
@@ -167,6 +169,10 @@ fn entry_of(item: &Item) -> Option<&Entry> {
         Item::Entry(entry) => Some(entry),
         Item::Range(_) | Item::End => None,
     }
+}
+
+fn starts_with_keyframe(item: &Item) -> bool {
+    entry_of(item).and_then(Entry::part).is_none_or(|part| part.segment.keyframe_start)
 }
 
 /// How many entries with media a live playlist keeps whatever else it holds: after a long outage it must not be all

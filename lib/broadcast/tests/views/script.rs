@@ -44,6 +44,7 @@ pub(crate) struct Slot {
     pub(crate) ticks: u32,
     /// How far apart the keyframes are at which it may be cut; 0 for none.
     pub(crate) cut_every_ms: u32,
+    pub(crate) keyframe_start: bool,
     /// Of each rendition.
     pub(crate) fates: Vec<Fate>,
 }
@@ -52,7 +53,7 @@ impl Slot {
     /// One in which nothing happens.
     pub(crate) fn calm(script: &Script) -> Self {
         let ticks = u32::try_from(script.base_ms * 90).expect("segments are short");
-        Self { before: Before::Nothing, ticks, cut_every_ms: 0, fates: vec![Fate::Sent; 3] }
+        Self { before: Before::Nothing, ticks, cut_every_ms: 0, keyframe_start: true, fates: vec![Fate::Sent; 3] }
     }
 }
 
@@ -112,15 +113,16 @@ impl fmt::Debug for Script {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before, ticks, cut_every_ms, fates } = self;
-        write!(f, "{before:?}; {ticks} ticks, cut every {cut_every_ms} ms: {fates:?}")
+        let Self { before, ticks, cut_every_ms, keyframe_start, fates } = self;
+        write!(f, "{before:?}; {ticks} ticks, keyframe {keyframe_start}, cut every {cut_every_ms} ms: {fates:?}")
     }
 }
 
 impl Script {
     /// An untroubled recording of `count` segments of two seconds.
     pub(crate) fn calm(count: usize) -> Self {
-        let slot = Slot { before: Before::Nothing, ticks: 180_000, cut_every_ms: 0, fates: vec![Fate::Sent; 3] };
+        let fates = vec![Fate::Sent; 3];
+        let slot = Slot { before: Before::Nothing, ticks: 180_000, cut_every_ms: 0, keyframe_start: true, fates };
         Self {
             target: Some(2),
             base_ms: 2_000,
@@ -260,12 +262,16 @@ fn slot(base_ms: i64, renditions: usize) -> impl Strategy<Value = Slot> {
     ];
     let fates = prop::collection::vec(fate(base_ms), renditions);
     let cut_every_ms = prop_oneof![1 => Just(0), 2 => Just(base_ms / 2)];
-    (before(base_ms), percent, cut_every_ms, fates).prop_map(move |(before, percent, cut_every_ms, fates)| Slot {
-        before,
-        ticks: u32::try_from(base_ms * 90 * percent / 100).expect("small"),
-        cut_every_ms: u32::try_from(cut_every_ms).expect("small"),
-        fates,
-    })
+    let keyframe_start = prop::bool::weighted(0.98);
+    (before(base_ms), percent, cut_every_ms, keyframe_start, fates).prop_map(
+        move |(before, percent, cut_every_ms, keyframe_start, fates)| Slot {
+            before,
+            ticks: u32::try_from(base_ms * 90 * percent / 100).expect("small"),
+            cut_every_ms: u32::try_from(cut_every_ms).expect("small"),
+            keyframe_start,
+            fates,
+        },
+    )
 }
 
 fn before(base_ms: i64) -> impl Strategy<Value = Before> {

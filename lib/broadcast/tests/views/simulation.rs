@@ -149,7 +149,7 @@ impl<'a> Camera<'a> {
             container,
             format: FormatId([self.formats[rendition], rendition as u8, 0, 0, 0, 0, 0, 0]),
             media_start: MediaTime(wrapped),
-            keyframe_start: true,
+            keyframe_start: self.script.slots[index].keyframe_start,
             cuts: cuts.map(|ms| Cut { offset: u64::from(ms) * 100, after: MediaDuration(ms * 90) }).collect(),
             pushed: None,
         };

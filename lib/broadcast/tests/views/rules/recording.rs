@@ -49,6 +49,8 @@ pub(crate) fn vod(script: &Script) -> Result<(), TestCaseError> {
         let vod = playlist(&broadcast, name, View::Vod, now);
         prop_assert_eq!(vod.is_some(), complete);
         let Some(vod) = vod else { continue };
+        let keyframe_start = |seq: Seq| recording.truth[&(name.clone(), seq)].segment.keyframe_start;
+        prop_assert_eq!(vod.independent_segments, truly_stored(&recording, name).into_iter().all(keyframe_start));
         prop_assert!(vod.ended && vod.segments.iter().all(|segment| segment.bytes.is_none()));
         prop_assert_eq!(listed(&broadcast, name, &vod.segments), truly_stored(&recording, name));
         check_gaps(&broadcast, name, &vod.segments)?;

@@ -114,10 +114,14 @@ pub(crate) fn listed_is_there(script: &Script, moments: &[Moment]) -> Result<(),
     let recording = Recording::new(script);
     for (count, now) in seen(script, &recording, moments) {
         let broadcast = replay(&recording, count);
+        let multivariant = broadcast.multivariant(broadcast.default_view(now)).unwrap_or_default();
+        prop_assert!(!multivariant.contains("INDEPENDENT"), "{multivariant}");
         for name in &recording.names {
             for view in views() {
-                for segment in playlist(&broadcast, name, view, now).into_iter().flat_map(|playlist| playlist.segments)
-                {
+                let Some(playlist) = playlist(&broadcast, name, view, now) else { continue };
+                // What is still to come may be anything, and what is claimed stays.
+                prop_assert!(view == View::Vod || !playlist.independent_segments);
+                for segment in playlist.segments {
                     check_listed(&broadcast, name, view, &segment)?;
                 }
             }
