@@ -4,6 +4,7 @@
 //! in [`views`](crate::views).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -192,12 +193,12 @@ impl Broadcast {
 
     fn take_segment(&mut self, segment: &Segment, at: StoreTime) {
         let index = self.rendition_mut(&segment.rendition);
-        if self.arrivals[index].abandoned.contains(segment.seq) || !self.renditions[index].add(segment) {
+        if self.arrivals[index].abandoned.contains(segment.seq) {
             return;
         }
+        let Some(segment) = self.renditions[index].add(segment) else { return };
         self.end_hinted_at = None;
         self.arrivals[index].stored.insert(SeqRange::one(segment.seq));
-        let segment = self.renditions[index].segments[&segment.seq].clone();
         self.live.stored(index, &segment, at, &self.arrivals);
         self.end_if_all_arrived(at);
     }
@@ -393,16 +394,14 @@ impl Rendition {
         self.formats.entry(format.id).or_insert_with(|| format.clone());
     }
 
-    /// False if it is there already.
-    fn add(&mut self, segment: &Segment) -> bool {
-        if self.segments.contains_key(&segment.seq) {
-            return false;
-        }
-        self.segments.insert(segment.seq, Arc::new(segment.clone()));
+    /// `None` if it is there already.
+    fn add(&mut self, segment: &Segment) -> Option<Arc<Segment>> {
+        let Entry::Vacant(place) = self.segments.entry(segment.seq) else { return None };
+        let segment = place.insert(Arc::new(segment.clone())).clone();
         self.bytes += segment.len;
         self.duration = self.duration + segment.duration.millis();
         self.peak_bits_per_s = self.peak_bits_per_s.max(bits_per_s(segment.len, segment.duration));
-        true
+        Some(segment)
     }
 
     pub fn name(&self) -> &RenditionName {

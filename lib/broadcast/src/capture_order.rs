@@ -1,4 +1,4 @@
-//! Everything that was recorded, in capture order: the entries of catch-up and vod.
+//! Everything that was recorded, in capture order: what catch-up and vod list.
 //!
 //! Unlike live, these follow the publisher's numbers and not the clock: a hole is waited for until it is filled or
 //! abandoned, and a pause is no hole.
@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::broadcast::{Broadcast, Rendition};
 use crate::continuity::MediaEnd;
+use crate::event::SeqRange;
 use crate::holes::Holes;
 use crate::ids::Seq;
-use crate::live::{Content, Entry, Listing, Part, listing, whole};
+use crate::live::{Content, Entry, Item, Listing, Part, listing, whole};
 use crate::policy::TargetDuration;
 use crate::segment::Segment;
 use crate::time::{CapturedAt, MediaDuration, StoreTime};
@@ -32,15 +33,18 @@ impl Long {
 }
 
 /// The entries from `from` up to the first hole that may still be filled.
-pub(crate) fn entries(broadcast: &Broadcast, rendition: usize, from: Seq, long: Long) -> Vec<Entry> {
+pub(crate) fn items(broadcast: &Broadcast, rendition: usize, from: Seq, long: Long) -> Vec<Item> {
     let holes = Holes::new(&broadcast.opened().policy, long.target());
-    let mut list = List { entries: Vec::new(), next_msn: from.0, last: None, discontinuities: 0, long, holes };
     let arrivals = broadcast.arrivals(rendition);
+    // One more for the end.
+    let count = arrivals.stored.count_in(SeqRange { first: from, last: Seq::MAX }) + 1;
+    let items = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+    let mut list = List { items, next_msn: from.0, to: None, last: None, discontinuities: 0, long, holes };
     let mut expected = from;
     for segment in broadcast.renditions()[rendition].segments_from(from) {
         while expected < segment.seq {
             // Abandoned time is a gap; anything else is worth waiting for.
-            let Some(abandoned) = arrivals.abandoned.range_at(expected) else { return list.entries };
+            let Some(abandoned) = arrivals.abandoned.range_at(expected) else { return list.items };
             expected = abandoned.last.next();
         }
         if segment.seq != from && segment.seq.0 > 0 && arrivals.abandoned.contains(Seq(segment.seq.0 - 1)) {
@@ -49,7 +53,7 @@ pub(crate) fn entries(broadcast: &Broadcast, rendition: usize, from: Seq, long: 
         list.push_segment(segment);
         expected = segment.seq.next();
     }
-    list.entries
+    list.items
 }
 
 /// The longest segment of a rendition, for a vod playlist's target duration.
@@ -58,8 +62,10 @@ pub(crate) fn longest(rendition: &Rendition) -> MediaDuration {
 }
 
 struct List {
-    entries: Vec<Entry>,
+    items: Vec<Item>,
     next_msn: u64,
+    /// The capture time up to which it has come.
+    to: Option<CapturedAt>,
     last: Option<MediaEnd>,
     discontinuities: u64,
     long: Long,
@@ -70,9 +76,10 @@ impl List {
     fn push_segment(&mut self, segment: &Arc<Segment>) {
         let listing = match self.long {
             Long::Cut(target) => listing(segment, target),
-            Long::Whole(_) => Listing::Parts(vec![whole(segment)]),
+            Long::Whole(_) => Listing::Whole(whole(segment)),
         };
         match listing {
+            Listing::Whole(part) => self.push_part(part),
             Listing::Parts(parts) => parts.into_iter().for_each(|part| self.push_part(part)),
             Listing::TooLong(part) => self.push_gaps(part.captured_at, part.captured_end()),
         }
@@ -87,7 +94,7 @@ impl List {
 
     /// Covers the abandoned time before the segment captured at `to`.
     fn push_gap(&mut self, to: CapturedAt) {
-        if let Some(from) = self.entries.last().map(|entry| entry.to) {
+        if let Some(from) = self.to {
             self.push_gaps(from, to);
         }
     }
@@ -105,7 +112,8 @@ impl List {
         self.discontinuities += u64::from(discontinuity);
         let (msn, discontinuities) = (self.next_msn, self.discontinuities);
         self.next_msn += 1;
+        self.to = Some(to);
         let published_at = StoreTime(0);
-        self.entries.push(Entry { msn, content, from, to, discontinuity, discontinuities, published_at });
+        self.items.push(Item::Entry(Entry { msn, content, from, to, discontinuity, discontinuities, published_at }));
     }
 }

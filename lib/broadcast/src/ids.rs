@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -45,9 +46,10 @@ impl FromStr for BroadcastId {
     }
 }
 
-/// One encoded form of a broadcast: `main`, `720p`, `audio`. 1 to 64 of `a-z 0-9 _ -`, not starting with `-`.
+/// One encoded form of a broadcast: `main`, `720p`, `audio`. 1 to 64 of `a-z 0-9 _ -`, not starting with `-`. Shared,
+/// since every segment has one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RenditionName(Box<str>);
+pub struct RenditionName(Arc<str>);
 
 impl RenditionName {
     /// The longest name, in bytes.
@@ -258,9 +260,35 @@ macro_rules! serde_text_or {
 }
 
 serde_text_or!(BroadcastId, u128, |id| id.0.0, |raw| Ok(BroadcastId(ulid::Ulid(raw))));
-serde_text_or!(RenditionName, String, |name| name.to_string(), |raw| raw.parse());
 serde_text_or!(Digest, [u8; 16], |digest| digest.0, |raw| Ok(Digest(raw)));
 serde_text_or!(FormatId, [u8; 8], |id| id.0, |raw| Ok(FormatId(raw)));
+
+impl Serialize for RenditionName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RenditionName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ReadName)
+    }
+}
+
+/// Reads a name from where it lies.
+struct ReadName;
+
+impl de::Visitor<'_> for ReadName {
+    type Value = RenditionName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a rendition name")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RenditionName, E> {
+        text.parse().map_err(E::custom)
+    }
+}
 
 #[cfg(test)]
 mod tests {

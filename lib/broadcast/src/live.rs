@@ -32,7 +32,7 @@ pub(crate) struct Live {
     /// Begins with the first segment, which fixes the target duration.
     tail: Option<Tail>,
     /// What is published of each rendition.
-    items: Vec<Vec<Item>>,
+    items: Published,
 }
 
 /// The live timeline as it is at one moment: the fold, and what time alone has added since.
@@ -40,7 +40,7 @@ pub(crate) struct Live {
 pub(crate) struct Look<'a> {
     live: &'a Live,
     tail: Option<Tail>,
-    ahead: Vec<Vec<Item>>,
+    ahead: Published,
 }
 
 impl Live {
@@ -100,20 +100,16 @@ impl Live {
         let mut tail = self.tail.clone();
         let mut ahead = vec![Vec::new(); known.len()];
         if let Some(tail) = &mut tail {
-            let mut out = Published::new();
-            tail.advance(until, known, &mut out);
-            out.into_iter().for_each(|(rendition, item)| ahead[rendition].push(item));
+            tail.advance(until, known, &mut ahead);
         }
         Look { live: self, tail, ahead }
     }
 
     fn with_tail(&mut self, known: &[Arrivals], act: impl FnOnce(&mut Tail, &mut Published)) {
         let Some(tail) = &mut self.tail else { return };
-        let mut out = Published::new();
         tail.ensure_tracks(known.len());
-        act(tail, &mut out);
         self.items.resize_with(known.len(), Vec::new);
-        out.into_iter().for_each(|(rendition, item)| self.items[rendition].push(item));
+        act(tail, &mut self.items);
     }
 }
 

@@ -4,7 +4,7 @@
 //! between segments; quick-m3u8 formats each line into memory of its own, while a vod of hours is one answer, and
 //! leaves out the comma that EXTINF must have (4.4.4.1). Reading what others push is m3u8-rs's job.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use crate::ids::{Digest, FormatId};
 use crate::live::{Content, DateRange, Entry, Item, Part, RangeKind};
@@ -50,7 +50,7 @@ pub(crate) fn skip_until(target: TargetDuration) -> Millis {
 
 impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
     pub(crate) fn render(&self) -> String {
-        let mut out = String::with_capacity(512 + self.items.size_hint().0 * 110);
+        let mut out = Vec::with_capacity(512 + self.items.size_hint().0 * 110);
         self.head(&mut out);
         let mut writer = Writer { out, init: self.init, map: None, inherited: self.before };
         let mut to_skip = self.skip;
@@ -68,10 +68,10 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
                 Item::End => writer.line(format_args!("#EXT-X-ENDLIST")),
             }
         }
-        writer.out
+        String::from_utf8(writer.out).expect("all that is written is ASCII")
     }
 
-    fn head(&self, out: &mut String) {
+    fn head(&self, out: &mut Vec<u8>) {
         let first = self.items.clone().find_map(|item| match item {
             Item::Entry(entry) => Some(entry),
             Item::Range(_) | Item::End => None,
@@ -91,23 +91,20 @@ impl<'a, I: Iterator<Item = &'a Item> + Clone> Playlist<'_, I> {
             }
             PlaylistType::Vod => String::new(),
         };
-        out.push_str("#EXTM3U\n");
-        let _ = write!(
-            out,
-            "#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n{kind}{control}#EXT-X-MEDIA-SEQUENCE:"
-        );
-        let _ = writeln!(out, "{msn}");
+        // Writing to memory cannot fail.
+        let _ = writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}");
+        let _ = writeln!(out, "{kind}{control}#EXT-X-MEDIA-SEQUENCE:{msn}");
         if discontinuities > 0 {
             let _ = writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}");
         }
         if self.independent {
-            out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+            out.extend_from_slice(b"#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
     }
 }
 
 struct Writer<'a> {
-    out: String,
+    out: Vec<u8>,
     init: &'a dyn Fn(FormatId) -> Option<Digest>,
     /// EXT-X-MAP in force.
     map: Option<Digest>,
@@ -117,9 +114,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // Writing to a String cannot fail.
-        let _ = self.out.write_fmt(line);
-        self.out.push('\n');
+        let _ = writeln!(self.out, "{line}");
     }
 
     /// Notes what an entry that is left out has put in force.
@@ -137,11 +132,11 @@ impl Writer<'_> {
         if let Some(format) = entry.part().map(|part| part.segment.format).or(inherited) {
             self.map_of(format);
         }
-        self.out.push_str("#EXT-X-PROGRAM-DATE-TIME:");
+        self.out.extend_from_slice(b"#EXT-X-PROGRAM-DATE-TIME:");
         push_date_time(&mut self.out, shown_at(entry));
-        self.out.push_str("\n#EXTINF:");
+        self.out.extend_from_slice(b"\n#EXTINF:");
         push_secs(&mut self.out, entry.extinf());
-        self.out.push_str(",\n");
+        self.out.extend_from_slice(b",\n");
         match &entry.content {
             Content::Media(part) => self.media(part),
             Content::Gap => self.line(format_args!(
@@ -164,10 +159,10 @@ impl Writer<'_> {
         if let Some(range) = part.bytes {
             self.line(format_args!("#EXT-X-BYTERANGE:{}@{}", range.len, range.offset));
         }
-        push_digits(&mut self.out, part.segment.seq.0, 1);
-        self.out.push('.');
-        self.out.push_str(part.segment.container.extension());
-        self.out.push('\n');
+        push_number(&mut self.out, part.segment.seq.0);
+        self.out.push(b'.');
+        self.out.extend_from_slice(part.segment.container.extension().as_bytes());
+        self.out.push(b'\n');
     }
 
     fn range(&mut self, range: &DateRange) {
@@ -179,17 +174,17 @@ impl Writer<'_> {
         let _ =
             write!(self.out, "#EXT-X-DATERANGE:ID=\"{letter}{}\",CLASS=\"{CLASS}{word}\",START-DATE=\"", range.number);
         push_date_time(&mut self.out, range.start);
-        self.out.push('"');
+        self.out.push(b'"');
         if let Some(end) = range.end {
-            self.out.push_str(",END-DATE=\"");
+            self.out.extend_from_slice(b",END-DATE=\"");
             push_date_time(&mut self.out, end);
-            self.out.push_str("\",DURATION=");
+            self.out.extend_from_slice(b"\",DURATION=");
             push_secs(&mut self.out, (end - range.start).as_secs_f64());
         }
         if let RangeKind::Recovered { seqs } = range.kind {
             let _ = write!(self.out, ",X-URI=\"catchup.m3u8?from={0}\",X-FROM={0},X-TO={1}", seqs.first, seqs.last);
         }
-        self.out.push('\n');
+        self.out.push(b'\n');
     }
 }
 
@@ -202,53 +197,51 @@ fn shown_at(entry: &Entry) -> CapturedAt {
 }
 
 /// Seconds with up to six decimals, at least one.
-fn push_secs(out: &mut String, secs: f64) {
+fn push_secs(out: &mut Vec<u8>, secs: f64) {
     // No length comes near what this could not hold; none is negative.
     let micros = (secs * 1e6).round() as u64;
-    push_digits(out, micros / 1_000_000, 1);
-    out.push('.');
-    let (mut fraction, mut width) = (micros % 1_000_000, 6);
-    while width > 1 && fraction % 10 == 0 {
-        (fraction, width) = (fraction / 10, width - 1);
-    }
-    push_digits(out, fraction, width);
+    push_number(out, micros / 1_000_000);
+    let mut fraction = *b".000000";
+    set_digits(&mut fraction[1..], micros % 1_000_000);
+    let zeros = fraction[2..].iter().rev().take_while(|digit| **digit == b'0').count();
+    out.extend_from_slice(&fraction[..fraction.len() - zeros]);
 }
 
-/// ISO 8601 with milliseconds, UTC. By hand: a vod of hours has tens of thousands.
-fn push_date_time(out: &mut String, at: CapturedAt) {
+/// ISO 8601 with milliseconds, UTC. By hand, and at once: it is most of what a long playlist consists of.
+fn push_date_time(out: &mut Vec<u8>, at: CapturedAt) {
     let (days, ms_of_day) = (at.0.div_euclid(86_400_000), at.0.rem_euclid(86_400_000).cast_unsigned());
     let (year, month, day) = civil_from_days(days);
     if year < 0 {
-        out.push('-');
+        out.push(b'-');
     }
-    let (hour, minute) = (ms_of_day / 3_600_000, ms_of_day / 60_000 % 60);
-    let (second, ms) = (ms_of_day / 1000 % 60, ms_of_day % 1000);
-    let year = year.unsigned_abs();
-    for (number, width, then) in [
-        (year, 4, '-'),
-        (month.cast_unsigned(), 2, '-'),
-        (day.cast_unsigned(), 2, 'T'),
-        (hour, 2, ':'),
-        (minute, 2, ':'),
-        (second, 2, '.'),
-        (ms, 3, 'Z'),
-    ] {
-        push_digits(out, number, width);
-        out.push(then);
+    if year.unsigned_abs() > 9_999 {
+        push_number(out, year.unsigned_abs() / 10_000);
     }
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    set_digits(&mut text[..4], year.unsigned_abs());
+    set_digits(&mut text[5..7], month.cast_unsigned());
+    set_digits(&mut text[8..10], day.cast_unsigned());
+    set_digits(&mut text[11..13], ms_of_day / 3_600_000);
+    set_digits(&mut text[14..16], ms_of_day / 60_000 % 60);
+    set_digits(&mut text[17..19], ms_of_day / 1000 % 60);
+    set_digits(&mut text[20..23], ms_of_day % 1000);
+    out.extend_from_slice(&text);
 }
 
-/// A number in at least `width` digits. A quarter of the time that the formatting machinery takes, and most of what
-/// a long playlist consists of.
-fn push_digits(out: &mut String, mut number: u64, width: usize) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    while number > 0 || digits.len() - start < width {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
+/// A fraction of the time that the formatting machinery takes.
+fn push_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let len = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    set_digits(&mut digits[..len], number);
+    out.extend_from_slice(&digits[..len]);
+}
+
+/// Fills `place` with the last digits of a number.
+fn set_digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.push_str(std::str::from_utf8(&digits[start..]).expect("digits are ASCII"));
 }
 
 /// The proleptic Gregorian date of a number of days since 1970-01-01, counted in eras of 400 years that begin in
@@ -271,9 +264,9 @@ mod tests {
     #[test]
     fn dates_are_right() {
         let check = |ms: i64, expected: &str| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             push_date_time(&mut out, CapturedAt(ms));
-            assert_eq!(out, expected);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
         };
         check(0, "1970-01-01T00:00:00.000Z");
         check(951_782_399_999, "2000-02-28T23:59:59.999Z");
@@ -281,14 +274,16 @@ mod tests {
         check(1_709_251_199_001, "2024-02-29T23:59:59.001Z");
         check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
         check(-1, "1969-12-31T23:59:59.999Z");
+        check(-62_198_755_200_000, "-0001-01-01T00:00:00.000Z");
+        check(253_402_300_800_000, "10000-01-01T00:00:00.000Z");
     }
 
     #[test]
     fn seconds_are_short() {
         let check = |secs: f64, expected: &str| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             push_secs(&mut out, secs);
-            assert_eq!(out, expected);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
         };
         check(2.0, "2.0");
         check(2.002, "2.002");

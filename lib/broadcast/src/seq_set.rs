@@ -36,6 +36,12 @@ impl SeqSet {
         if first > last {
             return;
         }
+        // Nearly always it goes on where the last range ends.
+        if let Some(mut end) = self.ranges.last_entry().filter(|end| end.get().checked_add(1) == Some(first)) {
+            self.count += last + 1 - first;
+            *end.get_mut() = last;
+            return;
+        }
         // Everything that overlaps or touches the new range is swallowed by it.
         while let Some((&f, &l)) = self.ranges.range(..=last.saturating_add(1)).next_back() {
             if l.saturating_add(1) < first {

@@ -113,13 +113,13 @@ impl Broadcast {
 
     fn catch_up(&self, index: usize, from: Seq, extent: Extent) -> Result<Rendered, ViewError> {
         let target = self.target_duration().ok_or(ViewError::NotStarted)?;
-        let entries = capture_order::entries(self, index, from, Long::Cut(target));
+        let items = capture_order::items(self, index, from, Long::Cut(target));
         // One that is all gap cannot be played; there will be more once media follows.
-        if entries.iter().all(Entry::is_gap) {
+        if items.iter().filter_map(entry_of).all(Entry::is_gap) {
             return Err(ViewError::NotThere { from });
         }
         let is_final = self.ended().is_some() && self.missing_count() == 0;
-        self.in_capture_order(index, PlaylistType::Event, target, entries, extent, is_final)
+        self.in_capture_order(index, PlaylistType::Event, target, items, extent, is_final)
     }
 
     fn vod(&self, index: usize, now: StoreTime) -> Result<Rendered, ViewError> {
@@ -131,8 +131,8 @@ impl Broadcast {
         let long = self.renditions().iter().map(longest).max().unwrap_or_default();
         let target = TargetDuration::measured(long).max(self.target_duration().ok_or(ViewError::NotStarted)?);
         let first = self.renditions()[index].segments().next().ok_or(ViewError::NotStarted)?.seq;
-        let entries = capture_order::entries(self, index, first, Long::Whole(target));
-        self.in_capture_order(index, PlaylistType::Vod, target, entries, Extent::Whole, true)
+        let items = capture_order::items(self, index, first, Long::Whole(target));
+        self.in_capture_order(index, PlaylistType::Vod, target, items, Extent::Whole, true)
     }
 
     fn in_capture_order(
@@ -140,13 +140,12 @@ impl Broadcast {
         index: usize,
         kind: PlaylistType,
         target: TargetDuration,
-        entries: Vec<Entry>,
+        mut items: Vec<Item>,
         extent: Extent,
         is_final: bool,
     ) -> Result<Rendered, ViewError> {
-        let last_msn = entries.last().ok_or(ViewError::NotStarted)?.msn;
-        let end = is_final.then_some(Item::End);
-        let items: Vec<Item> = entries.into_iter().map(Item::Entry).chain(end).collect();
+        let last_msn = items.last().and_then(entry_of).ok_or(ViewError::NotStarted)?.msn;
+        items.extend(is_final.then_some(Item::End));
         let skip = if is_final { 0 } else { skippable(items.iter(), target, extent) };
         let init = |format| self.init_of(index, format);
         let independent = kind == PlaylistType::Vod && items.iter().all(starts_with_keyframe);

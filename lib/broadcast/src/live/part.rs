@@ -10,7 +10,9 @@ use crate::time::MediaDuration;
 /// How a segment can be listed under a given target duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Listing {
-    /// As these parts, in order; one if it fits.
+    /// As it is.
+    Whole(Part),
+    /// As these parts, in order.
     Parts(Vec<Part>),
     /// Not at all: too long, and no keyframe inside at which to cut it.
     TooLong(Part),
@@ -19,7 +21,7 @@ pub(crate) enum Listing {
 /// RFC 8216bis, 4.4.3.1: EXTINF rounded to the nearest second must not exceed the target duration.
 pub(crate) fn listing(segment: &Arc<Segment>, target: TargetDuration) -> Listing {
     if target.allows(segment.duration) {
-        return Listing::Parts(vec![whole(segment)]);
+        return Listing::Whole(whole(segment));
     }
     let parts = cut(segment, target);
     if parts.iter().all(|part| target.allows(part.duration)) {
@@ -83,6 +85,7 @@ mod tests {
             .map(|at| Cut { offset: u64::from(*at) * 100, after: MediaDuration::from_millis(at * 1000) })
             .collect();
         let found = match listing(&Arc::new(segment), TargetDuration::new(target)) {
+            Listing::Whole(part) => Some(vec![part]),
             Listing::Parts(parts) => Some(parts),
             Listing::TooLong(_) => None,
         };

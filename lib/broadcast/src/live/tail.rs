@@ -29,8 +29,8 @@ const LATENCIES: usize = 8;
 /// How many segments may wait for those before them; beyond that, the first no longer does.
 const PENDING_MAX: usize = 1024;
 
-/// Items as they are published, each with the track it belongs to.
-pub(super) type Published = Vec<(usize, Item)>;
+/// Items of each track, in the order in which they are published.
+pub(super) type Published = Vec<Vec<Item>>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Tail {
@@ -179,13 +179,14 @@ impl Tail {
         known: &[Arrivals],
         out: &mut Published,
     ) {
-        let pieces = match listing(segment, self.target) {
-            Listing::Parts(parts) => parts.into_iter().map(|part| Piece { part, too_long: false }).collect(),
-            Listing::TooLong(part) => vec![Piece { part, too_long: true }],
-        };
-        for piece in pieces {
-            let deadline = at + self.patience();
-            self.place(Pending { track, piece, committed_at: at, deadline }, at, known, out);
+        let deadline = at + self.patience();
+        let pending = |part, too_long| Pending { track, piece: Piece { part, too_long }, committed_at: at, deadline };
+        match listing(segment, self.target) {
+            Listing::Whole(part) => self.place(pending(part, false), at, known, out),
+            Listing::Parts(parts) => {
+                parts.into_iter().for_each(|part| self.place(pending(part, false), at, known, out));
+            }
+            Listing::TooLong(part) => self.place(pending(part, true), at, known, out),
         }
         self.drain(at, known, out);
         if self.pending.len() > PENDING_MAX {
@@ -198,7 +199,7 @@ impl Tail {
     pub(super) fn announce_recovered(&mut self, track: usize, seqs: SeqRange, known: &[Arrivals], out: &mut Published) {
         let items = self.tracks[track].recovered(seqs, &known[track]);
         if self.end != End::Listed {
-            out.extend(items.into_iter().map(|item| (track, item)));
+            out[track].extend(items);
         }
     }
 
@@ -444,22 +445,17 @@ impl Tail {
         while let Some(slot) = self.tracks[index].next.and_then(|msn| self.slot(msn)).cloned() {
             let track = &mut self.tracks[index];
             match track.take(slot.msn) {
-                Some(part) => out.extend(track.publish_media(&slot, part, at, &known[index]).map(|item| (index, item))),
-                None if slot.kind == SlotKind::Gap => {
-                    out.extend(track.publish_gap(&slot, at).map(|item| (index, item)))
-                }
+                Some(part) => track.publish_media(&slot, part, at, &known[index], &mut out[index]),
+                None if slot.kind == SlotKind::Gap => track.publish_gap(&slot, at, &mut out[index]),
                 None => return,
             }
-            out.extend(self.tracks[index].due_ranges().map(|item| (index, item)));
         }
     }
 
     /// A track's time for its next slot is up.
     fn skip(&mut self, index: usize, at: StoreTime, known: &[Arrivals], out: &mut Published) {
         let Some(slot) = self.tracks[index].next.and_then(|msn| self.slot(msn)).cloned() else { return };
-        let track = &mut self.tracks[index];
-        out.extend(track.publish_gap(&slot, at).map(|item| (index, item)));
-        out.extend(track.due_ranges().map(|item| (index, item)));
+        self.tracks[index].publish_gap(&slot, at, &mut out[index]);
         self.publish_ready_on(index, at, known, out);
     }
 
@@ -529,7 +525,7 @@ impl Tail {
 
     fn publish_range(&mut self, range: DateRange, out: &mut Published) {
         for (index, track) in self.tracks.iter_mut().enumerate() {
-            out.extend(track.announce(range, self.next_msn).map(|item| (index, item)));
+            track.announce(range, self.next_msn, &mut out[index]);
         }
     }
 
@@ -549,8 +545,8 @@ impl Tail {
         }
         self.end_outage(out);
         self.end = End::Listed;
-        let started = self.tracks.iter().enumerate().filter(|(_, track)| track.next.is_some());
-        out.extend(started.map(|(index, _)| (index, Item::End)));
+        let started = self.tracks.iter().zip(out).filter(|(track, _)| track.next.is_some());
+        started.for_each(|(_, out)| out.push(Item::End));
     }
 
     /// How many things it holds: what one more event or look can cost.

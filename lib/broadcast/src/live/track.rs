@@ -1,7 +1,7 @@
 //! One rendition's way through the slots of the live timeline: which slots it has filled, which one it waits for,
 //! and what it still misses.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::item::{Content, DateRange, Entry, Item, Part, RangeKind};
 use super::tail::Slot;
@@ -18,8 +18,8 @@ const HOLES_MAX: usize = 256;
 pub(super) struct Track {
     /// The media sequence number to publish next; `None` before the first.
     pub(super) next: Option<u64>,
-    /// Media for slots after `next`.
-    waiting: BTreeMap<u64, Part>,
+    /// Media for slots from `next` on, in order.
+    waiting: VecDeque<(u64, Part)>,
     last: Option<LastMedia>,
     /// EXT-X-DISCONTINUITY was listed after the last media.
     broken: bool,
@@ -66,7 +66,7 @@ impl Track {
     pub(super) fn new() -> Self {
         Self {
             next: None,
-            waiting: BTreeMap::new(),
+            waiting: VecDeque::new(),
             last: None,
             broken: false,
             owes: false,
@@ -90,7 +90,7 @@ impl Track {
 
     /// The media placed last, published or not.
     pub(super) fn latest(&self) -> Option<Latest> {
-        if let Some((msn, part)) = self.waiting.last_key_value() {
+        if let Some((msn, part)) = self.waiting.back() {
             return Some(Latest { end: MediaEnd::of(part), broken: false, next: msn + 1 });
         }
         let last = self.last?;
@@ -99,70 +99,81 @@ impl Track {
 
     /// Whether a part may still take slot `msn`.
     pub(super) fn wants(&self, msn: u64) -> bool {
-        self.next.is_none_or(|next| next <= msn) && !self.waiting.contains_key(&msn)
+        self.next.is_none_or(|next| next <= msn) && self.place(msn).is_err()
     }
 
+    /// Puts a part into a slot that it [`wants`](Self::wants).
     pub(super) fn fill(&mut self, msn: u64, part: Part) {
-        self.waiting.insert(msn, part);
+        if let Err(place) = self.place(msn) {
+            self.waiting.insert(place, (msn, part));
+        }
     }
 
+    /// What it has for slot `msn`, which is its next.
     pub(super) fn take(&mut self, msn: u64) -> Option<Part> {
-        self.waiting.remove(&msn)
+        self.waiting.pop_front_if(|(first, _)| *first == msn).map(|(_, part)| part)
     }
 
-    /// Publishes `part` in `slot`, which is the next. Returns what to list, in order.
+    fn place(&self, msn: u64) -> Result<usize, usize> {
+        self.waiting.binary_search_by_key(&msn, |(msn, _)| *msn)
+    }
+
+    /// Publishes `part` in `slot`, which is the next.
     pub(super) fn publish_media(
         &mut self,
         slot: &Slot,
         part: Part,
         at: StoreTime,
         known: &Arrivals,
-    ) -> impl Iterator<Item = Item> + use<> {
+        out: &mut Vec<Item>,
+    ) {
         let breaks = self.last.is_some_and(|last| !last.end.is_continued_by(&part)) && !self.broken;
         if breaks && !slot.discontinuity {
             // The others are past this slot without one. A discontinuity of its own would set the counts apart for
             // good; a gap costs one segment.
             self.owes = true;
-            return [None, self.publish_gap(slot, at)].into_iter().flatten();
+            return self.publish_gap(slot, at, out);
         }
-        let recovered = self.hole_before(&part, slot).and_then(|hole| self.watch(hole, known));
+        out.extend(self.hole_before(&part, slot).and_then(|hole| self.watch(hole, known)));
         let (seq, captured_end) = (part.segment.seq, part.captured_end());
         self.last = Some(LastMedia { seq, captured_end, end: MediaEnd::of(&part) });
         (self.broken, self.owes) = (false, false);
-        [recovered, Some(self.publish(slot, Content::Media(part), at))].into_iter().flatten()
+        self.publish(slot, Content::Media(part), at, out);
     }
 
     /// Publishes a gap in `slot`, which is the next. A playlist does not begin with one.
-    pub(super) fn publish_gap(&mut self, slot: &Slot, at: StoreTime) -> Option<Item> {
+    pub(super) fn publish_gap(&mut self, slot: &Slot, at: StoreTime, out: &mut Vec<Item>) {
         let Some(last) = &mut self.last else {
             self.next = Some(slot.msn + 1);
-            return None;
+            return self.publish_due_ranges(out);
         };
         last.end = last.end.after_gap(slot.to - slot.from);
         self.broken |= slot.discontinuity;
-        Some(self.publish(slot, Content::Gap, at))
+        self.publish(slot, Content::Gap, at, out);
     }
 
-    fn publish(&mut self, slot: &Slot, content: Content, at: StoreTime) -> Item {
+    fn publish(&mut self, slot: &Slot, content: Content, at: StoreTime, out: &mut Vec<Item>) {
         self.next = Some(slot.msn + 1);
         self.last_entry_at = at;
         let Slot { msn, from, to, discontinuity, discontinuities, .. } = *slot;
-        Item::Entry(Entry { msn, content, from, to, discontinuity, discontinuities, published_at: at })
+        out.push(Item::Entry(Entry { msn, content, from, to, discontinuity, discontinuities, published_at: at }));
+        self.publish_due_ranges(out);
     }
 
-    /// A date range that belongs before slot `msn`. Returns what to list now.
-    pub(super) fn announce(&mut self, range: DateRange, msn: u64) -> impl Iterator<Item = Item> + use<> {
+    /// A date range that belongs before slot `msn`.
+    pub(super) fn announce(&mut self, range: DateRange, msn: u64, out: &mut Vec<Item>) {
         if self.next.is_some() {
             self.ranges.push_back((msn, range));
         }
-        self.due_ranges()
+        self.publish_due_ranges(out);
     }
 
-    /// The date ranges that belong before the next slot.
-    pub(super) fn due_ranges(&mut self) -> impl Iterator<Item = Item> + use<> {
-        let due = self.ranges.partition_point(|(msn, _)| self.next.is_some_and(|next| *msn <= next));
-        let due: Vec<Item> = self.ranges.drain(..due).map(|(_, range)| Item::Range(range)).collect();
-        due.into_iter()
+    /// Those that belong before the next slot.
+    fn publish_due_ranges(&mut self, out: &mut Vec<Item>) {
+        let due = |(msn, _): &mut (u64, DateRange)| self.next.is_some_and(|next| *msn <= next);
+        while let Some((_, range)) = self.ranges.pop_front_if(due) {
+            out.push(Item::Range(range));
+        }
     }
 
     /// What lies between the media published last and `part`, by the publisher's own numbers.
