@@ -30,5 +30,5 @@ pub use policy::{TargetDuration, ViewPolicy};
 pub use segment::{Container, Cut, Format, Init, Key, KeyError, Object, Resolution, Segment};
 pub use seq_set::SeqSet;
 pub use time::{CapturedAt, MediaDuration, MediaTime, Millis, StoreTime};
-pub use token::{Claims, Scope, TokenError, TokenKey};
+pub use token::{Claims, Scope, TokenError, TokenKey, token_subject};
 pub use views::{Extent, Rendered, View, ViewError};
