@@ -137,10 +137,6 @@ impl Recorder {
         let host = header("x-forwarded-host").or_else(|| header("host")).unwrap_or("localhost");
         format!("{scheme}://{host}")
     }
-
-    fn now(&self) -> StoreTime {
-        StoreTime(self.clock.now_ms())
-    }
 }
 
 /// A broadcast in a list.
@@ -199,7 +195,7 @@ pub(crate) async fn list(
     let mut broadcasts = Vec::with_capacity(ids.len());
     for id in ids {
         let followed = recorder.followed(id).await?;
-        broadcasts.push(summary(id, &followed.read(), recorder.now()));
+        broadcasts.push(summary(id, &followed.read(), followed.now()));
     }
     Ok(Json(List { broadcasts, next: next.flatten() }))
 }
@@ -255,7 +251,7 @@ pub(crate) async fn show(
     let id = parse_id(&id)?;
     let followed = recorder.followed(id).await?;
     let broadcast = followed.read();
-    Ok(Json(details(id, &broadcast, recorder.now())))
+    Ok(Json(details(id, &broadcast, followed.now())))
 }
 
 fn details(id: BroadcastId, broadcast: &Broadcast, now: StoreTime) -> Details {
@@ -411,7 +407,7 @@ impl Recorder {
     }
 
     fn answer(&self, followed: &Followed) -> Json<Details> {
-        Json(details(followed.id(), &followed.read(), self.now()))
+        Json(details(followed.id(), &followed.read(), followed.now()))
     }
 }
 

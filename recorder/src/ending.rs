@@ -64,7 +64,7 @@ impl Recorder {
                 Ok(followed) => match grace_over_at(&followed) {
                     None => return,
                     Some(at) => {
-                        self.clock.sleep_until_ms(at.0).await;
+                        self.broadcasts.reached(at).await;
                         self.end_if_still_due(&followed).await
                     }
                 },
@@ -88,7 +88,7 @@ impl Recorder {
         self.settle_all(followed, &pusher).await?;
         followed.refresh().await.map_err(problems::of_metadata)?;
         match grace_over_at(followed) {
-            Some(at) if at.0 > self.clock.now_ms() => Ok(false),
+            Some(at) if at > followed.now() => Ok(false),
             Some(_) => self.end(followed, &[]).await.map(|()| true),
             None => Ok(true),
         }

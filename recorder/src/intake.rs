@@ -46,6 +46,24 @@ pub(crate) fn sent_sha256(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Probl
     bytes.try_into().map(Some).map_err(|_| unreadable())
 }
 
+/// `Segment-Digest`: the digest by which the sender knows the segment, as our answers tell it.
+pub(crate) fn sent_digest(headers: &HeaderMap) -> Result<Option<Digest>, Problem> {
+    let Some(value) = headers.get("segment-digest") else { return Ok(None) };
+    let unreadable = || ProblemKind::BAD_REQUEST.detail("Segment-Digest must be the 32 hexadecimal digits of a digest");
+    value.to_str().ok().and_then(|value| value.parse().ok()).map(Some).ok_or_else(unreadable)
+}
+
+/// Refuses what is not what its sender knows it as.
+pub(crate) fn check_digest(sent: Option<Digest>, found: Digest) -> Result<(), Problem> {
+    match sent {
+        Some(sent) if sent != found => {
+            let detail = format!("the sender knows it as {sent}, and what arrived is {found}");
+            Err(problems::DIGEST_MISMATCH.detail(detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes a body in, whose SHA-256 must be the one that was `sent`, if any. `inspector` is asked, once the first bytes
 /// have told what is coming, how to inspect a segment.
 pub(crate) async fn take_in(

@@ -79,7 +79,7 @@ pub(crate) async fn get() -> Problem {
 
 impl Recorder {
     async fn take_pushed(self: &Arc<Self>, token: &str, path: &str, body: Body) -> Result<Response, Problem> {
-        let arrived_ms = self.clock.now_ms();
+        let arrived_ms = self.now_ms();
         let id = self.publish_claims(token)?.sub;
         let path = normalize(path);
         if path.is_empty() {
@@ -222,7 +222,7 @@ impl Recorder {
             // It was still on its way when its playlist was closed: nothing has started again.
             noted = self.hint_end(followed).await;
         }
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.now_ms();
         let settled = state.waiting.is_empty() && !pusher.is_arriving_since(now_ms - LATE_MAX.0);
         if settled && followed.read().missing_count() > 0 {
             let lost = lost(&followed.read(), &known.named.rendition, CapturedAt(now_ms));
@@ -249,7 +249,7 @@ impl Recorder {
             return Err(problems::NOT_MEDIA.detail(error));
         }
         // Whose it is is not known before a playlist says so.
-        let name = ParkedName::new(followed.id(), self.clock.now_ms(), arriving.path()).map_err(not_a_name)?;
+        let name = ParkedName::new(followed.id(), self.now_ms(), arriving.path()).map_err(not_a_name)?;
         let accepting = pusher.accepting(followed).await?;
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
         drop(accepting);
@@ -312,7 +312,7 @@ impl Recorder {
             state.closed.learn(&rendition, hint, latest_base(&followed.read(), &rendition));
         }
         self.settle(followed, pusher).await;
-        if hint.closed && !followed.read().state(broadcast::StoreTime(self.clock.now_ms())).is_over() {
+        if hint.closed && !followed.read().state(followed.now()).is_over() {
             self.hint_end(followed).await?;
         }
         Ok(())

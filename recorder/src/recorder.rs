@@ -93,6 +93,12 @@ impl Recorder {
         routes.with_state(self.clone())
     }
 
+    /// The time that all recorders agree on, in milliseconds since the Unix epoch: the metadata store's, by which the log
+    /// is dated; ours, as long as the store could not be reached at all.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.broadcasts.store().horizon().map_or_else(|| self.clock.now_ms(), |now| now.0)
+    }
+
     pub(crate) async fn followed(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
         self.broadcasts.get(id).await.map_err(problems::of_metadata)
     }

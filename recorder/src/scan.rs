@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, Digest, FormatId, Object, RenditionName, State, StoreTime};
+use broadcast::{BroadcastId, Digest, FormatId, Object, RenditionName, State};
 use futures_util::StreamExt;
 use media::Inspector;
 use metadata::{Followed, MetadataError};
@@ -84,8 +84,7 @@ impl Recorder {
             }
             Err(error) => return Err(error.into()),
         };
-        let now = StoreTime(self.clock.now_ms());
-        if followed.read().state(now) == State::Complete {
+        if followed.read().state(followed.now()) == State::Complete {
             return Ok(());
         }
         if followed.read().end_hinted_at().is_some() {
@@ -163,7 +162,7 @@ impl Recorder {
             seq: *seq,
             captured_at: Some(*captured_at),
             pushed: None,
-            arrived_ms: self.clock.now_ms(),
+            arrived_ms: self.now_ms(),
             digest: *digest,
             len: listed.len,
             inspection: inspect(read().await?, inspector).await?,

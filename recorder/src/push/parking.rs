@@ -248,7 +248,7 @@ impl Recorder {
 
     /// Commits every waiting segment whose number is known, in the order of arrival.
     pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
-        let due_ms = self.clock.now_ms() - i64::from(self.config.unnamed_wait_ms);
+        let due_ms = self.now_ms() - i64::from(self.config.unnamed_wait_ms);
         if let Err(problem) = self.settle_due(followed, pusher, due_ms).await {
             let id = followed.id();
             tracing::warn!(%id, problem = %problem.to_json(), "cannot commit what was pushed yet");

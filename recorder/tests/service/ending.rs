@@ -1,6 +1,8 @@
 //! What belongs to a broadcast when it ends.
 
-use crate::fixtures::{Media, Mood, World};
+use headwater_recorder::RecorderConfig;
+
+use crate::fixtures::{Media, Mood, START_MS, World};
 
 #[tokio::test(start_paused = true)]
 async fn what_was_acknowledged_before_the_end_belongs_to_it() {
@@ -50,4 +52,22 @@ async fn what_a_pusher_left_out_is_given_up() {
     // Whatever comes of it now is not lost either.
     world.push("out1.ts", ts.segments[1].clone()).await.expect(201);
     assert_eq!(world.recorded(ts).await, [(0, 0), (2, 2), (3, 3), (4, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_of_a_recorder_has_no_say() {
+    for hours in [-2, 2] {
+        let world = World::with_clock(RecorderConfig::default(), hours * 3_600_000).await;
+        let ts = Media::ts();
+        world.push_playlist(&["out0.ts"], "").await.expect(200);
+        world.push("out0.ts", ts.segments[0].clone()).await.expect(201);
+        let age = START_MS - world.stored().await[0].captured_end().0;
+        assert!((-1_000..=1_000).contains(&age), "captured {age} ms ago, {hours} h");
+        world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+        world.pass(100).await;
+        world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+        assert!(world.broadcast().await.ended().is_none(), "{hours} h");
+        world.pass(130).await;
+        world.until("the end", async |world| world.broadcast().await.ended().is_some()).await;
+    }
 }

@@ -54,8 +54,14 @@ impl World {
 
     /// A recorder with one broadcast. Time must be paused.
     pub(crate) async fn with(config: RecorderConfig) -> Self {
-        let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(START_MS));
-        let sqlite = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), clock.clone()).await.unwrap();
+        Self::with_clock(config, 0).await
+    }
+
+    /// The same on a machine whose clock is so far ahead of the metadata store's.
+    pub(crate) async fn with_clock(config: RecorderConfig, ahead_ms: i64) -> Self {
+        let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(START_MS + ahead_ms));
+        let of_store = Clock::from_tokio(START_MS);
+        let sqlite = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), of_store).await.unwrap();
         let log = Arc::new(Moody { store: Arc::new(sqlite), mood: AtomicU8::new(Mood::Well as u8) });
         let id = BroadcastId::new(1, 1);
         let mut world = Self { dir, log, clock, config, life: None, id, token: String::new() };

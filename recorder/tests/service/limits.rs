@@ -40,4 +40,12 @@ async fn the_same_bytes_are_no_news_and_others_are_refused() {
     assert_eq!(world.publish("0.ts", ts.segments[0].clone(), &wrong).await.expect(422).problem(), "digest-mismatch");
     let refused = world.publish("0.ts", ts.segments[1].clone(), &[]).await.expect(409);
     assert_eq!(refused.problem(), "other-bytes-stored");
+    let other = [("segment-digest", "00000000000000000000000000000000")];
+    for (file, status) in [("0.ts", 422), ("1.ts", 422)] {
+        let refused = world.publish(file, ts.segments[0].clone(), &other).await.expect(status);
+        assert_eq!(refused.problem(), "digest-mismatch");
+    }
+    let told = world.publish("1.ts", ts.segments[1].clone(), &[]).await.expect(201).json()["digest"].clone();
+    let same = [("segment-digest", told.as_str().unwrap())];
+    world.publish("1.ts", ts.segments[1].clone(), &same).await.expect(200);
 }
