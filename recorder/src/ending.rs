@@ -17,6 +17,8 @@ use crate::recorder::Recorder;
 
 /// How often an end is tried again while segments arrive at the same moment.
 const ATTEMPTS_MAX: usize = 16;
+/// For how long an end waits for what was on its way when it was said.
+const ARRIVING_MAX: Duration = Duration::from_secs(5);
 /// How long to wait before an end that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -24,6 +26,12 @@ impl Recorder {
     /// Ends a broadcast. `said` is where its renditions end by their publisher; the others end with what has come.
     pub(crate) async fn end(self: &Arc<Self>, followed: &Arc<Followed>, said: &[LastSeq]) -> Result<(), Problem> {
         let pusher = self.pushers.of(followed.id()).await;
+        // What was being sent when the end was said is part of it.
+        let said_ms = self.now_ms();
+        tokio::select! {
+            () = pusher.until_arrived(said_ms) => {}
+            () = self.clock.sleep(ARRIVING_MAX) => {}
+        }
         let _closing = pusher.closing().await;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
         self.settle_all(followed, &pusher).await?;

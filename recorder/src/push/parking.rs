@@ -15,7 +15,7 @@ use metadata::Followed;
 use moka::future::Cache;
 use service::Problem;
 use storage::{Blob, Parked};
-use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::closed::Closed;
 use super::numbering::{Named, Numbering, split_digits};
@@ -64,6 +64,8 @@ pub(crate) struct Pusher {
     /// Whose bodies are on their way, by path, and since when: an init section may be replaced by the one that is
     /// coming.
     arriving: StdMutex<BTreeMap<String, Vec<i64>>>,
+    /// Told whenever one of them has arrived, or never will.
+    has_arrived: Notify,
 }
 
 /// An upload on its way, until dropped.
@@ -87,6 +89,17 @@ impl Pusher {
     /// Whether a body is on its way that began before `ms`.
     pub(super) fn is_arriving_since(&self, ms: i64) -> bool {
         self.lock_arriving().values().flatten().any(|since_ms| *since_ms < ms)
+    }
+
+    /// Ends when no body is on its way any more that began until `ms`.
+    pub(crate) async fn until_arrived(&self, ms: i64) {
+        loop {
+            let arrived = self.has_arrived.notified();
+            if !self.is_arriving_since(ms.saturating_add(1)) {
+                return;
+            }
+            arrived.await;
+        }
     }
 
     /// To be held while something is parked. Refused once the broadcast has ended.
@@ -124,6 +137,8 @@ impl Drop for Arriving<'_> {
         if others.is_empty() {
             arriving.remove(&self.path);
         }
+        drop(arriving);
+        self.pusher.has_arrived.notify_waiters();
     }
 }
 

@@ -1,5 +1,7 @@
 //! What belongs to a broadcast when it ends.
 
+use axum::body::Body;
+use futures_util::stream::{self, StreamExt};
 use headwater_recorder::RecorderConfig;
 
 use crate::fixtures::{Media, Mood, START_MS, World};
@@ -16,6 +18,25 @@ async fn what_was_acknowledged_before_the_end_belongs_to_it() {
     assert_eq!(refused.problem(), "ended");
     let refused = world.push("init.mp4", Media::fmp4().init.clone()).await.expect(409);
     assert_eq!(refused.problem(), "ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_on_its_way_when_the_end_was_said_belongs_to_it() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    let (arrive, rest) = tokio::sync::oneshot::channel::<()>();
+    let (first, second) = (ts.segments[0].slice(..5_000), ts.segments[0].slice(5_000..));
+    let second = stream::once(async move { rest.await.map(|()| second) });
+    let body = Body::from_stream(stream::iter([Ok(first)]).chain(second));
+    let (pushed, ended, ()) = tokio::join!(world.push("out0.ts", body), world.say("end", ""), async {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        arrive.send(()).unwrap();
+    });
+    pushed.expect(201);
+    ended.expect(200);
+    assert_eq!(world.recorded(ts).await, [(0, 0)]);
 }
 
 #[tokio::test(start_paused = true)]

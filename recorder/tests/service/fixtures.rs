@@ -108,20 +108,26 @@ impl World {
         tokio::time::advance(Duration::from_secs(secs)).await;
     }
 
-    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::from(body)).unwrap();
+        let request = request.body(body.into()).unwrap();
         let response = self.life.as_ref().unwrap().router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         Answer { status, body: response.into_body().collect().await.unwrap().to_bytes() }
     }
 
     /// PUT by a stock pusher.
-    pub(crate) async fn push(&self, file: &str, body: impl Into<Bytes>) -> Answer {
-        self.ask(Method::PUT, &format!("/push/{}/{file}", self.token), &[], body.into()).await
+    pub(crate) async fn push(&self, file: &str, body: impl Into<Body>) -> Answer {
+        self.ask(Method::PUT, &format!("/push/{}/{file}", self.token), &[], body).await
     }
 
     /// PUT of the playlist with these files, the first of which is number 0.
@@ -133,15 +139,15 @@ impl World {
     }
 
     /// PUT by the publish protocol.
-    pub(crate) async fn publish(&self, file: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn publish(&self, file: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
         let bearer = format!("Bearer {}", self.token);
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
-        self.ask(Method::PUT, &format!("/ingest/{}/main/{file}", self.id), &headers, body.into()).await
+        self.ask(Method::PUT, &format!("/ingest/{}/main/{file}", self.id), &headers, body).await
     }
 
     /// POST that the owner sends about the broadcast.
     pub(crate) async fn say(&self, what: &str, body: &'static str) -> Answer {
-        self.ask(Method::POST, &format!("/v1/broadcasts/{}/{what}", self.id), &[OWNER], body.into()).await
+        self.ask(Method::POST, &format!("/v1/broadcasts/{}/{what}", self.id), &[OWNER], body).await
     }
 
     /// The broadcast as its log tells it, whatever mood the store is in.
