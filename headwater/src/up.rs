@@ -7,7 +7,7 @@ mod parts;
 mod tests;
 
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use metadata::Broadcasts;
@@ -143,10 +143,44 @@ impl Process {
         let mut out = std::io::stdout();
         let shown = owner.filter(|key| key.is_new || out.is_terminal());
         let fragment = shown.map(|key| format!("#owner-key={}", key.text)).unwrap_or_default();
+        let Shown { here, elsewhere } = shown_as(self.address);
         // Nobody may be listening.
-        let _ = writeln!(out, "Headwater is up. Publish and watch: http://{}/{fragment}", self.address);
+        let _ = writeln!(out, "Headwater is up. Publish and watch: http://{here}/{fragment}");
+        if let Some(elsewhere) = elsewhere {
+            let _ = writeln!(out, "From other machines: http://{elsewhere}/{fragment}");
+        }
         let _ = out.flush();
     }
+}
+
+/// The addresses that a person can open.
+struct Shown {
+    here: SocketAddr,
+    elsewhere: Option<SocketAddr>,
+}
+
+/// Nobody can open `0.0.0.0`: it stands for all addresses of this machine.
+fn shown_as(listening: SocketAddr) -> Shown {
+    let port = listening.port();
+    let (here, any): (IpAddr, IpAddr) = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST.into(), ip.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST.into(), ip.into()),
+        _ => return Shown { here: listening, elsewhere: None },
+    };
+    let elsewhere = own_address(any).filter(|own| !own.is_loopback()).map(|own| SocketAddr::new(own, port));
+    Shown { here: SocketAddr::new(here, port), elsewhere }
+}
+
+/// By which address others reach this machine: the one from which it would reach them. Nothing is sent.
+fn own_address(any: IpAddr) -> Option<IpAddr> {
+    // For documentation only (RFC 5737, RFC 3849): nobody has them.
+    let somebody: IpAddr = match any {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((somebody, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Ready, or not for this reason and its causes.

@@ -84,3 +84,15 @@ async fn a_disk_without_room_is_told() {
     })
     .await;
 }
+
+#[test]
+fn an_address_that_stands_for_all_is_shown_as_one_that_can_be_opened() {
+    let one: SocketAddr = "10.1.2.3:80".parse().expect("an address");
+    let shown = shown_as(one);
+    assert_eq!((shown.here, shown.elsewhere), (one, None));
+    for (any, here) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80")] {
+        let shown = shown_as(any.parse().expect("an address"));
+        assert_eq!(shown.here.to_string(), here);
+        assert!(shown.elsewhere.is_none_or(|other| !other.ip().is_unspecified() && other.port() == 80));
+    }
+}
