@@ -10,7 +10,7 @@ use http::StatusCode;
 use tempfile::TempDir;
 
 use crate::http::{Answer, HttpClient};
-use crate::tools::workspace;
+use crate::tools::{Tool, workspace};
 
 /// How much of the end of its log a failed test shows, in bytes.
 const LOG_TAIL_LEN: u64 = 8_000;
@@ -147,6 +147,11 @@ impl Headwater {
         let answer = self.get(&format!("/v1/broadcasts/{id}"));
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         answer.json()
+    }
+
+    /// The program itself, for its other commands.
+    pub fn tool() -> Tool {
+        Tool::at(binary())
     }
 
     /// The end of what it has logged, over all its starts.

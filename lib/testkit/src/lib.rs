@@ -4,11 +4,13 @@ mod headwater;
 pub mod hls;
 mod http;
 mod redis;
+mod road;
 mod tools;
 mod waiting;
 
 pub use crate::http::{Answer, HttpClient};
 pub use headwater::{Headwater, NewBroadcast};
 pub use redis::RedisServer;
+pub use road::Road;
 pub use tools::{RUN_SECONDS_MAX, Tool, workspace};
 pub use waiting::{eventually, every};

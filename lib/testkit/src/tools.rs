@@ -30,6 +30,11 @@ impl Tool {
         Self::first_of(name, dirs.map(|dir| dir.join(name)))
     }
 
+    /// The program in this file.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), script: None }
+    }
+
     /// Shaka Packager, from PyPI.
     pub fn packager() -> Self {
         Self::streamer_binary("packager")
