@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Recorder(ServeOptions),
     /// Run only a playlist server: the views, and the segments below --data. Needs --metadata.
     Playlist(ServeOptions),
+    /// Record a camera, a file or an address, and publish it over any network: what cannot be sent now is sent later.
+    Publish(PublishOptions),
+    /// Take what ffmpeg, OBS or any other HLS encoder pushes on this machine, and publish it over any network.
+    Relay(RelayOptions),
     /// Create, list, show and end broadcasts on a running Headwater.
     #[command(subcommand)]
     Broadcast(BroadcastCommand),
@@ -66,6 +70,59 @@ pub(crate) struct ServeOptions {
     /// How log lines look: human, json, or auto (human on a terminal) [default: auto].
     #[arg(long, env = "HEADWATER_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+}
+
+/// Where to publish to, and what to keep meanwhile.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct UplinkOptions {
+    /// The broadcast: its push address, as `headwater broadcast create` and the home page print it, or its ingest
+    /// address with --token.
+    #[arg(long, env = "HEADWATER_TO", value_name = "URL", hide_env_values = true)]
+    pub(crate) to: String,
+    /// The publish token, if it is not in the address.
+    #[arg(long, env = "HEADWATER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Where what is recorded is kept until it is safe [default: ./spool/ID]. The same directory goes on where it was.
+    #[arg(long, env = "HEADWATER_SPOOL", value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
+    /// The most that the spool may take, in bytes [default: all but 256 MiB of what is free].
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) quota: Option<u64>,
+    /// How much of what is safe already stays in the spool, in bytes; the oldest is deleted first.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    pub(crate) keep: u64,
+    /// Print each change as a JSON document on a line of its own, for apps.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What to log: a level, or a list such as warn,headwater_publisher=debug.
+    #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER", default_value = "warn")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayOptions {
+    #[command(flatten)]
+    pub(crate) uplink: UplinkOptions,
+    /// Take what encoders push at this address. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct PublishOptions {
+    /// What to record: a file, a device such as /dev/video0, an address, or anything else that ffmpeg takes after -i.
+    pub(crate) input: String,
+    #[command(flatten)]
+    pub(crate) uplink: UplinkOptions,
+    /// What ffmpeg has to know of the input, such as '-f v4l2 -framerate 30' or '-f lavfi'. May be given again.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    pub(crate) ffmpeg_input: Vec<String>,
+    /// Send picture and sound as they are. The input must be H.264 or HEVC with keyframes, and AAC.
+    #[arg(long)]
+    pub(crate) copy: bool,
+    /// How long a segment is, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub(crate) segment_duration: u32,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod docs;
 mod pages;
+mod relay;
 mod secrets;
 mod up;
 
@@ -32,6 +33,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Up(options) => up::run(Config::load(&options)?, up::Roles::ALL),
         Command::Recorder(options) => up::run(Config::load(&options)?, up::Roles::RECORDER),
         Command::Playlist(options) => up::run(Config::load(&options)?, up::Roles::PLAYLIST),
+        Command::Publish(options) => relay::publish(&options),
+        Command::Relay(options) => relay::relay(&options),
         Command::Broadcast(command) => control::run(command),
     }
 }

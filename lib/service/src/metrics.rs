@@ -60,6 +60,11 @@ impl HttpMetrics {
         Ok(metrics)
     }
 
+    /// How many connections are open now.
+    pub fn connections_open(&self) -> i64 {
+        self.connections.get()
+    }
+
     pub(crate) fn answered(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         let method = known(method);
         let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status.as_u16() / 100) - 1).unwrap_or(&"other");

@@ -1,0 +1,201 @@
+//! `headwater relay` and `headwater publish`: a recorder on this machine as the spool, and an uplink that sends what it
+//! has. What both decide is in their crates; here they are wired, started and stopped.
+
+mod progress;
+mod source;
+mod spool;
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use publisher::{Address, Deps, HttpRemote, Status, Uplink, UplinkConfig, UplinkError};
+use service::{Clock, LogFormat, Random, Tasks};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli::{PublishOptions, RelayOptions, UplinkOptions};
+use progress::Progress;
+use source::Source;
+use spool::Spool;
+
+pub(crate) fn relay(options: &RelayOptions) -> anyhow::Result<()> {
+    run(&options.uplink, |relay| Box::pin(relay.serve(options.listen)))
+}
+
+pub(crate) fn publish(options: &PublishOptions) -> anyhow::Result<()> {
+    run(&options.uplink, |relay| Box::pin(relay.publish(options)))
+}
+
+type Work<'a> = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
+
+fn run<'a>(options: &UplinkOptions, work: impl FnOnce(Relay) -> Work<'a>) -> anyhow::Result<()> {
+    service::init_telemetry(LogFormat::default(), &options.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let done = runtime.block_on(async { work(Relay::open(options).await?).await });
+    runtime.shutdown_background();
+    done
+}
+
+/// A spool with its uplink.
+struct Relay {
+    spool: Spool,
+    address: Address,
+    tasks: Tasks,
+    status: watch::Receiver<Status>,
+    /// What became of the uplink.
+    ended: tokio::sync::oneshot::Receiver<Result<(), UplinkError>>,
+    progress: Progress,
+    typed: Typed,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+/// How the work of a relay came to its end.
+enum Ending {
+    /// All is safe.
+    Done,
+    /// By a signal; what is not sent stays.
+    Stopped,
+}
+
+impl Relay {
+    async fn open(options: &UplinkOptions) -> anyhow::Result<Self> {
+        let address = Address::parse(&options.to, options.token.as_deref()).context("--to")?;
+        let (clock, random, tasks) = (Clock::system(), Random::system(), Tasks::new());
+        let dir = options.spool.clone().unwrap_or_else(|| format!("./spool/{}", address.broadcast).into());
+        let spool = Spool::open(&dir, address.broadcast, options.quota, &clock, &random, &tasks).await?;
+        let deps = Deps {
+            metadata: spool.metadata.clone(),
+            store: Arc::new(spool.store.clone()),
+            remote: Arc::new(HttpRemote::new(address.clone())),
+            recorders: vec![address.server.clone()],
+            clock: clock.clone(),
+            random,
+        };
+        let config = UplinkConfig { keep_bytes: options.keep, ..UplinkConfig::default() };
+        let uplink = Uplink::new(address.broadcast, deps, config).await?;
+        let (status, (tell, ended)) = (uplink.status(), tokio::sync::oneshot::channel());
+        let stop = tasks.stop_token();
+        tasks.spawn("uplink", async move {
+            tokio::select! {
+                done = uplink.run() => drop(tell.send(done)),
+                () = stop.cancelled() => {}
+            }
+        });
+        let progress = Progress::new(options.json, status.clone(), &tasks);
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { spool, address, tasks, status, ended, progress, typed: Typed::new(), interrupt, terminate })
+    }
+
+    /// Takes what any stock encoder pushes to `listen`.
+    async fn serve(mut self, listen: std::net::SocketAddr) -> anyhow::Result<()> {
+        let local = self.spool.serve(listen).await?;
+        self.progress.say(&format!(
+            "Push to any of these, then Ctrl-C to stop (what is not sent stays in the spool), or type pause, resume, end:\n\
+             ffmpeg … -f hls -method PUT {push}out.m3u8\n\
+             OBS: service \"YouTube - HLS\", server {youtube}out.m3u8\n\
+             It goes to {server}, broadcast {id}",
+            push = local.push_url,
+            youtube = local.youtube_url,
+            server = self.address.server,
+            id = self.address.broadcast,
+        ));
+        let ending = self.until_done().await;
+        self.close(ending).await
+    }
+
+    /// Records a source of our own, and sends it.
+    async fn publish(mut self, options: &PublishOptions) -> anyhow::Result<()> {
+        let local = self.spool.serve(([127, 0, 0, 1], 0).into()).await?;
+        let mut source = Source::start(options, &local)?;
+        self.progress.say("Recording. Type pause, resume or end; Ctrl-C ends the recording and sends the rest");
+        let recorded = tokio::select! {
+            recorded = source.wait() => recorded,
+            () = Self::stopped(&mut self.interrupt, &mut self.terminate) => source.stop().await,
+            ended = &mut self.ended => return self.close(finished(ended)).await,
+            () = self.spool.obey(&mut self.typed) => source.stop().await,
+        };
+        if let Err(error) = recorded {
+            self.progress
+                .say(&format!("{error:#}\nThe broadcast goes on when you start again; sending what was recorded"));
+            self.until_sent().await;
+            self.close(Ok(Ending::Stopped)).await?;
+            bail!("the source failed");
+        }
+        self.spool.taken_in().await;
+        self.spool.say("end").await?;
+        self.progress.say("Recorded. Sending what is left; Ctrl-C stops, and the spool keeps it");
+        let ending = self.until_done().await;
+        self.close(ending).await
+    }
+
+    async fn until_done(&mut self) -> anyhow::Result<Ending> {
+        tokio::select! {
+            ended = &mut self.ended => finished(ended),
+            () = Self::stopped(&mut self.interrupt, &mut self.terminate) => Ok(Ending::Stopped),
+            () = self.spool.obey_for_ever(&mut self.typed) => Ok(Ending::Stopped),
+        }
+    }
+
+    /// Until nothing is owed, the uplink has ended, or a signal comes.
+    async fn until_sent(&mut self) {
+        tokio::select! {
+            _ = self.status.wait_for(|status| status.recorder.is_some() && status.owed_segments == 0) => {}
+            _ = &mut self.ended => {}
+            () = Self::stopped(&mut self.interrupt, &mut self.terminate) => {}
+        }
+    }
+
+    async fn stopped(interrupt: &mut Signal, terminate: &mut Signal) {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    async fn close(self, ending: anyhow::Result<Ending>) -> anyhow::Result<()> {
+        self.tasks.shutdown().await;
+        self.spool.close().await;
+        let status = self.status.borrow().clone();
+        self.progress.finish(&status);
+        match ending? {
+            Ending::Done if status.refused_segments > 0 => {
+                bail!("{} segments were refused for good; they are in the spool", status.refused_segments)
+            }
+            Ending::Done => self.progress.say("Done: everything is safe"),
+            Ending::Stopped if status.owed_segments > 0 => self.progress.say(&format!(
+                "Stopped with {} segments ({:.0} s) not sent: they are in {}; the same command goes on",
+                status.owed_segments,
+                status.owed_s,
+                self.spool.dir.display(),
+            )),
+            Ending::Stopped => self.progress.say("Stopped; nothing is waiting to be sent"),
+        }
+        Ok(())
+    }
+}
+
+fn finished(ended: Result<Result<(), UplinkError>, tokio::sync::oneshot::error::RecvError>) -> anyhow::Result<Ending> {
+    let ended = ended.map_err(|_| anyhow!("the uplink stopped; the log says why"))?;
+    ended
+        .map(|()| Ending::Done)
+        .map_err(|error| anyhow!(error).context("cannot publish; nothing is lost, all is in the spool"))
+}
+
+/// What somebody types, line by line.
+struct Typed(Lines<BufReader<Stdin>>);
+
+impl Typed {
+    fn new() -> Self {
+        Self(BufReader::new(tokio::io::stdin()).lines())
+    }
+
+    /// The next line; never, once there is nobody.
+    async fn line(&mut self) -> String {
+        match self.0.next_line().await {
+            Ok(Some(line)) => line.trim().to_owned(),
+            _ => std::future::pending().await,
+        }
+    }
+}

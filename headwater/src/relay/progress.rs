@@ -1,0 +1,145 @@
+//! What a person or a program sees of a relay at work: one line that changes on a terminal, one line now and then
+//! elsewhere, or a JSON document for each change.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use publisher::Status;
+use service::{Clock, Tasks};
+use tokio::sync::watch;
+
+/// How often a terminal's line, or a program's document, may change.
+const TERMINAL_EVERY: Duration = Duration::from_millis(500);
+/// How often a log gets a line.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Terminal,
+    Lines,
+    Json,
+}
+
+pub(super) struct Progress(Form);
+
+impl Progress {
+    /// Shows every change of `status` from now on.
+    pub(super) fn new(json: bool, mut status: watch::Receiver<Status>, tasks: &Tasks) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let form = if json {
+            Form::Json
+        } else if terminal {
+            Form::Terminal
+        } else {
+            Form::Lines
+        };
+        let (stop, clock) = (tasks.stop_token(), Clock::system());
+        tasks.spawn("show progress", async move {
+            let every = if form == Form::Lines { LOG_EVERY } else { TERMINAL_EVERY };
+            let shows = async {
+                while status.changed().await.is_ok() {
+                    let now = status.borrow_and_update().clone();
+                    show(form, &now);
+                    clock.sleep(every).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = shows => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Self(form)
+    }
+
+    /// Something that was not asked for: to people only.
+    pub(super) fn say(&self, text: &str) {
+        if self.0 != Form::Json {
+            print(text, self.0);
+        }
+    }
+
+    pub(super) fn finish(&self, status: &Status) {
+        show(self.0, status);
+        if self.0 == Form::Terminal {
+            let _ = writeln!(std::io::stdout());
+        }
+    }
+}
+
+fn show(form: Form, status: &Status) {
+    match form {
+        Form::Json => print(&serde_json::to_string(status).expect("a status has a JSON form"), form),
+        Form::Lines => print(&line(status), form),
+        Form::Terminal => {
+            let mut out = std::io::stdout();
+            // Back to the beginning of the line, and clear it (ECMA-48, EL).
+            let _ = write!(out, "\r\x1b[K{}", line(status));
+            let _ = out.flush();
+        }
+    }
+}
+
+fn print(text: &str, form: Form) {
+    let mut out = std::io::stdout();
+    let clear = if form == Form::Terminal { "\r\x1b[K" } else { "" };
+    // Nobody may be listening.
+    let _ = writeln!(out, "{clear}{text}");
+    let _ = out.flush();
+}
+
+/// All of it in one line, what matters most first.
+fn line(status: &Status) -> String {
+    let mut parts = vec![status.state.to_owned()];
+    match (&status.trouble, &status.recorder) {
+        (Some(trouble), _) => parts.push(format!("recording, will send later ({trouble})")),
+        (None, Some(recorder)) => parts.push(format!("to {recorder}")),
+        (None, None) => parts.push("connecting".to_owned()),
+    }
+    if let Some(latency_ms) = status.latency_ms.filter(|_| status.trouble.is_none()) {
+        parts.push(format!("{:.1} s behind", latency_ms as f64 / 1000.0));
+    }
+    if status.owed_segments > 0 {
+        let (segments, s) = (status.owed_segments, status.owed_s);
+        parts.push(format!("waiting: {segments} segments, {s:.0} s, {:.1} MB", status.owed_bytes as f64 / 1e6));
+    }
+    if let Some(rate) = status.bits_per_s {
+        parts.push(format!("{:.1} Mbit/s", rate as f64 / 1e6));
+    }
+    if status.refused_segments > 0 {
+        parts.push(format!("{} refused for good", status.refused_segments));
+    }
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_tells_what_matters() {
+        let connecting = Status { state: "created", ..Status::default() };
+        assert_eq!(line(&connecting), "created · connecting");
+        let live = Status {
+            state: "live",
+            recorder: Some("http://host".to_owned()),
+            latency_ms: Some(740),
+            bits_per_s: Some(3_200_000),
+            ..Status::default()
+        };
+        assert_eq!(line(&live), "live · to http://host · 0.7 s behind · 3.2 Mbit/s");
+        let tunnel = Status {
+            trouble: Some("http://host cannot be reached: timed out".to_owned()),
+            owed_segments: 21,
+            owed_s: 42.0,
+            owed_bytes: 10_500_000,
+            refused_segments: 1,
+            ..live
+        };
+        assert_eq!(
+            line(&tunnel),
+            "live · recording, will send later (http://host cannot be reached: timed out) · waiting: 21 segments, 42 s, \
+             10.5 MB · 3.2 Mbit/s · 1 refused for good"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! The spool: a recorder on this machine for one broadcast, in a directory of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::body::Body;
+use broadcast::{BroadcastId, Claims, Opened, Scope, ViewPolicy};
+use http::Request;
+use metadata::{Broadcasts, Limits, Metadata, MetadataError, Sqlite};
+use prometheus::Registry;
+use recorder::{OwnerKey, Recorder, RecorderConfig};
+use service::{Clock, HttpMetrics, Random, ServeConfig, Tasks, with_problems, with_route_names};
+use storage::{LocalStore, StorageConfig};
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use super::Typed;
+use crate::secrets;
+
+/// A local recorder.
+pub(super) struct Spool {
+    pub(super) dir: PathBuf,
+    pub(super) store: LocalStore,
+    pub(super) metadata: Arc<Sqlite>,
+    id: BroadcastId,
+    router: Router,
+    owner_key: String,
+    /// What opens the local recorder, and nothing else.
+    push_token: String,
+    metrics: HttpMetrics,
+    clock: Clock,
+    intake: Tasks,
+}
+
+/// How long encoders that have ended may leave requests behind: ffmpeg closes its connections without waiting for
+/// answers.
+const LEFT_BEHIND_MAX: Duration = Duration::from_secs(10);
+
+/// Where encoders on this machine push to.
+pub(super) struct LocalUrls {
+    pub(super) push_url: String,
+    pub(super) youtube_url: String,
+}
+
+impl Spool {
+    /// Opens or makes the spool in `dir`. What an earlier run left there is part of it.
+    pub(super) async fn open(
+        dir: &Path,
+        id: BroadcastId,
+        quota: Option<u64>,
+        clock: &Clock,
+        random: &Random,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the spool {}", dir.display()))?;
+        let storage = StorageConfig { quota, ..StorageConfig::default() };
+        let store = LocalStore::open(dir, storage).await.with_context(|| format!("the spool {}", dir.display()))?;
+        let metadata = Sqlite::open(&dir.join("metadata.sqlite"), Limits::default(), clock.clone()).await;
+        let metadata = Arc::new(metadata.with_context(|| format!("the spool {}", dir.display()))?);
+        let opened =
+            Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
+        match metadata.open(id, &opened).await {
+            Ok(_) | Err(MetadataError::AlreadyOpened { .. }) => {}
+            Err(error) => return Err(error).context("the spool's log"),
+        }
+        let (token_key, registry) = (secrets::token_key(dir, random)?, Registry::new());
+        let push_token = token_key.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
+        let owner_key = secrets::owner_key(dir, random)?.text;
+        let deps = recorder::Deps {
+            broadcasts: Broadcasts::new(metadata.clone(), tasks.clone(), clock.clone()),
+            store: store.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+            registry: &registry,
+            tokens: token_key,
+            owner_key: owner_key.parse::<OwnerKey>()?,
+            public_url: None,
+        };
+        let recorder = Recorder::build(RecorderConfig::default(), deps)?;
+        let found = recorder.scan().await.context("cannot look through the spool")?;
+        tracing::info!(?found, "looked through the spool");
+        let router = with_route_names(with_problems(recorder.router()));
+        let metrics = HttpMetrics::register(&registry, "relay")?;
+        let (dir, clock, intake) = (dir.to_owned(), clock.clone(), Tasks::new());
+        Ok(Self { dir, store, metadata, id, router, owner_key, push_token, metrics, clock, intake })
+    }
+
+    /// Takes what encoders push.
+    pub(super) async fn serve(&self, listen: SocketAddr) -> anyhow::Result<LocalUrls> {
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr()?;
+        let (limits, metrics) = (ServeConfig::default(), self.metrics.clone());
+        service::serve(listener, self.router.clone(), limits, metrics, &self.intake, self.clock.clone());
+        let token = &self.push_token;
+        Ok(LocalUrls {
+            push_url: format!("http://{address}/push/{token}/"),
+            youtube_url: format!("http://{address}/http_upload_hls?cid={token}&copy=0&file="),
+        })
+    }
+
+    /// Until all that an encoder has sent before it ended is taken in.
+    pub(super) async fn taken_in(&self) {
+        let arrived = async {
+            while self.metrics.connections_open() > 0 {
+                self.clock.sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            () = arrived => {}
+            () = self.clock.sleep(LEFT_BEHIND_MAX) => {}
+        }
+    }
+
+    /// `pause`, `resume` or `end`.
+    pub(super) async fn say(&self, what: &str) -> anyhow::Result<()> {
+        let request = Request::post(format!("/v1/broadcasts/{}/{what}", self.id))
+            .header("authorization", format!("Bearer {}", self.owner_key))
+            .body(Body::empty())?;
+        let answer = self.router.clone().oneshot(request).await?;
+        if answer.status().is_success() { Ok(()) } else { bail!("cannot {what} the broadcast: {}", answer.status()) }
+    }
+
+    /// Does what is typed, until that is `end`.
+    pub(super) async fn obey(&self, typed: &mut Typed) {
+        loop {
+            let line = typed.line().await;
+            let said = match line.as_str() {
+                "end" => return,
+                "pause" | "resume" => self.say(&line).await,
+                "" => Ok(()),
+                other => Err(anyhow::anyhow!("{other:?} is none of pause, resume, end")),
+            };
+            if let Err(error) = said {
+                tracing::warn!("{error:#}");
+            }
+        }
+    }
+
+    /// Does what is typed; after `end` the broadcast has ended, and what was recorded is still sent.
+    pub(super) async fn obey_for_ever(&self, typed: &mut Typed) {
+        self.obey(typed).await;
+        if let Err(error) = self.say("end").await {
+            tracing::warn!("{error:#}");
+        }
+        std::future::pending().await
+    }
+
+    /// No more is taken; what was taken is durable.
+    pub(super) async fn close(&self) {
+        self.intake.shutdown().await;
+        self.metadata.shutdown().await;
+    }
+}

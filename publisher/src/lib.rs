@@ -1,0 +1,24 @@
+//! The sender's side. A local recorder is the spool (see docs/design/publisher.md); the [`Uplink`] makes far away what
+//! its log says true, over any network: live first, what is missing with what is left over, nothing deleted that is
+//! not safe.
+//!
+//! Nothing here encodes or segments, and nothing here knows how a local recorder works inside: only its log and its
+//! files.
+
+mod address;
+mod ledger;
+mod link;
+mod offset;
+mod policy;
+mod remote;
+mod route;
+mod status;
+mod uplink;
+
+pub use address::{Address, AddressError};
+pub use ledger::{Arrived, Ledger, SegmentName};
+pub use policy::{Class, InFlight, PolicyConfig, Situation, Start, plan};
+pub use remote::{Acknowledged, HttpRemote, Outgoing, Remote, RemoteError, RemoteStatus, Said};
+pub use route::{RecorderUrl, Route};
+pub use status::Status;
+pub use uplink::{Deps, Uplink, UplinkConfig, UplinkError};

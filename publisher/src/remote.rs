@@ -1,0 +1,120 @@
+//! The publish protocol as the uplink sees it: what can be asked of a recorder, and what can come of it.
+
+mod http;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use broadcast::{CapturedAt, Digest, RenditionName, Segment, Seq, SeqRange};
+use bytes::Bytes;
+use storage::Blob;
+
+use crate::ledger::Arrived;
+use crate::route::RecorderUrl;
+
+pub use http::HttpRemote;
+
+/// Recorders far away. Calls may be dropped at any moment, and made again: all of them are idempotent.
+#[async_trait]
+pub trait Remote: fmt::Debug + Send + Sync + 'static {
+    /// What of the broadcast has arrived.
+    async fn status(&self, recorder: &RecorderUrl) -> Result<RemoteStatus, RemoteError>;
+
+    /// Sends a segment; the answer means that it is stored, and says whether it is safe.
+    async fn put_segment(&self, recorder: &RecorderUrl, segment: Outgoing) -> Result<Acknowledged, RemoteError>;
+
+    /// Sends an init section.
+    async fn put_init(
+        &self,
+        recorder: &RecorderUrl,
+        rendition: &RenditionName,
+        bytes: Bytes,
+    ) -> Result<(), RemoteError>;
+
+    /// Says what the publisher has to say.
+    async fn say(&self, recorder: &RecorderUrl, said: &Said) -> Result<(), RemoteError>;
+}
+
+/// A segment on its way.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub segment: Arc<Segment>,
+    /// By the recorders' clock.
+    pub captured_at: CapturedAt,
+    /// The digest of its init section.
+    pub init: Option<Digest>,
+    pub body: Blob,
+}
+
+/// A recorder has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub safe: bool,
+}
+
+/// What a recorder knows of the broadcast.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteStatus {
+    /// By its clock, in milliseconds since the Unix epoch.
+    pub server_time_ms: i64,
+    pub paused: bool,
+    pub ended: bool,
+    pub arrived: BTreeMap<RenditionName, Arrived>,
+}
+
+/// What a publisher says beside its segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Pause,
+    Resume,
+    Abandon { rendition: RenditionName, seqs: SeqRange },
+    End { last: BTreeMap<RenditionName, Seq> },
+}
+
+/// Why a recorder has not done what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RemoteError {
+    #[error("cannot be reached: {reason}")]
+    Unreachable { reason: String },
+    #[error("nothing moved for {} s", .0.as_secs())]
+    Stalled(Duration),
+    #[error("answers, and nothing moves on this connection")]
+    Stuck,
+    #[error("cannot do it now: {detail}")]
+    Busy { retry_after: Option<Duration>, detail: String },
+    #[error("does not have the init section")]
+    NoInit,
+    #[error("refuses it for good: {detail}")]
+    Refused { detail: String },
+    #[error("does not accept the publish token: {detail}")]
+    Unauthorized { detail: String },
+    #[error("does not know the broadcast")]
+    NoBroadcast,
+    #[error("answered what it should not: {detail}")]
+    Unexpected { detail: String },
+    #[error("cannot read what is to be sent: {reason}")]
+    Unreadable { reason: String },
+}
+
+impl RemoteError {
+    /// Whether it is the recorder, or the way to it, that failed, so that another one may do.
+    pub fn is_of_the_recorder(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Stalled(_) | Self::Busy { .. } | Self::Unexpected { .. })
+    }
+
+    /// Whether nothing can be sent at all before somebody has done something about it.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::NoBroadcast)
+    }
+
+    /// For how long the recorder asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The publish protocol over HTTP.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use broadcast::{RenditionName, Seq, SeqRange, SeqSet};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use http::{Method, Request, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::Frame;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::{Blob, StoreError};
+
+use super::{Acknowledged, Outgoing, Remote, RemoteError, RemoteStatus, Said};
+use crate::address::Address;
+use crate::ledger::Arrived;
+use crate::route::RecorderUrl;
+
+/// How long a connection may take to be made.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// The longest answer that is read, in bytes.
+const ANSWER_LEN_MAX: usize = 8 << 20;
+
+type Body = UnsyncBoxBody<Bytes, StoreError>;
+
+/// Recorders that are spoken to over HTTP.
+#[derive(Debug)]
+pub struct HttpRemote {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    address: Address,
+}
+
+impl HttpRemote {
+    /// Publishes to the broadcast of `address`, with its token; to which recorder, each call says.
+    pub fn new(address: Address) -> Self {
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(CONNECT_MAX));
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        let https =
+            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
+        Self { client: Client::builder(TokioExecutor::new()).build(https), address }
+    }
+
+    fn request(&self, method: Method, recorder: &RecorderUrl, path: &str) -> http::request::Builder {
+        let url = format!("{recorder}{path}");
+        Request::builder().method(method).uri(url).header("authorization", format!("Bearer {}", self.address.token))
+    }
+
+    async fn send(&self, request: http::request::Builder, body: Body) -> Result<Value, RemoteError> {
+        let request = request.body(body).map_err(|error| RemoteError::Unreachable { reason: error.to_string() })?;
+        let response = self.client.request(request).await.map_err(unreachable)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_LEN_MAX).collect().await;
+        let body = body.map_err(|error| RemoteError::Unreachable { reason: error.to_string() })?.to_bytes();
+        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if head.status.is_success() { Ok(json) } else { Err(refusal(head.status, &head.headers, &json)) }
+    }
+}
+
+#[async_trait]
+impl Remote for HttpRemote {
+    async fn status(&self, recorder: &RecorderUrl) -> Result<RemoteStatus, RemoteError> {
+        let request = self.request(Method::GET, recorder, &format!("/ingest/{}", self.address.broadcast));
+        let answer = self.send(request, empty()).await?;
+        let status: Told = serde_json::from_value(answer).map_err(unexpected)?;
+        status.read()
+    }
+
+    async fn put_segment(&self, recorder: &RecorderUrl, outgoing: Outgoing) -> Result<Acknowledged, RemoteError> {
+        let Outgoing { segment, captured_at, init, body } = outgoing;
+        let (rendition, seq, extension) = (&segment.rendition, segment.seq, segment.container.extension());
+        let path = format!("/ingest/{}/{rendition}/{seq}.{extension}", self.address.broadcast);
+        let mut request = self
+            .request(Method::PUT, recorder, &path)
+            .header("content-length", body.len())
+            .header("segment-captured-at", captured_at.0)
+            .header("segment-digest", segment.digest.to_string());
+        if let Some(init) = init {
+            request = request.header("segment-init", init.to_string());
+        }
+        let answer: Stored = serde_json::from_value(self.send(request, stream(body)).await?).map_err(unexpected)?;
+        if answer.digest != segment.digest.to_string() {
+            return Err(RemoteError::Unexpected { detail: format!("stored {} of other bytes", answer.digest) });
+        }
+        Ok(Acknowledged { safe: answer.safe })
+    }
+
+    async fn put_init(
+        &self,
+        recorder: &RecorderUrl,
+        rendition: &RenditionName,
+        bytes: Bytes,
+    ) -> Result<(), RemoteError> {
+        let path = format!("/ingest/{}/{rendition}/init.mp4", self.address.broadcast);
+        self.send(self.request(Method::PUT, recorder, &path), full(bytes)).await.map(drop)
+    }
+
+    async fn say(&self, recorder: &RecorderUrl, said: &Said) -> Result<(), RemoteError> {
+        let (what, body) = match said {
+            Said::Pause => ("pause", Value::Null),
+            Said::Resume => ("resume", Value::Null),
+            Said::Abandon { rendition, seqs } => {
+                ("abandon", json!({"rendition": rendition, "first": seqs.first, "last": seqs.last}))
+            }
+            Said::End { last } => ("end", json!({"last": last})),
+        };
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let path = format!("/v1/broadcasts/{}/{what}", self.address.broadcast);
+        let request = self.request(Method::POST, recorder, &path).header("content-type", "application/json");
+        self.send(request, full(body)).await.map(drop)
+    }
+}
+
+/// The answer to a segment.
+#[derive(Debug, Deserialize)]
+struct Stored {
+    safe: bool,
+    digest: String,
+}
+
+/// The answer to GET /ingest/{id}.
+#[derive(Debug, Deserialize)]
+struct Told {
+    state: String,
+    server_time_ms: i64,
+    renditions: std::collections::BTreeMap<RenditionName, Ranges>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ranges {
+    stored: Vec<[u64; 2]>,
+    safe: Vec<[u64; 2]>,
+}
+
+impl Told {
+    fn read(self) -> Result<RemoteStatus, RemoteError> {
+        let arrived = |ranges: Ranges| Some(Arrived { stored: set(&ranges.stored)?, safe: set(&ranges.safe)? });
+        let renditions = self.renditions.into_iter().map(|(name, ranges)| Some((name, arrived(ranges)?)));
+        let arrived = renditions.collect::<Option<_>>();
+        Ok(RemoteStatus {
+            server_time_ms: self.server_time_ms,
+            paused: self.state == "paused",
+            ended: matches!(self.state.as_str(), "ended" | "complete"),
+            arrived: arrived.ok_or_else(|| unexpected("a range that is none"))?,
+        })
+    }
+}
+
+fn set(ranges: &[[u64; 2]]) -> Option<SeqSet> {
+    let mut set = SeqSet::default();
+    for [first, last] in ranges {
+        if first > last || *last > Seq::MAX.0 {
+            return None;
+        }
+        set.insert(SeqRange { first: Seq(*first), last: Seq(*last) });
+    }
+    Some(set)
+}
+
+fn empty() -> Body {
+    full(Bytes::new())
+}
+
+fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn stream(blob: Blob) -> Body {
+    StreamBody::new(blob.into_stream().map_ok(Frame::data)).boxed_unsync()
+}
+
+fn unexpected(detail: impl std::fmt::Display) -> RemoteError {
+    RemoteError::Unexpected { detail: detail.to_string() }
+}
+
+/// Where the trouble began is what tells most.
+fn unreachable(error: hyper_util::client::legacy::Error) -> RemoteError {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        if let Some(store) = deeper.downcast_ref::<StoreError>() {
+            return RemoteError::Unreadable { reason: store.to_string() };
+        }
+        cause = deeper;
+    }
+    let source = error.source().map(|_| cause.to_string());
+    RemoteError::Unreachable { reason: source.unwrap_or_else(|| error.to_string()) }
+}
+
+fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &Value) -> RemoteError {
+    let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
+    let (kind, detail) = (text("type"), text("detail"));
+    let detail = if detail.is_empty() { status.to_string() } else { detail };
+    match (status.as_u16(), kind.rsplit('/').next().unwrap_or_default()) {
+        (401 | 403, _) => RemoteError::Unauthorized { detail },
+        (404, _) => RemoteError::NoBroadcast,
+        (409, "no-init-section") => RemoteError::NoInit,
+        // Other bytes arrived than were sent: the way is to blame, not the segment.
+        (422, "digest-mismatch") | (408, _) => RemoteError::Unexpected { detail },
+        (409 | 413 | 415 | 422, _) => RemoteError::Refused { detail },
+        (503 | 429, _) => {
+            let secs = headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            RemoteError::Busy { retry_after: secs.map(Duration::from_secs), detail }
+        }
+        _ => RemoteError::Unexpected { detail },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let check = |status: u16, kind: &str, expected: fn(&RemoteError) -> bool| {
+            let problem = json!({"type": format!("/problems/{kind}"), "detail": "why"});
+            let headers =
+                [("retry-after".parse().expect("a name"), "7".parse().expect("a value"))].into_iter().collect();
+            let error = refusal(StatusCode::from_u16(status).expect("a status"), &headers, &problem);
+            assert!(expected(&error), "{status} {kind}: {error:?}");
+        };
+        check(401, "unauthorized", RemoteError::is_fatal);
+        check(404, "not-found", RemoteError::is_fatal);
+        check(409, "no-init-section", |error| matches!(error, RemoteError::NoInit));
+        check(409, "other-bytes-stored", |error| matches!(error, RemoteError::Refused { .. }));
+        check(422, "not-a-media-segment", |error| matches!(error, RemoteError::Refused { .. }));
+        check(422, "digest-mismatch", RemoteError::is_of_the_recorder);
+        check(503, "storage-full", |error| error.retry_after() == Some(Duration::from_secs(7)));
+        check(500, "internal", RemoteError::is_of_the_recorder);
+    }
+
+    #[test]
+    fn ranges_are_checked() {
+        assert_eq!(set(&[[0, 3], [5, 5]]).map(|set| set.count()), Some(5));
+        assert_eq!(set(&[[3, 0]]), None);
+        assert_eq!(set(&[[0, u64::MAX]]), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! To which recorder: the best that is not known to fail, and when one that failed is tried again. Pure.
+
+use std::fmt;
+
+/// The address of a recorder, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecorderUrl(pub String);
+
+impl fmt::Display for RecorderUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How long a recorder that failed is left alone: the first time, and at most. Short, because a probe costs little and
+/// the network comes back without a word.
+const BACK_OFF_MIN_MS: i64 = 250;
+const BACK_OFF_MAX_MS: i64 = 4_000;
+
+#[derive(Clone, Debug)]
+struct Candidate {
+    url: RecorderUrl,
+    failures: u32,
+    /// By a clock that does not jump.
+    not_before_ms: i64,
+}
+
+/// The recorders that may be used, best first.
+#[derive(Clone, Debug, Default)]
+pub struct Route(Vec<Candidate>);
+
+impl Route {
+    pub fn new(urls: Vec<RecorderUrl>) -> Self {
+        Self(urls.into_iter().map(|url| Candidate { url, failures: 0, not_before_ms: i64::MIN }).collect())
+    }
+
+    /// Another order, or other recorders: what is known of those that stay is kept.
+    pub fn replace(&mut self, urls: Vec<RecorderUrl>) {
+        let known = std::mem::take(&mut self.0);
+        let of = |url: RecorderUrl| {
+            let known = known.iter().find(|candidate| candidate.url == url).cloned();
+            known.unwrap_or(Candidate { url, failures: 0, not_before_ms: i64::MIN })
+        };
+        self.0 = urls.into_iter().map(of).collect();
+    }
+
+    /// The best one that may be tried now, other than `not`.
+    pub fn pick(&self, now_ms: i64, not: Option<&RecorderUrl>) -> Option<&RecorderUrl> {
+        let may = |candidate: &&Candidate| candidate.not_before_ms <= now_ms && Some(&candidate.url) != not;
+        self.0.iter().find(may).map(|candidate| &candidate.url)
+    }
+
+    /// Whether it has failed, and not answered since.
+    pub fn is_doubtful(&self, url: &RecorderUrl) -> bool {
+        self.0.iter().any(|candidate| candidate.url == *url && candidate.failures > 0)
+    }
+
+    /// It has answered: whatever it said, it is there.
+    pub fn answered(&mut self, url: &RecorderUrl) {
+        if let Some(candidate) = self.find(url) {
+            (candidate.failures, candidate.not_before_ms) = (0, i64::MIN);
+        }
+    }
+
+    /// It did not answer, or asked to be left alone for a while. `jitter` from 0 to 1 spreads those who try again.
+    pub fn failed(&mut self, url: &RecorderUrl, now_ms: i64, asked_ms: Option<i64>, jitter: f64) {
+        let Some(candidate) = self.find(url) else { return };
+        let doubled = BACK_OFF_MIN_MS << candidate.failures.min(10);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a few thousand")]
+        let back_off = (doubled.min(BACK_OFF_MAX_MS) as f64 * (0.5 + jitter / 2.0)) as i64;
+        candidate.failures = candidate.failures.saturating_add(1);
+        candidate.not_before_ms = candidate.not_before_ms.max(now_ms + back_off.max(asked_ms.unwrap_or(0)));
+    }
+
+    /// When one may be tried that may not now.
+    pub fn next_try_ms(&self, now_ms: i64) -> Option<i64> {
+        self.0.iter().map(|candidate| candidate.not_before_ms).filter(|at| *at > now_ms).min()
+    }
+
+    fn find(&mut self, url: &RecorderUrl) -> Option<&mut Candidate> {
+        self.0.iter_mut().find(|candidate| candidate.url == *url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(name: &str) -> RecorderUrl {
+        RecorderUrl(name.to_owned())
+    }
+
+    fn route() -> Route {
+        Route::new(vec![url("near"), url("far")])
+    }
+
+    fn picked(route: &Route, now_ms: i64) -> Option<&str> {
+        route.pick(now_ms, None).map(|url| url.0.as_str())
+    }
+
+    #[test]
+    fn the_next_takes_over_until_the_better_one_is_back() {
+        let mut route = route();
+        assert_eq!(picked(&route, 0), Some("near"));
+        route.failed(&url("near"), 0, None, 1.0);
+        assert_eq!(
+            (picked(&route, 0), picked(&route, 249), picked(&route, 250)),
+            (Some("far"), Some("far"), Some("near"))
+        );
+        route.failed(&url("near"), 250, None, 1.0);
+        assert_eq!((picked(&route, 749), picked(&route, 750)), (Some("far"), Some("near")));
+        route.answered(&url("near"));
+        route.failed(&url("near"), 1_000, None, 1.0);
+        assert_eq!(picked(&route, 1_250), Some("near"), "what failed long ago does not count");
+    }
+
+    #[test]
+    fn when_all_fail_somebody_is_tried_soon() {
+        let mut route = route();
+        for now_ms in 0..20 {
+            route.failed(&url("near"), now_ms, None, 0.0);
+            route.failed(&url("far"), now_ms, None, 1.0);
+        }
+        assert_eq!(picked(&route, 19), None);
+        let next = route.next_try_ms(19).expect("both are left alone");
+        assert!(next <= 19 + BACK_OFF_MAX_MS, "{next}");
+        assert_eq!(picked(&route, next), Some("near"), "jitter spreads them");
+    }
+
+    #[test]
+    fn who_asks_for_time_gets_it() {
+        let mut route = route();
+        route.failed(&url("near"), 0, Some(30_000), 0.5);
+        assert_eq!((picked(&route, 29_999), picked(&route, 30_000)), (Some("far"), Some("near")));
+    }
+
+    #[test]
+    fn another_order_keeps_what_is_known() {
+        let mut route = route();
+        route.failed(&url("far"), 0, Some(1_000), 0.0);
+        route.replace(vec![url("far"), url("new")]);
+        assert_eq!(picked(&route, 0), Some("new"));
+        assert_eq!(route.pick(1_000, Some(&url("far"))).map(|url| url.0.as_str()), Some("new"));
+    }
+}

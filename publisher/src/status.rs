@@ -1,0 +1,32 @@
+//! What the uplink is doing, for a person or an app to see.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// How things stand at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Status {
+    /// `created`, `live`, `interrupted`, `paused`, `ended` or `complete`, by the local log.
+    pub state: &'static str,
+    /// The recorder that answered last; none while nobody can be reached.
+    pub recorder: Option<String>,
+    /// Why nobody can be reached, or nothing can be sent.
+    pub trouble: Option<String>,
+    /// From the end of the capture of the newest segment that has arrived to its acknowledgement, in milliseconds.
+    pub latency_ms: Option<i64>,
+    /// What is recorded and has not arrived.
+    pub owed_segments: usize,
+    pub owed_s: f64,
+    pub owed_bytes: u64,
+    /// The same as ranges of segment numbers, `[first, last]`, by rendition.
+    pub missing: BTreeMap<String, Vec<[u64; 2]>>,
+    /// What a recorder will never take.
+    pub refused_segments: usize,
+    /// What the link has carried lately, in bits per second.
+    pub bits_per_s: Option<u64>,
+    /// What is added to the local time to get the recorders', in milliseconds.
+    pub clock_offset_ms: Option<i64>,
+    /// Whether all that was recorded is safe, and the broadcast has ended.
+    pub is_done: bool,
+}

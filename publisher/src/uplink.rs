@@ -1,0 +1,517 @@
+//! The shell around the pure parts: follows the local log, begins what the policy plans, takes in what comes of it,
+//! says what the local log says, deletes what is safe. One task; all that it waits for, it waits for in one place.
+
+mod flight;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, SeqSet, StoreTime};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use metadata::{Metadata, MetadataError, READ_MAX};
+use serde::Deserialize;
+use service::{Clock, Random};
+use storage::Store;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::ledger::{Ledger, SegmentName};
+use crate::link::Link;
+use crate::offset::Offset;
+use crate::policy::{Class, PolicyConfig, Situation, plan};
+use crate::remote::{Remote, RemoteError, RemoteStatus, Said};
+use crate::route::{RecorderUrl, Route};
+use crate::status::Status;
+use flight::{Flight, Landed};
+
+/// How long to wait before the local log is read again after an error.
+const LOG_RETRY: Duration = Duration::from_secs(1);
+/// How often it is looked whether time alone has changed something.
+const TICK: Duration = Duration::from_millis(250);
+/// The most holes that are said to be abandoned in one go.
+const ABANDONED_MAX: u64 = 10_000;
+
+/// How the uplink behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UplinkConfig {
+    pub policy: PolicyConfig,
+    /// How long an upload may take to be acknowledged beside what its bytes take, in milliseconds.
+    pub answer_max_ms: u32,
+    /// The slowest link that is waited for, in bytes per second.
+    pub bytes_per_s_min: u32,
+    /// How long a recorder may take to say what it has, in milliseconds.
+    pub probe_max_ms: u32,
+    /// How often a recorder is asked what it has, in milliseconds.
+    pub ask_every_ms: u32,
+    /// How many bytes of segments stay here once they are safe; beyond it, the oldest are deleted.
+    pub keep_bytes: u64,
+}
+
+impl Default for UplinkConfig {
+    fn default() -> Self {
+        Self {
+            policy: PolicyConfig::default(),
+            answer_max_ms: 8_000,
+            bytes_per_s_min: 4_000,
+            probe_max_ms: 2_500,
+            ask_every_ms: 10_000,
+            keep_bytes: 1 << 30,
+        }
+    }
+}
+
+/// What an uplink works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where the local recorder keeps its logs.
+    pub metadata: Arc<dyn Metadata>,
+    /// Where it keeps its segments.
+    pub store: Arc<dyn Store>,
+    pub remote: Arc<dyn Remote>,
+    /// Recorders to begin with, best first.
+    pub recorders: Vec<RecorderUrl>,
+    pub clock: Clock,
+    pub random: Random,
+}
+
+/// Why an uplink gives up. All that was recorded stays where it is.
+#[derive(Debug, thiserror::Error)]
+pub enum UplinkError {
+    #[error("the recorder at {recorder} {error}")]
+    Remote { recorder: RecorderUrl, error: RemoteError },
+    #[error("the local log cannot be read")]
+    Log(#[source] MetadataError),
+    #[error("the local log is not one")]
+    NotALog(#[from] broadcast::LogError),
+}
+
+/// One broadcast on its way to the recorders.
+#[derive(Debug)]
+pub struct Uplink {
+    id: BroadcastId,
+    deps: Deps,
+    config: UplinkConfig,
+    began: Instant,
+    broadcast: Broadcast,
+    ledger: Ledger,
+    route: Route,
+    link: Link,
+    offset: Offset,
+    flights: Vec<Flight>,
+    next_flight: u64,
+    /// How often an upload of this segment was given up because nothing moved.
+    given_up: BTreeMap<SegmentName, u32>,
+    /// How many live segments are on their way: while any is, the bodies of missing ones pause.
+    live_on_its_way: watch::Sender<usize>,
+    there: There,
+    asked_ms: Option<i64>,
+    kept_bytes: u64,
+    status: watch::Sender<Status>,
+}
+
+/// What is known of the other side.
+#[derive(Debug, Default)]
+struct There {
+    status: Option<RemoteStatus>,
+    abandoned: BTreeMap<broadcast::RenditionName, SeqSet>,
+    recorder: Option<RecorderUrl>,
+    trouble: Option<String>,
+    latency_ms: Option<i64>,
+}
+
+/// Something that was asked or said, and what came of it.
+type Talk = BoxFuture<'static, (RecorderUrl, Talked)>;
+
+enum Talked {
+    Asked { sent_ms: i64, answer: Result<RemoteStatus, RemoteError> },
+    Said(Said, Result<(), RemoteError>),
+}
+
+impl Uplink {
+    /// Takes up a broadcast whose local log has been opened.
+    pub async fn new(id: BroadcastId, deps: Deps, config: UplinkConfig) -> Result<Self, UplinkError> {
+        let first = deps.metadata.read(id, EventIndex(0), 1).await.map_err(UplinkError::Log)?;
+        let first = first.first().ok_or(UplinkError::Log(MetadataError::NotFound { id }))?;
+        Ok(Self {
+            id,
+            config,
+            began: deps.clock.instant(),
+            broadcast: Broadcast::open(first)?,
+            ledger: Ledger::default(),
+            route: Route::new(deps.recorders.clone()),
+            link: Link::default(),
+            offset: Offset::default(),
+            flights: Vec::new(),
+            next_flight: 0,
+            given_up: BTreeMap::new(),
+            live_on_its_way: watch::Sender::new(0),
+            there: There::default(),
+            asked_ms: None,
+            kept_bytes: 0,
+            status: watch::Sender::new(Status::default()),
+            deps,
+        })
+    }
+
+    /// How things stand, from now on.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs until the broadcast has ended and all of it is safe, or nothing can be done any more. Dropping the future
+    /// is a crash: it may be run again.
+    pub async fn run(mut self) -> Result<(), UplinkError> {
+        let mut landing: FuturesUnordered<BoxFuture<'static, Landed>> = FuturesUnordered::new();
+        let mut talk: Option<Talk> = None;
+        let mut log = self.wait_for_log();
+        loop {
+            self.begin(&mut landing);
+            talk = talk.or_else(|| self.next_talk());
+            self.show();
+            if self.is_done() {
+                return Ok(());
+            }
+            tokio::select! {
+                entries = &mut log => {
+                    self.take_log(entries).await?;
+                    log = self.wait_for_log();
+                }
+                Some(landed) = landing.next() => self.take_landed(landed)?,
+                (recorder, talked) = at_work(&mut talk) => {
+                    talk = None;
+                    self.take_talk(recorder, talked)?;
+                }
+                () = self.deps.clock.sleep(TICK) => {}
+            }
+            self.delete_what_is_not_kept().await;
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        millis(self.deps.clock.instant().duration_since(self.began))
+    }
+
+    fn captured_now(&self) -> CapturedAt {
+        CapturedAt(self.deps.clock.now_ms())
+    }
+
+    fn jitter(&self) -> f64 {
+        f64::from(u16::from_le_bytes(self.deps.random.bytes())) / f64::from(u16::MAX)
+    }
+
+    fn wait_for_log(&self) -> BoxFuture<'static, Result<Vec<LogEntry>, MetadataError>> {
+        let (metadata, id, next) = (self.deps.metadata.clone(), self.id, self.broadcast.next_index());
+        Box::pin(async move { metadata.wait(id, next, READ_MAX).await })
+    }
+
+    async fn take_log(&mut self, entries: Result<Vec<LogEntry>, MetadataError>) -> Result<(), UplinkError> {
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the local log");
+                self.deps.clock.sleep(LOG_RETRY).await;
+                return Ok(());
+            }
+            Err(error) => return Err(UplinkError::Log(error)),
+        };
+        for entry in entries {
+            self.broadcast.apply(&entry)?;
+            if let Event::Stored(segment) = &entry.event {
+                self.kept_bytes += segment.len;
+                self.ledger.recorded(segment);
+                // It may have been sent before this uplink began.
+                if let Some(status) = &self.there.status {
+                    let arrived = status.arrived.get(&segment.rendition);
+                    let has = |set: &SeqSet| set.contains(segment.seq);
+                    if let Some(arrived) = arrived.filter(|arrived| has(&arrived.stored)) {
+                        self.ledger.acknowledged(&SegmentName::of(segment), has(&arrived.safe));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins what is due. Nothing is sent before it is known what is there.
+    fn begin(&mut self, landing: &mut FuturesUnordered<BoxFuture<'static, Landed>>) {
+        if self.there.status.is_none() || self.offset.get().is_none() {
+            return;
+        }
+        let in_flight: Vec<_> = self.flights.iter().map(Flight::in_flight).collect();
+        let starts = plan(
+            &Situation {
+                now: self.captured_now(),
+                now_ms: self.now_ms(),
+                ledger: &self.ledger,
+                in_flight: &in_flight,
+                route: &self.route,
+                bytes_per_s: self.link.bytes_per_s(),
+            },
+            &self.config.policy,
+        );
+        for start in starts {
+            let (flight, landed) = self.take_off(start);
+            self.flights.push(flight);
+            landing.push(landed);
+        }
+        self.count_live();
+    }
+
+    fn count_live(&self) {
+        let live = self.flights.iter().filter(|flight| flight.class == Class::Live).count();
+        self.live_on_its_way.send_if_modified(|known| std::mem::replace(known, live) != live);
+    }
+
+    fn take_landed(&mut self, landed: Landed) -> Result<(), UplinkError> {
+        let now_ms = self.now_ms();
+        let flight = self.flights.iter().position(|flight| flight.number == landed.number);
+        let flight = self.flights.swap_remove(flight.expect("a flight lands once"));
+        self.count_live();
+        let now = self.captured_now();
+        let mut bytes = 0;
+        for (name, acknowledged) in &landed.acknowledged {
+            self.ledger.acknowledged(name, acknowledged.safe);
+            self.given_up.remove(name);
+            bytes += self.ledger.size(name).map_or(0, |(len, _)| len);
+            if flight.class == Class::Live
+                && let Some(segment) =
+                    self.broadcast.rendition(&name.rendition).and_then(|rendition| rendition.segment(name.seq))
+            {
+                // A last segment is sent before it would have been full.
+                self.there.latency_ms = Some((now - segment.captured_end()).0.max(0));
+            }
+        }
+        if bytes > 0 {
+            self.link.carried(flight.from_ms, now_ms, bytes);
+            self.reached(&flight.recorder);
+        }
+        match landed.failed {
+            None => Ok(()),
+            Some((name, error)) => self.take_failure(&flight.recorder, &name, error),
+        }
+    }
+
+    fn take_failure(
+        &mut self,
+        recorder: &RecorderUrl,
+        name: &SegmentName,
+        error: RemoteError,
+    ) -> Result<(), UplinkError> {
+        let SegmentName { rendition, seq } = name;
+        match &error {
+            RemoteError::Stuck => *self.given_up.entry(name.clone()).or_default() += 1,
+            RemoteError::Refused { detail } => {
+                tracing::error!(%rendition, %seq, %recorder, detail, "refused for good; it stays in the spool");
+                self.ledger.refused(name);
+            }
+            RemoteError::Unreadable { reason } => {
+                tracing::error!(%rendition, %seq, reason, "a segment of the spool cannot be read");
+                self.ledger.refused(name);
+            }
+            _ => tracing::debug!(%rendition, %seq, %recorder, %error, "not sent"),
+        }
+        self.fail(recorder, error)
+    }
+
+    /// A recorder, or the way to it, has failed.
+    fn fail(&mut self, recorder: &RecorderUrl, error: RemoteError) -> Result<(), UplinkError> {
+        if error.is_fatal() {
+            return Err(UplinkError::Remote { recorder: recorder.clone(), error });
+        }
+        if error.is_of_the_recorder() {
+            let asked_ms = error.retry_after().map(millis);
+            let (now_ms, jitter) = (self.now_ms(), self.jitter());
+            self.route.failed(recorder, now_ms, asked_ms, jitter);
+            self.there.trouble = Some(format!("{recorder} {error}"));
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self, recorder: &RecorderUrl) {
+        self.route.answered(recorder);
+        self.there.recorder = Some(recorder.clone());
+        self.there.trouble = None;
+    }
+
+    /// What to ask or say next, if anything.
+    fn next_talk(&mut self) -> Option<Talk> {
+        let now_ms = self.now_ms();
+        let recorder = self.route.pick(now_ms, None)?.clone();
+        if self.there.status.is_some()
+            && let Some(said) = self.to_say()
+        {
+            let (remote, limit) = (self.deps.remote.clone(), self.answer_max(0));
+            let clock = self.deps.clock.clone();
+            return Some(Box::pin(async move {
+                let done = within(&clock, limit, remote.say(&recorder, &said)).await;
+                (recorder, Talked::Said(said, done))
+            }));
+        }
+        let every_ms = if self.wants_news(now_ms) { self.config.probe_max_ms } else { self.config.ask_every_ms };
+        if self.asked_ms.is_some_and(|asked_ms| now_ms - asked_ms < i64::from(every_ms)) {
+            return None;
+        }
+        self.asked_ms = Some(now_ms);
+        let (remote, clock) = (self.deps.remote.clone(), self.deps.clock.clone());
+        let limit = Duration::from_millis(self.config.probe_max_ms.into());
+        Some(Box::pin(async move {
+            let sent_ms = clock.now_ms();
+            let answer = within(&clock, limit, remote.status(&recorder)).await;
+            (recorder, Talked::Asked { sent_ms, answer })
+        }))
+    }
+
+    /// Whether it matters to know soon how things are there.
+    fn wants_news(&self, now_ms: i64) -> bool {
+        let unsafe_yet = self.ledger.is_sent() && !self.ledger.is_settled();
+        self.there.status.is_none() || unsafe_yet || self.flights.iter().any(|flight| flight.is_stuck(now_ms))
+    }
+
+    fn take_talk(&mut self, recorder: RecorderUrl, talked: Talked) -> Result<(), UplinkError> {
+        match talked {
+            Talked::Asked { sent_ms, answer: Ok(status) } => {
+                self.offset.learn(sent_ms, self.deps.clock.now_ms(), status.server_time_ms);
+                self.ledger.arrived(&status.arrived);
+                self.there.status = Some(status);
+                self.reached(&recorder);
+                self.give_up_what_is_stuck();
+                Ok(())
+            }
+            Talked::Said(said, Ok(())) => {
+                self.has_said(said);
+                self.reached(&recorder);
+                Ok(())
+            }
+            // It cannot be said any more, because of how things are there.
+            Talked::Said(said, Err(RemoteError::Refused { detail })) => {
+                tracing::warn!(?said, detail, "refused");
+                self.has_said(said);
+                Ok(())
+            }
+            Talked::Asked { answer: Err(error), .. } | Talked::Said(_, Err(error)) => self.fail(&recorder, error),
+        }
+    }
+
+    /// The recorder answers: a connection on which nothing moves waits for its own back-off, and another is quicker.
+    fn give_up_what_is_stuck(&self) {
+        let now_ms = self.now_ms();
+        self.flights.iter().filter(|flight| flight.is_stuck(now_ms)).for_each(Flight::give_up);
+    }
+
+    /// What the local log says and the other side has not been told, in order.
+    fn to_say(&self) -> Option<Said> {
+        let there = self.there.status.as_ref()?;
+        if there.ended {
+            return None;
+        }
+        if self.broadcast.is_paused() != there.paused && self.broadcast.ended().is_none() {
+            return Some(if self.broadcast.is_paused() { Said::Pause } else { Said::Resume });
+        }
+        for rendition in self.broadcast.renditions() {
+            let name = rendition.name();
+            let told = self.there.abandoned.get(name);
+            let untold = |seqs: &broadcast::SeqRange| told.is_none_or(|told| told.count_in(*seqs) < seqs.count());
+            let abandoned = self.broadcast.abandoned(name).into_iter().flat_map(SeqSet::ranges);
+            if let Some(mut seqs) = abandoned.into_iter().find(untold) {
+                if let Some(told) = told
+                    && let Some(known) = told.range_at(seqs.first)
+                {
+                    seqs.first = known.last.next();
+                }
+                seqs.last = seqs.last.min(broadcast::Seq(seqs.first.0 + ABANDONED_MAX - 1));
+                return Some(Said::Abandon { rendition: name.clone(), seqs });
+            }
+        }
+        let last = self.broadcast.ended()?.iter();
+        let last = last.filter_map(|last| Some((last.rendition.clone(), last.seq?))).collect();
+        Some(Said::End { last })
+    }
+
+    fn has_said(&mut self, said: Said) {
+        let Some(there) = &mut self.there.status else { return };
+        match said {
+            Said::Pause => there.paused = true,
+            Said::Resume => there.paused = false,
+            Said::Abandon { rendition, seqs } => self.there.abandoned.entry(rendition).or_default().insert(seqs),
+            Said::End { .. } => there.ended = true,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let told = self.there.status.as_ref().is_some_and(|there| there.ended);
+        self.broadcast.ended().is_some() && told && self.ledger.is_settled()
+    }
+
+    async fn delete_what_is_not_kept(&mut self) {
+        while self.kept_bytes > self.config.keep_bytes {
+            let Some(name) = self.ledger.deletable().cloned() else { return };
+            let rendition = self.broadcast.rendition(&name.rendition);
+            let segment = rendition.and_then(|rendition| rendition.segment(name.seq)).expect("it was recorded");
+            let (key, len) = (Key::of_segment(self.id, segment), segment.len);
+            if let Err(error) = self.deps.store.remove(&key).await {
+                tracing::warn!(%key, error = &error as &dyn std::error::Error, "cannot delete what is safe");
+                return;
+            }
+            self.kept_bytes -= len;
+            self.ledger.deleted(&name);
+        }
+    }
+
+    fn show(&self) {
+        let missing = self.ledger.owed_ranges().into_iter().map(|(name, ranges)| {
+            (name.to_string(), ranges.iter().map(|range| [range.first.0, range.last.0]).collect())
+        });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+        let status = Status {
+            state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word(),
+            recorder: self.there.recorder.as_ref().filter(|_| self.there.trouble.is_none()).map(ToString::to_string),
+            trouble: self.there.trouble.clone(),
+            latency_ms: self.there.latency_ms,
+            owed_segments: self.ledger.owed_count(),
+            owed_s: self.ledger.owed_duration().as_secs_f64(),
+            owed_bytes: self.ledger.owed_bytes(),
+            missing: missing.collect(),
+            refused_segments: self.ledger.refused_count(),
+            bits_per_s: self.link.bytes_per_s().map(|rate| (rate * 8.0) as u64),
+            clock_offset_ms: self.offset.get().map(|offset| offset.0),
+            is_done: self.is_done(),
+        };
+        self.status.send_if_modified(|known| {
+            let news = *known != status;
+            *known = status;
+            news
+        });
+    }
+
+    fn answer_max(&self, bytes: u64) -> Duration {
+        let carrying = bytes * 1000 / u64::from(self.config.bytes_per_s_min.max(1));
+        Duration::from_millis(u64::from(self.config.answer_max_ms) + carrying)
+    }
+}
+
+/// What comes of the talk, or nothing while there is none.
+async fn at_work(talk: &mut Option<Talk>) -> (RecorderUrl, Talked) {
+    match talk {
+        Some(talk) => talk.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn within<T>(
+    clock: &Clock,
+    limit: Duration,
+    work: impl Future<Output = Result<T, RemoteError>>,
+) -> Result<T, RemoteError> {
+    tokio::select! {
+        done = work => done,
+        () = clock.sleep(limit) => Err(RemoteError::Stalled(limit)),
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,246 @@
+//! One upload on its way: its segments one after the other, its bytes watched while they go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use broadcast::{CapturedAt, Digest, Key, Millis, Segment};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
+use service::Clock;
+use storage::{Blob, StoreError};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::{Uplink, millis};
+use crate::ledger::SegmentName;
+use crate::policy::{Class, InFlight, Start};
+use crate::remote::{Acknowledged, Outgoing, RemoteError};
+use crate::route::RecorderUrl;
+
+/// How much of a body goes at a time: between two pieces, the body of a missing segment lets live ones pass.
+const PIECE_LEN: usize = 16 << 10;
+/// How much longer each further attempt at a segment may stand still, at most.
+const PATIENCE_DOUBLED_MAX: u32 = 6;
+
+/// An upload on its way, as the uplink sees it.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) number: u64,
+    pub(super) class: Class,
+    pub(super) recorder: RecorderUrl,
+    pub(super) from_ms: i64,
+    names: Vec<SegmentName>,
+    watched: Arc<Watched>,
+    stuck_after_ms: i64,
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) number: u64,
+    pub(super) acknowledged: Vec<(SegmentName, Acknowledged)>,
+    /// The first that failed; those after it were not tried.
+    pub(super) failed: Option<(SegmentName, RemoteError)>,
+}
+
+/// What an upload and its watcher share.
+#[derive(Debug)]
+struct Watched {
+    clock: Clock,
+    began: Instant,
+    /// When the last byte was taken from us.
+    moved_ms: AtomicI64,
+    given_up: Notify,
+}
+
+impl Watched {
+    fn now_ms(&self) -> i64 {
+        millis(self.clock.instant().duration_since(self.began))
+    }
+
+    fn moved(&self) {
+        self.moved_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+}
+
+impl Flight {
+    pub(super) fn in_flight(&self) -> InFlight {
+        InFlight {
+            names: self.names.clone(),
+            class: self.class,
+            recorder: self.recorder.clone(),
+            moved_ms: self.watched.moved_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether nothing has moved for longer than it should take.
+    pub(super) fn is_stuck(&self, now_ms: i64) -> bool {
+        now_ms - self.watched.moved_ms.load(Ordering::Relaxed) >= self.stuck_after_ms
+    }
+
+    pub(super) fn give_up(&self) {
+        self.watched.given_up.notify_one();
+    }
+}
+
+impl Uplink {
+    /// Begins an upload.
+    pub(super) fn take_off(&mut self, start: Start) -> (Flight, BoxFuture<'static, Landed>) {
+        let Start { names, class, recorder } = start;
+        let number = self.next_flight;
+        self.next_flight += 1;
+        let from_ms = self.now_ms();
+        let watched = Arc::new(Watched {
+            clock: self.deps.clock.clone(),
+            began: self.began,
+            moved_ms: AtomicI64::new(from_ms),
+            given_up: Notify::new(),
+        });
+        // On a slow link everything stands still now and then: who was given up too early is given more time.
+        let given_up = names.iter().filter_map(|name| self.given_up.get(name)).max().copied().unwrap_or(0);
+        let hedge_after_ms = i64::from(self.config.policy.hedge_after_ms);
+        let stuck_after_ms = hedge_after_ms << given_up.min(PATIENCE_DOUBLED_MAX);
+        let parcels: Vec<_> = names.iter().map(|name| self.parcel(name)).collect();
+        let sending = Sending {
+            uplink: (self.deps.clone(), self.id),
+            recorder: recorder.clone(),
+            class,
+            live_on_its_way: self.live_on_its_way.subscribe(),
+            watched: watched.clone(),
+        };
+        let flight = Flight { number, class, recorder, from_ms, names, watched, stuck_after_ms };
+        (flight, Box::pin(sending.all(number, parcels)))
+    }
+
+    /// A segment with all that is sent of it, and how long that may take.
+    fn parcel(&self, name: &SegmentName) -> Parcel {
+        let rendition = self.broadcast.rendition(&name.rendition).expect("it was recorded");
+        let segment = rendition.segment(name.seq).expect("it was recorded").clone();
+        let init = rendition.format(segment.format).and_then(|format| format.init).map(|init| init.digest);
+        let captured_at = segment.captured_at + self.offset.get().unwrap_or(Millis::ZERO);
+        let limit = self.answer_max(segment.len);
+        Parcel { name: name.clone(), segment, init, captured_at, limit }
+    }
+}
+
+struct Parcel {
+    name: SegmentName,
+    segment: Arc<Segment>,
+    init: Option<Digest>,
+    captured_at: CapturedAt,
+    /// How long nothing may move.
+    limit: Duration,
+}
+
+struct Sending {
+    uplink: (super::Deps, broadcast::BroadcastId),
+    recorder: RecorderUrl,
+    class: Class,
+    live_on_its_way: watch::Receiver<usize>,
+    watched: Arc<Watched>,
+}
+
+impl Sending {
+    async fn all(self, number: u64, parcels: Vec<Parcel>) -> Landed {
+        let mut acknowledged = Vec::new();
+        for parcel in parcels {
+            self.watched.moved();
+            let sent = tokio::select! {
+                sent = self.one(&parcel) => sent,
+                stalls = self.stalls(parcel.limit) => Err(stalls),
+            };
+            match sent {
+                Ok(answer) => acknowledged.push((parcel.name, answer)),
+                Err(error) => return Landed { number, acknowledged, failed: Some((parcel.name, error)) },
+            }
+        }
+        Landed { number, acknowledged, failed: None }
+    }
+
+    async fn one(&self, parcel: &Parcel) -> Result<Acknowledged, RemoteError> {
+        match self.put(parcel).await {
+            Err(RemoteError::NoInit) => {
+                self.put_init(parcel).await?;
+                self.put(parcel).await
+            }
+            done => done,
+        }
+    }
+
+    async fn put(&self, parcel: &Parcel) -> Result<Acknowledged, RemoteError> {
+        let (deps, id) = &self.uplink;
+        let blob = deps.store.read(&Key::of_segment(*id, &parcel.segment), None).await.map_err(unreadable)?;
+        let outgoing = Outgoing {
+            segment: parcel.segment.clone(),
+            captured_at: parcel.captured_at,
+            init: parcel.init,
+            body: self.watch(blob),
+        };
+        deps.remote.put_segment(&self.recorder, outgoing).await
+    }
+
+    async fn put_init(&self, parcel: &Parcel) -> Result<(), RemoteError> {
+        let (deps, id) = &self.uplink;
+        let rendition = &parcel.segment.rendition;
+        let digest = parcel.init.ok_or(RemoteError::NoInit)?;
+        let blob = deps.store.read(&Key::of_init(*id, rendition.clone(), digest), None).await.map_err(unreadable)?;
+        let bytes = blob.collect().await.map_err(unreadable)?;
+        deps.remote.put_init(&self.recorder, rendition, bytes).await
+    }
+
+    /// The same bytes in small pieces, noted as they go; those of a missing segment let live ones pass.
+    fn watch(&self, blob: Blob) -> Blob {
+        let (watched, len) = (self.watched.clone(), blob.len());
+        let gate = (self.class == Class::Missing).then(|| self.live_on_its_way.clone());
+        let pieces = blob.into_stream().flat_map(|bytes| stream::iter(pieces(bytes)));
+        Blob::new(
+            len,
+            pieces.then(move |piece| {
+                let (watched, gate) = (watched.clone(), gate.clone());
+                async move {
+                    if let Some(mut gate) = gate {
+                        // An error means that the uplink is gone, and this with it.
+                        let _ = gate.wait_for(|live| *live == 0).await;
+                    }
+                    watched.moved();
+                    piece
+                }
+            }),
+        )
+    }
+
+    /// Ends when nothing has moved for `limit`, or when the uplink has given up.
+    async fn stalls(&self, limit: Duration) -> RemoteError {
+        let waits = |now_ms: i64| now_ms - self.watched.moved_ms.load(Ordering::Relaxed);
+        loop {
+            tokio::select! {
+                () = self.watched.given_up.notified() => return RemoteError::Stuck,
+                () = self.watched.clock.sleep(super::TICK) => {}
+            }
+            if self.class == Class::Missing && *self.live_on_its_way.borrow() > 0 {
+                self.watched.moved();
+            }
+            if waits(self.watched.now_ms()) >= millis(limit) {
+                return RemoteError::Stalled(limit);
+            }
+        }
+    }
+}
+
+fn pieces(bytes: Result<Bytes, StoreError>) -> Vec<Result<Bytes, StoreError>> {
+    let mut bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(error) => return vec![Err(error)],
+    };
+    let mut pieces = Vec::with_capacity(bytes.len().div_ceil(PIECE_LEN));
+    while !bytes.is_empty() {
+        pieces.push(Ok(bytes.split_to(bytes.len().min(PIECE_LEN))));
+    }
+    pieces
+}
+
+fn unreadable(error: StoreError) -> RemoteError {
+    RemoteError::Unreadable { reason: error.to_string() }
+}

@@ -1,0 +1,60 @@
+//! `headwater relay` and `headwater publish` at work, and what they say of themselves.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use testkit::{Headwater, eventually};
+
+use crate::program::Program;
+
+const START_MAX: Duration = Duration::from_secs(20);
+
+/// A relay with a spool. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Relay {
+    to: String,
+    spool: TempDir,
+    program: Option<Program>,
+}
+
+impl Relay {
+    /// Starts a relay to the broadcast at this push address.
+    pub fn start(to: &str) -> Self {
+        let spool = TempDir::new().expect("a temporary folder");
+        let mut relay = Self { to: to.to_owned(), spool, program: None };
+        relay.run();
+        relay
+    }
+
+    /// Starts it again, killing it if it runs. It listens at another address.
+    pub fn run(&mut self) {
+        self.kill();
+        let spool = self.spool.path().to_str().expect("UTF-8");
+        let args = ["relay", "--to", &self.to, "--spool", spool, "--listen", "127.0.0.1:0", "--log", "info"];
+        self.program = Some(Program::start(&Headwater::tool(), args));
+    }
+
+    pub fn kill(&mut self) {
+        self.program.take();
+    }
+
+    pub fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("it runs")
+    }
+
+    /// Where to push to, once it listens: `http://127.0.0.1:PORT/push/TOKEN/`.
+    #[track_caller]
+    pub fn push_url(&mut self) -> String {
+        let program = self.program();
+        eventually("a relay that listens", START_MAX, || {
+            let said = program.said();
+            let line = said.lines().find_map(|line| line.split_once("-method PUT ")?.1.strip_suffix("out.m3u8"));
+            line.map(str::to_owned).ok_or(said.clone())
+        })
+    }
+
+    pub fn spool(&self) -> &Path {
+        self.spool.path()
+    }
+}

@@ -1,0 +1,135 @@
+//! Publishing over a network that breaks: what was recorded arrives, byte for byte, whatever happens on the way.
+
+use std::time::Duration;
+
+use headwater_tests::{Encoder, Program, Recording, Relay, Tap, wait_until_complete};
+use testkit::{Headwater, Road, Tool, eventually};
+
+/// Longer than any run here takes.
+const RUN_MAX: Duration = Duration::from_secs(90);
+
+/// Until so many segments are far away.
+#[track_caller]
+fn until_stored(headwater: &Headwater, id: &str, count: usize) {
+    eventually(&format!("{count} segments far away"), RUN_MAX, || {
+        let main = headwater.broadcast(id)["details"]["main"].clone();
+        if main["segments"].as_u64() >= Some(count as u64) { Ok(()) } else { Err(main) }
+    });
+}
+
+fn until_sent(tap: &Tap, count: usize) {
+    eventually(&format!("{count} segments recorded"), RUN_MAX, || {
+        let sent = tap.segments().len();
+        if sent >= count { Ok(()) } else { Err(sent) }
+    });
+}
+
+#[test]
+fn a_relay_brings_everything_through_tunnels_and_dead_recorders() {
+    let mut far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let road = Road::to(far.url());
+    let mut relay = Relay::start(&road.by_way(&broadcast.push_url));
+    let tap = Tap::before(relay.push_url().split("/push/").next().expect("an address"));
+    let mut encoder = Encoder { seconds: 22, ..Encoder::default() }.push(&tap.by_way(&relay.push_url()));
+    until_stored(&far, &broadcast.id, 3);
+
+    // A tunnel: nothing moves, and nobody is told.
+    road.swallow();
+    until_sent(&tap, 8);
+    road.open();
+    until_stored(&far, &broadcast.id, 8);
+
+    // No network at all.
+    road.cut();
+    until_sent(&tap, 13);
+    road.open();
+    until_stored(&far, &broadcast.id, 13);
+
+    // The recorder dies with uploads on their way, and comes back elsewhere.
+    far.kill9();
+    until_sent(&tap, 17);
+    far.restart();
+    road.leads_to(far.url());
+    encoder.end_well(RUN_MAX);
+
+    let sent = tap.segments();
+    until_stored(&far, &broadcast.id, sent.len());
+    far.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    wait_until_complete(&far, &broadcast.id);
+    Recording::of_main(&far, &broadcast.id).assert_is("relay", &sent);
+}
+
+#[test]
+fn a_relay_that_was_killed_goes_on_where_it_was() {
+    for container in ["-hls_segment_type mpegts", "-hls_segment_type fmp4"] {
+        let far = Headwater::start();
+        let broadcast = far.create_broadcast();
+        let road = Road::to(far.url());
+        road.cut();
+        // Nobody is there when it starts: it records all the same.
+        let mut relay = Relay::start(&road.by_way(&broadcast.push_url));
+        let tap = Tap::before(relay.push_url().split("/push/").next().expect("an address"));
+        let encoder = Encoder { seconds: 5, ..Encoder::default() }.with(container);
+        encoder.push(&tap.by_way(&relay.push_url())).end_well(RUN_MAX);
+        relay.kill();
+        road.open();
+        relay.run();
+        until_stored(&far, &broadcast.id, tap.segments().len());
+        far.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+        wait_until_complete(&far, &broadcast.id);
+        Recording::of_main(&far, &broadcast.id).assert_is(container, &tap.segments());
+    }
+}
+
+#[test]
+fn publish_records_a_source_and_ends_when_all_of_it_is_safe() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let road = Road::to(far.url());
+    let spool = tempfile::tempdir().expect("a temporary folder");
+    let spool = spool.path().to_str().expect("UTF-8");
+    let to = road.by_way(&broadcast.push_url);
+    let input =
+        ["publish", "testsrc2=s=160x120:r=15", "--ffmpeg-input", "-re -f lavfi -t 8", "--segment-duration", "1"];
+    let mut publish =
+        Program::start(&Headwater::tool(), [&input[..], &["--to", &to, "--spool", spool, "--json"]].concat());
+    until_stored(&far, &broadcast.id, 2);
+    road.swallow();
+    eventually("something that waits", RUN_MAX, || {
+        let said = publish.said();
+        let waits = said.lines().any(|line| line.contains("\"missing\":{\"main\":[["));
+        if waits { Ok(()) } else { Err(said) }
+    });
+    road.open();
+    publish.end_well(RUN_MAX);
+    let details = far.broadcast(&broadcast.id);
+    assert_eq!((&details["state"], &details["missing"]), (&"complete".into(), &0.into()), "{details}");
+    let said = publish.said();
+    let last = said.lines().last().expect("it has said something");
+    assert!(last.contains("\"is_done\":true"), "{last}");
+    let frames = headwater_tests::frames(&format!("{}/hls/{}/index.m3u8?view=vod", far.url(), broadcast.id));
+    assert_eq!(frames, 8 * 15);
+}
+
+#[test]
+fn what_cannot_be_published_is_told() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let stranger = Headwater::start();
+    let spool = tempfile::tempdir().expect("a temporary folder");
+    let spool = spool.path().to_str().expect("UTF-8");
+    let elsewhere = broadcast.push_url.replace(far.url(), stranger.url());
+    let cases = [
+        (broadcast.push_url.replace("/push/", "/pull/"), "is neither a push address"),
+        (elsewhere, "does not accept the publish token"),
+    ];
+    for (to, expected) in cases {
+        let mut relay =
+            Program::start(&Headwater::tool(), ["relay", "--to", &to, "--spool", spool, "--listen", "127.0.0.1:0"]);
+        assert!(!relay.end(RUN_MAX).success());
+        assert!(relay.said().contains(expected), "{to}: {}", relay.said());
+    }
+    let found = Tool::find("ls").run([spool]);
+    assert!(found.contains("metadata.sqlite"), "the spool stays: {found}");
+}
