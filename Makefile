@@ -11,7 +11,7 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench fuzz web clean
+.PHONY: help run test check bench fuzz obs web clean
 .PHONY: format types lints rules licences toolchain packages-to-run packages-to-test
 
 help: ## this list
@@ -40,6 +40,12 @@ fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
 bench: toolchain ## measure beside nginx: ingest, playlists, cold vod, Redis (10 minutes the first time)
 	@scripts/install-packages bench
 	@scripts/bench
+
+obs: toolchain web ## run the real OBS Studio against it, also through a relay whose recorder is gone for a minute (as root; 5 minutes)
+	@scripts/install-packages obs
+	@cargo build --locked -p headwater
+	@python3 scripts/obs.py "$(or $(CARGO_TARGET_DIR),target)/debug/headwater"
+	@python3 scripts/obs.py "$(or $(CARGO_TARGET_DIR),target)/debug/headwater" --relay
 
 web: toolchain web/dist/index.html ## build the web pages into web/dist
 

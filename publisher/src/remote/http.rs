@@ -205,7 +205,7 @@ fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &Value) -> Re
         (409, "no-init-section") => RemoteError::NoInit,
         // Other bytes arrived than were sent: the way is to blame, not the segment.
         (422, "digest-mismatch") | (408, _) => RemoteError::Unexpected { detail },
-        (409 | 413 | 415 | 422, _) => RemoteError::Refused { detail },
+        (400 | 409 | 413 | 415 | 422, _) => RemoteError::Refused { detail },
         (503 | 429, _) => {
             let secs = headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
             RemoteError::Busy { retry_after: secs.map(Duration::from_secs), detail }
