@@ -17,7 +17,7 @@ pub(crate) struct Closed(BTreeMap<RenditionName, End>);
 struct End {
     /// The last media sequence number of the playlist.
     last: u64,
-    /// Our numbers minus the pusher's in this run, if any of its segments had come by then.
+    /// Our numbers minus the pusher's in this run, once any of its segments has come.
     base: Option<i128>,
 }
 
@@ -34,8 +34,9 @@ impl Closed {
 
     /// Whether a stored segment belongs to a closed playlist; if not, its rendition goes on.
     pub(crate) fn covers(&mut self, named: &Named, seq: Seq) -> bool {
-        let Some(end) = self.0.get(&named.rendition) else { return false };
-        let same_run = end.base.is_none_or(|base| base == base_between(seq, named.number));
+        let Some(end) = self.0.get_mut(&named.rendition) else { return false };
+        let base = base_between(seq, named.number);
+        let same_run = *end.base.get_or_insert(base) == base;
         let covers = same_run && named.number <= end.last;
         if !covers {
             self.0.remove(&named.rendition);
@@ -79,6 +80,12 @@ mod tests {
         check(&[(4, true)], Some(10), &[(4, 14)], &[true]);
         check(&[(4, true)], None, &[(4, 4)], &[true]);
         check(&[(4, false)], Some(0), &[(4, 4)], &[false]);
+    }
+
+    #[test]
+    fn a_playlist_that_came_before_all_its_segments_covers_one_run() {
+        check(&[(0, true)], None, &[(0, 0), (0, 1)], &[true, false]);
+        check(&[(4, true)], None, &[(3, 3), (4, 4), (0, 5)], &[true, true, false]);
     }
 
     #[test]

@@ -39,6 +39,38 @@ async fn a_segment_keeps_its_own_init_section() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_of_several_finds_its_init_section() {
+    let (mut world, media) = (World::new().await, [Media::fmp4(), Media::small_fmp4()]);
+    let mut inits = Vec::new();
+    for media in media {
+        let told = world.publish("init.mp4", media.init.clone(), &[]).await.expect(201).json();
+        inits.push(told["digest"].as_str().unwrap().to_owned());
+    }
+    world.log.feel(Mood::ReadOnly);
+    for (seq, (media, init)) in media.iter().zip(&inits).enumerate() {
+        let headers = [("segment-init", init.as_str())];
+        world.publish(&format!("{seq}.m4s"), media.segments[seq].clone(), &headers).await.expect(503);
+    }
+    world.log.feel(Mood::Well);
+    assert_eq!(world.crash().await.committed, 2);
+    let formats: Vec<_> = world.stored().await.iter().map(|segment| segment.format.to_string()).collect();
+    assert_eq!(formats, inits.iter().map(|init| init[..16].to_owned()).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_not_what_its_name_says_is_left_alone() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.log.feel(Mood::ReadOnly);
+    world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(503);
+    world.log.feel(Mood::Well);
+    let file = world.segment_files().pop().unwrap();
+    std::fs::write(&file, &ts.segments[1]).unwrap();
+    let found = world.crash().await;
+    assert_eq!((found.committed, found.unreadable), (0, 1));
+    assert!(world.stored().await.is_empty() && file.exists());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_parked_upload_is_taken_up_again() {
     for media in [Media::ts(), Media::fmp4()] {
         let mut world = World::new().await;

@@ -1,5 +1,6 @@
 //! A recorder with one broadcast, whose metadata store can be made to fail, and segments to send to it.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use http_body_util::BodyExt;
 use metadata::{Broadcasts, Expect, Limits, Metadata, MetadataError, Outcome, Sqlite};
 use prometheus::Registry;
 use service::{Clock, Random, Tasks};
-use storage::{LocalStore, StorageConfig};
+use storage::{LocalStore, OpenError, StorageConfig};
 use tempfile::TempDir;
 use testkit::Tool;
 use tower::ServiceExt;
@@ -74,8 +75,7 @@ impl World {
     }
 
     async fn start(&mut self) {
-        let storage = StorageConfig { reserve: 0, ..StorageConfig::default() };
-        let store = LocalStore::open(&self.dir.path().join("store"), storage).await.unwrap();
+        let store = self.open_store().await;
         let (tasks, registry) = (Tasks::new(), Registry::new());
         let log: Arc<dyn Metadata> = self.log.clone();
         let deps = Deps {
@@ -94,6 +94,18 @@ impl World {
         self.life = Some(Life { router: recorder.router(), recorder, tasks, scanned });
     }
 
+    /// The store, once the life before has let go of it: threads that were at work in it end a little later.
+    async fn open_store(&self) -> LocalStore {
+        let storage = StorageConfig { reserve: 0, ..StorageConfig::default() };
+        for _ in 0..LOOKS_MAX {
+            match LocalStore::open(&self.dir.path().join("store"), storage.clone()).await {
+                Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("somebody keeps the store");
+    }
+
     /// The process is gone, and another one starts; tells what it found.
     pub(crate) async fn crash(&mut self) -> ScanReport {
         let Life { recorder, router, tasks, .. } = self.life.take().unwrap();
@@ -101,6 +113,12 @@ impl World {
         drop((router, recorder));
         self.start().await;
         self.life.as_ref().unwrap().scanned
+    }
+
+    /// The files of all segments.
+    pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
+        let main = self.dir.path().join("store/segments").join(self.id.to_string()).join("main");
+        std::fs::read_dir(main).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
     /// Time passes, at a leap.

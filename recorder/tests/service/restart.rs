@@ -29,6 +29,7 @@ async fn a_pusher_that_starts_again_keeps_its_broadcast_from_ending() {
     assert!(world.broadcast().await.end_hinted_at().is_some());
     world.pass(60).await;
     world.push("out0.ts", ts.segments[0].clone()).await.expect(201);
+    assert!(world.broadcast().await.end_hinted_at().is_none());
     world.pass(600).await;
     world.push("out1.ts", ts.segments[1].clone()).await.expect(201);
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 0), (2, 1)]);
