@@ -29,7 +29,8 @@ impl MediaEnd {
     /// Where `part` leaves off.
     pub(crate) fn of(part: &Part) -> Self {
         let Segment { format, container, .. } = *part.segment;
-        let time = part.media_start().0 + i64::from(part.duration.0);
+        // A publisher's timestamps may be anywhere.
+        let time = part.media_start().0.saturating_add(i64::from(part.duration.0));
         Self { format, container, time, gap: Millis::ZERO, tolerance: JOINT }
     }
 
@@ -49,12 +50,12 @@ impl MediaEnd {
 
     /// Whether media of `format` that starts at `start` continues the timeline.
     fn continues(&self, format: FormatId, start: MediaTime) -> bool {
-        let expected = self.time + self.gap.0 * 90;
-        let mut off = start.0 - expected;
+        let expected = self.time.saturating_add(self.gap.0 * 90);
+        let mut off = start.0.saturating_sub(expected);
         if self.container == Container::Ts {
-            off = (off + TS_WRAP / 2).rem_euclid(TS_WRAP) - TS_WRAP / 2;
+            off = off.saturating_add(TS_WRAP / 2).rem_euclid(TS_WRAP) - TS_WRAP / 2;
         }
-        self.format == format && off.abs() <= i64::from(self.tolerance.0)
+        self.format == format && off.unsigned_abs() <= u64::from(self.tolerance.0)
     }
 }
 
@@ -81,6 +82,7 @@ mod tests {
             ("no wrap in MP4", end(M4s, (1 << 33) + 5, 0), 5, false),
             ("over a gap", end(Ts, 0, 10_000), 900_000, true),
             ("over a gap by another clock", end(Ts, 0, 10_000), 930_000, true),
+            ("from one end of time to the other", end(Ts, i64::MIN, 10_000), i64::MAX, false),
             ("over a gap, restarted", end(Ts, 5_000_000, 10_000), 0, false),
             ("over a gap that the timestamps ignore", end(Ts, 0, 10_000), 0, false),
         ];

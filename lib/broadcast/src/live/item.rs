@@ -81,7 +81,7 @@ pub struct Part {
 impl Part {
     /// The first of its timestamps.
     pub fn media_start(&self) -> MediaTime {
-        MediaTime(self.segment.media_start.0 + i64::from(self.after.0))
+        MediaTime(self.segment.media_start.0.saturating_add(i64::from(self.after.0)))
     }
 
     pub fn captured_end(&self) -> CapturedAt {
