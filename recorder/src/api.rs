@@ -360,7 +360,8 @@ pub(crate) async fn end(
             Ok(LastSeq { rendition, seq: Some(seq), missing: Missing::Awaited })
         })
         .collect();
-    recorder.end(&followed, &said?).await?;
+    let (said, at_work) = (said?, (recorder.clone(), followed.clone()));
+    recorder.to_its_end(async move { at_work.0.end(&at_work.1, &said).await }).await?;
     Ok(recorder.answer(&followed))
 }
 

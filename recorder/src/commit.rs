@@ -66,6 +66,8 @@ pub(crate) struct Durable {
     pub(crate) seq: Seq,
     pub(crate) len: u64,
     pub(crate) key: Key,
+    /// Its sender may have forgotten it already: it is never removed.
+    pub(crate) was_acknowledged: bool,
 }
 
 impl Recorder {
@@ -105,13 +107,14 @@ impl Recorder {
         self.room_for(&followed.read(), &candidate.rendition)?;
         let (segment, format) = describe(&followed.read(), candidate, clock);
         let key = Key::of_segment(followed.id(), &segment);
+        let was_acknowledged = matches!(source, Source::Parked(_));
         match source {
             Source::Upload(upload) => upload.commit(&key).await,
             Source::Parked(parked) => self.store.adopt(&parked, &key).await,
         }
         .map_err(problems::of_store)?;
         let (seq, len) = (segment.seq, segment.len);
-        Ok(Durable { events: stored_events(&followed.read(), format, segment), seq, len, key })
+        Ok(Durable { events: stored_events(&followed.read(), format, segment), seq, len, key, was_acknowledged })
     }
 
     /// Commits a segment that is durable, and removes it again if the log has no place for it.
@@ -137,8 +140,24 @@ impl Recorder {
             Outcome::Ended => Some(ended(*seq)),
             Outcome::Abandoned => Some(abandoned(*seq)),
         };
-        self.remove_unlisted(followed, key).await;
-        refused.map_or(Ok(Kept::Already), Err)
+        match refused {
+            Some(refused) if durable.was_acknowledged => {
+                self.set_aside(key).await;
+                Err(refused)
+            }
+            refused => {
+                self.remove_unlisted(followed, key).await;
+                refused.map_or(Ok(Kept::Already), Err)
+            }
+        }
+    }
+
+    /// The log has no place for what was acknowledged: it is kept where people find it.
+    async fn set_aside(&self, key: &Key) {
+        tracing::error!(%key, "an acknowledged segment has no place in its broadcast; it is in refused/");
+        if let Err(error) = self.store.set_aside(key).await {
+            tracing::warn!(%key, error = &error as &dyn std::error::Error, "cannot set it aside");
+        }
     }
 
     /// Refuses one more rendition than a broadcast may have.

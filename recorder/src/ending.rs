@@ -33,6 +33,7 @@ impl Recorder {
             () = self.clock.sleep(ARRIVING_MAX) => {}
         }
         let _closing = pusher.closing().await;
+        self.take_up_strangers_of(followed.id()).await?;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
         self.settle_all(followed, &pusher).await?;
         for _ in 0..ATTEMPTS_MAX {
@@ -113,11 +114,12 @@ fn ending(broadcast: &Broadcast, said: &[LastSeq]) -> Event {
     let mut last = said.to_vec();
     for rendition in broadcast.renditions() {
         let stored = broadcast.stored(rendition.name()).and_then(SeqSet::last);
-        let missing = missing_of(rendition);
         match last.iter_mut().find(|said| said.rendition == *rendition.name()) {
-            // Whatever was said, it does not end before what has come.
-            Some(said) => (said.seq, said.missing) = (said.seq.max(stored), missing),
-            None => last.push(LastSeq { rendition: rendition.name().clone(), seq: stored, missing }),
+            // Whoever says where it ends sends what is missing; but it does not end before what has come.
+            Some(said) => said.seq = said.seq.max(stored),
+            None => {
+                last.push(LastSeq { rendition: rendition.name().clone(), seq: stored, missing: missing_of(rendition) })
+            }
         }
     }
     Event::Ended { last }
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn a_publisher_says_where_it_ends_but_not_before_what_has_come() {
         check(&[(0, SENT)], Some(7), 7, Missing::Awaited);
-        check(&[(0, PUSHED)], Some(7), 7, Missing::Abandoned);
+        check(&[(0, PUSHED)], Some(7), 7, Missing::Awaited);
         check(&[(0, SENT), (9, SENT)], Some(7), 9, Missing::Awaited);
     }
 }

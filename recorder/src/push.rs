@@ -26,7 +26,7 @@ use storage::{ParkedName, Upload};
 
 use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
 use crate::intake::{Arrived, Kind, drain, take_in};
-use crate::problems;
+use crate::problems::{self, RETRY_SOON};
 use crate::recorder::Recorder;
 pub(crate) use away::Strangers;
 use closed::latest_base;
@@ -90,7 +90,9 @@ impl Recorder {
             let followed = self.followed(id).await?;
             let body = BodyReader::new(body, BodyLimits { len_max: PLAYLIST_LEN_MAX, idle: self.config.body_idle() })?;
             let text = body.collect().await?;
-            return self.take_playlist(&followed, &self.pushers.of(id).await, &path, &text).await;
+            let (recorder, pusher) = (self.clone(), self.pushers.of(id).await);
+            let work = async move { recorder.take_playlist(&followed, &pusher, &path, &text).await };
+            return self.to_its_end(work).await;
         }
         let limits = BodyLimits { len_max: self.config.segment_len_max, idle: self.config.body_idle() };
         let body = BodyReader::new(body, limits)?;
@@ -120,6 +122,21 @@ impl Recorder {
                 return Err(problem);
             }
         };
+        let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
+        self.to_its_end(
+            async move { recorder.take_arrived(&followed, &pusher, known, pushed, (arrived, arriving)).await },
+        )
+        .await
+    }
+
+    async fn take_arrived(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        known: Option<Known>,
+        pushed: Pushed,
+        (arrived, arriving): (Arrived, Arriving),
+    ) -> Result<Response, Problem> {
         match arrived.kind {
             Kind::Init(_) => self.take_pushed_init(followed, pusher, arriving, arrived).await,
             Kind::Segment(_) => {
@@ -139,7 +156,7 @@ impl Recorder {
             let state = pusher.state.lock().await;
             state.numbering.named(path).cloned().or_else(|| state.numbering.by_digits(path))?
         };
-        Some(self.with_init(followed, pusher, named).await)
+        Some(self.with_init(followed, pusher, named, i64::MAX).await)
     }
 
     /// The init section that a rendition has by its log: after a restart, the pusher does not send it again.
@@ -162,7 +179,10 @@ impl Recorder {
         };
         let container = inspection.container;
         let found = Found { digest, len, inspection: *inspection, arrived_ms: pushed.arrived_ms };
-        match self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await {
+        let accepting = pusher.accepting(followed).await?;
+        let taken = self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await;
+        drop(accepting);
+        match taken {
             Ok(taken) => Ok(answer(taken)),
             Err(NotTaken::Away { source: Source::Upload(upload), .. }) => {
                 self.park(followed, pusher, pushed, upload, (digest, container)).await
@@ -183,6 +203,10 @@ impl Recorder {
         let mut state = pusher.state.lock().await;
         if let Err(problem) = self.catch_up(followed, &mut state).await {
             return Err(NotTaken::Away { problem, source });
+        }
+        if matches!(source, Source::Parked(_)) && followed.read().ended().is_some() {
+            // It stays where it is.
+            return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));
         }
         let arrived = CapturedAt(found.arrived_ms);
         let numbered = state.numbering.assign(&followed.read(), &known.named, found.digest, arrived);
@@ -240,7 +264,7 @@ impl Recorder {
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
-        arriving: Arriving<'_>,
+        arriving: Arriving,
         arrived: Arrived,
     ) -> Result<Response, Problem> {
         let digest = arrived.digest;
@@ -266,6 +290,9 @@ impl Recorder {
         (digest, container): (Digest, media::Container),
     ) -> Result<Response, Problem> {
         let name = ParkedName::new(followed.id(), pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
+        if !pusher.has_room().await {
+            return Err(ProblemKind::UNAVAILABLE.detail("too much waits to be committed").retry_after(RETRY_SOON));
+        }
         {
             let _accepting = pusher.accepting(followed).await?;
             let parked = upload.park(&name).await.map_err(problems::of_store)?;
@@ -313,7 +340,11 @@ impl Recorder {
         }
         self.settle(followed, pusher).await;
         if hint.closed && !followed.read().state(followed.now()).is_over() {
-            self.hint_end(followed).await?;
+            let mut state = pusher.state.lock().await;
+            state.owes_end = true;
+            if self.catch_up(followed, &mut state).await.is_err() {
+                self.settle_when_back(followed, pusher);
+            }
         }
         Ok(())
     }

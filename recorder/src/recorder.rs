@@ -1,14 +1,16 @@
 //! One recorder: what it was given, and its routes.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
 use broadcast::{BroadcastId, Digest, RenditionName, TokenKey};
+use futures_util::FutureExt;
 use metadata::{Broadcasts, Followed};
 use moka::future::Cache;
 use prometheus::Registry;
-use service::{Clock, Problem, Random, Tasks};
+use service::{Clock, Problem, ProblemKind, Random, Tasks};
 use storage::LocalStore;
 
 use crate::access::OwnerKey;
@@ -96,7 +98,22 @@ impl Recorder {
     /// The time that all recorders agree on, in milliseconds since the Unix epoch: the metadata store's, by which the log
     /// is dated; ours, as long as the store could not be reached at all.
     pub(crate) fn now_ms(&self) -> i64 {
-        self.broadcasts.store().horizon().map_or_else(|| self.clock.now_ms(), |now| now.0)
+        self.broadcasts.store().time().map_or_else(|| self.clock.now_ms(), |now| now.0)
+    }
+
+    /// Does `work` to its end, also if whoever asked for it goes away: a request that is dropped half-way must not take
+    /// with it what others were told is safe.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.tasks.spawn("finish what a request began", async move {
+            // A panic is this request's alone, as it is in a handler.
+            let done = AssertUnwindSafe(work).catch_unwind().await;
+            drop(tell.send(done.unwrap_or_else(|_| Err(ProblemKind::INTERNAL.detail("the recorder failed")))));
+        });
+        told.await.unwrap_or_else(|_| Err(ProblemKind::UNAVAILABLE.detail("the recorder is stopping")))
     }
 
     pub(crate) async fn followed(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {

@@ -41,11 +41,11 @@ pub enum ScanError {
 impl Recorder {
     /// To be run before the first request is served.
     pub async fn scan(self: &Arc<Self>) -> Result<ScanReport, ScanError> {
-        let mut report = ScanReport::default();
+        let (mut report, mut ending) = (ScanReport::default(), Vec::new());
         let mut broadcasts = self.store.broadcasts();
         while let Some(found) = broadcasts.next().await {
             match found? {
-                Named::Ours(id) => self.scan_broadcast(id, &mut report).await?,
+                Named::Ours(id) => self.scan_broadcast(id, &mut report, &mut ending).await?,
                 Named::Foreign(name) => tracing::warn!(name, "somebody else's file in the segment store"),
             }
         }
@@ -53,6 +53,8 @@ impl Recorder {
             report.parked += 1;
             self.take_up_parked(parked).await;
         }
+        // What was acknowledged before the crash belongs to what ends now.
+        ending.into_iter().for_each(|id| self.end_after_grace(id));
         Ok(report)
     }
 
@@ -73,7 +75,12 @@ impl Recorder {
         Ok(found)
     }
 
-    async fn scan_broadcast(self: &Arc<Self>, id: BroadcastId, report: &mut ScanReport) -> Result<(), ScanError> {
+    async fn scan_broadcast(
+        self: &Arc<Self>,
+        id: BroadcastId,
+        report: &mut ScanReport,
+        ending: &mut Vec<BroadcastId>,
+    ) -> Result<(), ScanError> {
         report.broadcasts += 1;
         let followed = match self.broadcasts.get(id).await {
             Ok(followed) => followed,
@@ -88,7 +95,7 @@ impl Recorder {
             return Ok(());
         }
         if followed.read().end_hinted_at().is_some() {
-            self.end_after_grace(id);
+            ending.push(id);
         }
         let mut unlisted = Unlisted::default();
         let mut objects = self.store.list(id);
@@ -170,7 +177,8 @@ impl Recorder {
         };
         let (segment, format) = describe(&followed.read(), &candidate, &mut CaptureClock::default());
         let events = stored_events(&followed.read(), format, segment);
-        let durable = Durable { events, seq: *seq, len: listed.len, key: listed.key.clone() };
+        let key = listed.key.clone();
+        let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged: true };
         self.commit_durable(followed, &durable).await
     }
 }

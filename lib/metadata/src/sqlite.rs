@@ -102,6 +102,10 @@ impl Metadata for Sqlite {
         Some(self.horizon.get())
     }
 
+    fn time(&self) -> Option<StoreTime> {
+        Some(self.horizon.now())
+    }
+
     fn health(&self) -> Result<(), MetadataError> {
         self.writer.health()
     }

@@ -78,6 +78,12 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// the commit is not. A later answer may be a little earlier, which takes nothing from what holds for the first.
     fn horizon(&self) -> Option<StoreTime>;
 
+    /// The store's clock as far as it is known here, by which the next commit would be dated. Unlike the
+    /// [`horizon`](Self::horizon) it never stands still, and says nothing of what is settled.
+    fn time(&self) -> Option<StoreTime> {
+        self.horizon()
+    }
+
     /// Whether the store can be used, as far as is known: asks nobody. If not, the error that a call would get, or
     /// that the last commit got.
     fn health(&self) -> Result<(), MetadataError>;

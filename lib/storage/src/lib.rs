@@ -11,6 +11,7 @@
 //! DIR/incoming/{opened}-{n}             being received; never acknowledged; removed at the next start
 //! DIR/parked/{broadcast}/{name}         durable and acknowledged, without a key as yet
 //! DIR/segments/{key}                    durable under its key
+//! DIR/refused/{key}                     acknowledged, and refused by the log afterwards; for people to look at
 //! ```
 //!
 //! A commit does these steps in this order. The power may fail between any two.

@@ -77,6 +77,7 @@ struct Local {
     incoming: PathBuf,
     objects: LocalReader,
     parked: PathBuf,
+    refused: PathBuf,
     disk: Disk,
     space: Arc<Space>,
     directories: Directories,
@@ -116,6 +117,14 @@ impl LocalStore {
     pub async fn adopt(&self, parked: &Parked, key: &Key) -> Result<(), StoreError> {
         let (local, parked, to) = (self.0.clone(), parked.clone(), self.0.path_of(key));
         Tasks::blocking(move || local.adopt(&parked, &to)).await
+    }
+
+    /// Takes an object that was acknowledged and has no place out of the way, into `refused/`, where nobody looks but
+    /// people. It need not be there.
+    pub async fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
+        let (local, from) = (self.0.clone(), self.0.path_of(key));
+        let to = self.0.refused.join(key.to_string());
+        Tasks::blocking(move || local.set_aside(&from, &to)).await
     }
 
     /// Removes a parked upload that turned out to be of no use; it need not be there.
@@ -170,10 +179,11 @@ impl Store for LocalStore {
 
 impl Local {
     fn open(disk: Disk, root: &Path, config: &StorageConfig) -> Result<Self, OpenError> {
-        let [incoming, segments, parked] = ["incoming", "segments", "parked"].map(|name| root.join(name));
+        let [incoming, segments, parked, refused] =
+            ["incoming", "segments", "parked", "refused"].map(|name| root.join(name));
         fs::create_dir_all(root).map_err(|error| StoreError::io("make the directory", root, error))?;
         let lock = Lock::take(root)?;
-        for dir in [&incoming, &segments, &parked] {
+        for dir in [&incoming, &segments, &parked, &refused] {
             disk.make_dir(dir)?;
         }
         disk.sync_dir(root)?;
@@ -190,6 +200,7 @@ impl Local {
             incoming,
             objects: LocalReader::of_segments(segments),
             parked,
+            refused,
             directories: Directories::new(root.to_owned(), disk.clone()),
             disk,
             space: Arc::new(space),
@@ -259,6 +270,13 @@ impl Local {
         }
         self.space.replaced(old_bytes, new_bytes);
         Ok(())
+    }
+
+    fn set_aside(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let Some(len) = self.disk.len(from)? else { return Ok(()) };
+        self.place(from, to, 0)?;
+        self.space.replaced(len, 0);
+        self.directories.sync(parent(from))
     }
 
     fn remove(&self, path: &Path) -> Result<(), StoreError> {

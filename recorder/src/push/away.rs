@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use broadcast::BroadcastId;
 use http::StatusCode;
 use metadata::Followed;
-use service::{BodyReader, Problem};
+use service::{BodyReader, Problem, ProblemKind};
 use storage::{Parked, ParkedName};
 
 use super::Pushed;
@@ -26,7 +26,14 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Parked uploads of broadcasts about which the store could not be asked, in the order of arrival. What they take is
 /// bounded by the storage's quota.
 #[derive(Debug, Default)]
-pub(crate) struct Strangers(Mutex<Waiting>);
+pub(crate) struct Strangers {
+    waiting: Mutex<Waiting>,
+    /// Held by whoever takes one up, so that nobody takes it up twice.
+    taking_up: tokio::sync::Mutex<()>,
+}
+
+/// How many there may be; more are refused.
+const STRANGERS_MAX: usize = 100_000;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -37,7 +44,24 @@ struct Waiting {
 
 impl Strangers {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn first_of(&self, id: BroadcastId) -> Option<Parked> {
+        self.lock().parked.iter().find(|parked| parked.name().broadcast() == id).cloned()
+    }
+
+    fn remove(&self, taken_up: &Parked) {
+        self.lock().parked.retain(|parked| parked != taken_up);
+    }
+
+    /// Lets the others go first.
+    fn postpone(&self, parked: &Parked) {
+        let mut waiting = self.lock();
+        if let Some(at) = waiting.parked.iter().position(|other| other == parked) {
+            let last = waiting.parked.remove(at).expect("it was found there");
+            waiting.parked.push_back(last);
+        }
     }
 
     /// The one to see to next; nobody does any more when there is none.
@@ -59,6 +83,9 @@ impl Recorder {
         mut body: BodyReader,
     ) -> Result<Response, Problem> {
         let name = ParkedName::new(id, pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
+        if self.strangers.lock().parked.len() >= STRANGERS_MAX {
+            return Err(ProblemKind::UNAVAILABLE.detail("too much waits for the metadata store").retry_after(RETRY));
+        }
         let arrived = match take_in(&self.store, &mut body, None, |_| Ok(None)).await {
             Ok(arrived) => arrived,
             Err(problem) => {
@@ -85,23 +112,44 @@ impl Recorder {
 
     async fn take_up_strangers(self: &Arc<Self>) {
         while let Some(parked) = self.strangers.attend() {
-            match self.try_take_up(&parked).await {
-                Err(problem) if problem.status().is_server_error() => {
-                    self.clock.sleep(RETRY).await;
-                    continue;
-                }
-                Err(problem) => {
-                    tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload");
-                }
-                Ok(()) => {}
+            if self.take_up_stranger(&parked).await.is_err() {
+                // It may be about this one alone.
+                self.strangers.postpone(&parked);
+                self.clock.sleep(RETRY).await;
             }
-            self.strangers.lock().parked.pop_front();
         }
+    }
+
+    /// Takes up all that waits of one broadcast, which is about to end.
+    pub(crate) async fn take_up_strangers_of(self: &Arc<Self>, id: BroadcastId) -> Result<(), Problem> {
+        while let Some(parked) = self.strangers.first_of(id) {
+            self.take_up_stranger(&parked).await?;
+        }
+        Ok(())
+    }
+
+    /// Fails if it may be possible later.
+    async fn take_up_stranger(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
+        let _taking_up = self.strangers.taking_up.lock().await;
+        if !self.strangers.lock().parked.contains(parked) {
+            return Ok(());
+        }
+        match self.try_take_up(parked).await {
+            Err(problem) if problem.status().is_server_error() => return Err(problem),
+            Err(problem) => tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload"),
+            Ok(()) => {}
+        }
+        self.strangers.remove(parked);
+        Ok(())
     }
 
     /// Brings log and memory to the same state: commits what is durable and could not be committed, and reads what
     /// others have committed. Nothing can be numbered before.
-    pub(super) async fn catch_up(&self, followed: &Followed, state: &mut PusherState) -> Result<(), Problem> {
+    pub(super) async fn catch_up(
+        self: &Arc<Self>,
+        followed: &Followed,
+        state: &mut PusherState,
+    ) -> Result<(), Problem> {
         if let Some(durable) = &state.uncommitted {
             match self.commit_durable(followed, durable).await {
                 Err(problem) if problem.status().is_server_error() => return Err(problem),
@@ -113,7 +161,12 @@ impl Recorder {
             }
             state.uncommitted = None;
         }
-        followed.refresh().await.map_err(problems::of_metadata)
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        if state.owes_end {
+            self.hint_end(followed).await?;
+            state.owes_end = false;
+        }
+        Ok(())
     }
 
     /// Tries again, after a while, to commit what waits.

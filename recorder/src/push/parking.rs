@@ -31,6 +31,8 @@ const PUSHER_IDLE: Duration = Duration::from_secs(3_600);
 const PUSHERS_MAX: u64 = 10_000;
 /// How many segments of one broadcast wait; more, and the oldest waits no longer.
 const WAITING_MAX: usize = 256;
+/// How many may be parked while nothing can be committed; more are refused.
+const PARKED_MAX: usize = 10_000;
 /// How many init sections of one broadcast are held.
 const HELD_INITS_MAX: usize = 64;
 
@@ -70,16 +72,16 @@ pub(crate) struct Pusher {
 
 /// An upload on its way, until dropped.
 #[derive(Debug)]
-pub(super) struct Arriving<'a> {
-    pusher: &'a Pusher,
+pub(super) struct Arriving {
+    pusher: Arc<Pusher>,
     path: String,
     since_ms: i64,
 }
 
 impl Pusher {
-    pub(super) fn arriving(&self, path: &str, since_ms: i64) -> Arriving<'_> {
+    pub(super) fn arriving(self: &Arc<Self>, path: &str, since_ms: i64) -> Arriving {
         self.lock_arriving().entry(path.to_owned()).or_default().push(since_ms);
-        Arriving { pusher: self, path: path.to_owned(), since_ms }
+        Arriving { pusher: self.clone(), path: path.to_owned(), since_ms }
     }
 
     fn is_arriving(&self, path: &str) -> bool {
@@ -111,6 +113,11 @@ impl Pusher {
         Ok(accepting)
     }
 
+    /// Whether one more may be parked.
+    pub(super) async fn has_room(&self) -> bool {
+        self.state.lock().await.waiting.len() < PARKED_MAX
+    }
+
     /// To be held while the broadcast is ended.
     pub(crate) async fn closing(&self) -> RwLockWriteGuard<'_, ()> {
         self.open.write().await
@@ -121,13 +128,13 @@ impl Pusher {
     }
 }
 
-impl Arriving<'_> {
+impl Arriving {
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 }
 
-impl Drop for Arriving<'_> {
+impl Drop for Arriving {
     fn drop(&mut self) {
         let mut arriving = self.pusher.lock_arriving();
         let Some(others) = arriving.get_mut(&self.path) else { return };
@@ -147,12 +154,15 @@ pub(crate) struct PusherState {
     pub(super) numbering: Numbering,
     pub(super) closed: Closed,
     pub(super) clocks: BTreeMap<RenditionName, CaptureClock>,
-    /// Init sections by path, until a playlist says whose they are.
-    inits: BTreeMap<String, HeldInit>,
+    /// Init sections by path, until a playlist says whose they are, in the order of their arrival: a pusher that starts
+    /// again replaces one while segments may still wait that need it.
+    inits: BTreeMap<String, Vec<HeldInit>>,
     /// In the order of their arrival.
     pub(super) waiting: Vec<Waiting>,
     /// What is durable and has its number, but could not be committed: nothing else is numbered before it.
     pub(super) uncommitted: Option<Durable>,
+    /// Whether its pusher has closed its playlist, and the log could not be told.
+    pub(super) owes_end: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -160,6 +170,12 @@ struct HeldInit {
     bytes: Bytes,
     digest: Digest,
     parked: Parked,
+}
+
+impl HeldInit {
+    fn arrived_ms(&self) -> i64 {
+        self.parked.name().arrived_ms()
+    }
 }
 
 /// A parked segment whose number, or init section, is not known yet.
@@ -178,15 +194,36 @@ enum Settled {
 }
 
 impl PusherState {
-    fn hold_init(&mut self, held: HeldInit) -> Option<HeldInit> {
+    /// Tells which ones are of no use any more.
+    fn hold_init(&mut self, held: HeldInit) -> Vec<HeldInit> {
         let path = held.parked.name().path().to_owned();
-        let replaced = self.inits.insert(path.clone(), held);
-        if replaced.is_some() || self.inits.len() <= HELD_INITS_MAX {
-            return replaced;
+        self.inits.entry(path.clone()).or_default().push(held);
+        let mut useless = self.superseded();
+        if self.inits.values().map(Vec::len).sum::<usize>() > HELD_INITS_MAX {
+            let others = self.inits.iter().filter(|(other, held)| **other != path || held.len() > 1);
+            let oldest = others.min_by_key(|(_, held)| held.first().map(HeldInit::arrived_ms));
+            if let Some(oldest) = oldest.map(|(path, _)| path.clone()) {
+                let held = self.inits.get_mut(&oldest).expect("it was found there");
+                useless.push(held.remove(0));
+                self.inits.retain(|_, held| !held.is_empty());
+            }
         }
-        let oldest = self.inits.iter().filter(|(other, _)| **other != path);
-        let oldest = oldest.min_by_key(|(_, held)| held.parked.name().arrived_ms()).map(|(path, _)| path.clone())?;
-        self.inits.remove(&oldest)
+        useless
+    }
+
+    /// Takes those away that were replaced, unless something waits that may need them.
+    fn superseded(&mut self) -> Vec<HeldInit> {
+        if !self.waiting.is_empty() {
+            return Vec::new();
+        }
+        self.inits.values_mut().flat_map(|held| held.drain(..held.len() - 1)).collect()
+    }
+
+    /// The init section at `path` that a segment needs which arrived at this moment: the last before it or, if it
+    /// overtook all of them, the first.
+    fn init_at(&self, path: &str, arrived_ms: i64) -> Option<&HeldInit> {
+        let held = self.inits.get(path)?;
+        held.iter().rfind(|held| held.arrived_ms() <= arrived_ms).or_else(|| held.first())
     }
 
     /// What a waiting segment is: by a playlist, by its digits or, when it has waited long enough, by a guess.
@@ -224,11 +261,11 @@ impl Recorder {
         parked: Parked,
         bytes: Bytes,
         digest: Digest,
-        arriving: Option<Arriving<'_>>,
+        arriving: Option<Arriving>,
     ) {
-        let replaced = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked });
+        let useless = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked });
         drop(arriving);
-        if let Some(old) = replaced {
+        for old in useless {
             self.discard(&old.parked).await;
         }
         self.settle(followed, pusher).await;
@@ -239,10 +276,10 @@ impl Recorder {
         &self,
         id: BroadcastId,
         pusher: &Pusher,
-        path: &str,
+        (path, arrived_ms): (&str, i64),
         rendition: &RenditionName,
     ) -> Option<Arc<KnownInit>> {
-        let HeldInit { bytes, digest, .. } = pusher.state.lock().await.inits.get(path).cloned()?;
+        let HeldInit { bytes, digest, .. } = pusher.state.lock().await.init_at(path, arrived_ms).cloned()?;
         match self.keep_init(id, rendition, bytes, digest).await {
             Ok(known) => Some(known),
             Err(problem) => {
@@ -301,6 +338,10 @@ impl Recorder {
                 }
             }
         }
+        let superseded = pusher.state.lock().await.superseded();
+        for init in superseded {
+            self.discard(&init.parked).await;
+        }
         Ok(())
     }
 
@@ -337,7 +378,7 @@ impl Recorder {
         waiting: &Waiting,
         named: Named,
     ) -> Result<Settled, Problem> {
-        let known = self.with_init(followed, pusher, named).await;
+        let known = self.with_init(followed, pusher, named, waiting.parked.name().arrived_ms()).await;
         let Some(inspector) = known.inspector(waiting.container) else { return Ok(Settled::Waits) };
         let blob = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store)?;
         let found = Found {
@@ -355,12 +396,12 @@ impl Recorder {
 
     /// Adds the init section that a named segment needs, if it is known. A pusher that starts again sends another one
     /// to the same path, and its first segment may overtake it.
-    pub(super) async fn with_init(&self, followed: &Followed, pusher: &Pusher, named: Named) -> Known {
+    pub(super) async fn with_init(&self, followed: &Followed, pusher: &Pusher, named: Named, arrived_ms: i64) -> Known {
         if named.map.as_deref().is_some_and(|path| pusher.is_arriving(path)) {
             return Known { named, init: None };
         }
         let held = match &named.map {
-            Some(path) => self.held_init(followed.id(), pusher, path, &named.rendition).await,
+            Some(path) => self.held_init(followed.id(), pusher, (path, arrived_ms), &named.rendition).await,
             None => None,
         };
         let init = match held {

@@ -24,14 +24,13 @@ async fn what_is_pushed_while_the_store_is_away_is_recorded_in_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_recorder_takes_in_what_it_knows_nothing_about() {
+async fn a_recorder_takes_in_what_it_knows_nothing_about() {
     for media in [Media::ts(), Media::fmp4()] {
         let mut world = World::new().await;
-        world.crash().await;
-        // Nothing of the broadcast is in memory, and nothing can be asked.
+        world.move_elsewhere().await;
         world.log.feel(Mood::Away);
-        let (extension, has_init) = if media.init.is_empty() { ("ts", false) } else { ("m4s", true) };
-        if has_init {
+        let extension = if media.init.is_empty() { "ts" } else { "m4s" };
+        if !media.init.is_empty() {
             world.push("init.mp4", media.init.clone()).await.expect(201);
         }
         for n in 0..3 {
@@ -45,6 +44,52 @@ async fn a_restarted_recorder_takes_in_what_it_knows_nothing_about() {
         world.until_stored(3).await;
         assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)], "{extension}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_takes_in_what_came_while_the_store_was_away() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.move_elsewhere().await;
+    world.log.feel(Mood::Away);
+    world.push("out0.ts", ts.segments[0].clone()).await.expect(202);
+    world.log.feel(Mood::Well);
+    world.say("end", "").await.expect(200);
+    assert_eq!(world.recorded(ts).await, [(0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_segment_that_waits_finds_the_init_section_of_its_run() {
+    let (world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    world.log.feel(Mood::Away);
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    world.push("out0.m4s", large.segments[0].clone()).await.expect(202);
+    world.push("out1.m4s", large.segments[1].clone()).await.expect(202);
+    world.pass(30).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
+    world.log.feel(Mood::Well);
+    world.pass(3).await;
+    world.until_stored(3).await;
+    let broadcast = world.broadcast().await;
+    let main = &broadcast.renditions()[0];
+    let width =
+        |segment: &std::sync::Arc<broadcast::Segment>| main.format(segment.format).unwrap().resolution.unwrap().width;
+    assert_eq!(main.segments().map(width).collect::<Vec<_>>(), [128, 128, 64]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_playlist_that_is_closed_while_the_store_is_away_ends_the_broadcast() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out0.ts", ts.segments[0].clone()).await.expect(201);
+    world.log.feel(Mood::Away);
+    world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+    world.log.feel(Mood::Well);
+    world.pass(3).await;
+    world.until("the hint", async |world| world.broadcast().await.end_hinted_at().is_some()).await;
+    world.pass(200).await;
+    world.until("the end", async |world| world.broadcast().await.ended().is_some()).await;
 }
 
 #[tokio::test(start_paused = true)]

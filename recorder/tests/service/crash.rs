@@ -85,3 +85,40 @@ async fn a_parked_upload_is_taken_up_again() {
         assert_eq!(world.recorded(media).await, [(0, 0)]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_parked_belongs_to_a_broadcast_whose_time_ran_out_meanwhile() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.push("out0.ts", ts.segments[0].clone()).await.expect(202);
+    world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+    world.push("late-a.ts", ts.segments[1].clone()).await.expect(202);
+    world.crash_for(300).await;
+    world.pass(3).await;
+    world.until_stored(2).await;
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
+}
+
+/// How often others get their turn between two looks at a request.
+const YIELDS: usize = 2_000;
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_dropped_takes_nothing_with_it() {
+    for polls in 0..16 {
+        let (world, ts) = (World::new().await, Media::ts());
+        world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+        {
+            let mut put = Box::pin(world.push_playlist(&["clip0.ts"], ""));
+            for _ in 0..polls {
+                if futures_util::poll!(&mut put).is_ready() {
+                    break;
+                }
+                // Long enough for a thread to do what is waited for.
+                for _ in 0..YIELDS {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        world.say("end", "").await.expect(200);
+        assert_eq!(world.recorded(ts).await, [(0, 0)], "dropped after {polls} polls");
+    }
+}

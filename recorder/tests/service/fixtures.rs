@@ -32,6 +32,8 @@ const OWNER_KEY: &str = "the-owner-of-the-test";
 /// What is there from one life of a recorder to the next.
 pub(crate) struct World {
     dir: TempDir,
+    /// The name of the recorder's directory.
+    store: String,
     pub(crate) log: Arc<Moody>,
     pub(crate) clock: Clock,
     config: RecorderConfig,
@@ -65,7 +67,8 @@ impl World {
         let sqlite = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), of_store).await.unwrap();
         let log = Arc::new(Moody { store: Arc::new(sqlite), mood: AtomicU8::new(Mood::Well as u8) });
         let id = BroadcastId::new(1, 1);
-        let mut world = Self { dir, log, clock, config, life: None, id, token: String::new() };
+        let store = "store".to_owned();
+        let mut world = Self { dir, store, log, clock, config, life: None, id, token: String::new() };
         world.start().await;
         let created =
             world.ask(Method::POST, "/v1/broadcasts", &[OWNER, JSON], Bytes::from("{}")).await.expect(201).json();
@@ -94,11 +97,17 @@ impl World {
         self.life = Some(Life { router: recorder.router(), recorder, tasks, scanned });
     }
 
+    /// From now on another recorder is asked, which has the same metadata and nothing else.
+    pub(crate) async fn move_elsewhere(&mut self) {
+        self.store = "another".to_owned();
+        self.crash().await;
+    }
+
     /// The store, once the life before has let go of it: threads that were at work in it end a little later.
     async fn open_store(&self) -> LocalStore {
         let storage = StorageConfig { reserve: 0, ..StorageConfig::default() };
         for _ in 0..LOOKS_MAX {
-            match LocalStore::open(&self.dir.path().join("store"), storage.clone()).await {
+            match LocalStore::open(&self.dir.path().join(&self.store), storage.clone()).await {
                 Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
                 opened => return opened.unwrap(),
             }
@@ -108,16 +117,22 @@ impl World {
 
     /// The process is gone, and another one starts; tells what it found.
     pub(crate) async fn crash(&mut self) -> ScanReport {
+        self.crash_for(0).await
+    }
+
+    /// The same, after so many seconds.
+    pub(crate) async fn crash_for(&mut self, secs: u64) -> ScanReport {
         let Life { recorder, router, tasks, .. } = self.life.take().unwrap();
         tasks.shutdown().await;
         drop((router, recorder));
+        self.pass(secs).await;
         self.start().await;
         self.life.as_ref().unwrap().scanned
     }
 
     /// The files of all segments.
     pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
-        let main = self.dir.path().join("store/segments").join(self.id.to_string()).join("main");
+        let main = self.dir.path().join(&self.store).join("segments").join(self.id.to_string()).join("main");
         std::fs::read_dir(main).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 

@@ -46,7 +46,7 @@ impl Horizon {
     }
 
     /// The wall clock, but where that is set back the time goes on.
-    fn now(&self) -> StoreTime {
+    pub(super) fn now(&self) -> StoreTime {
         self.time.not_before(StoreTime(self.clock.now_ms()))
     }
 }
