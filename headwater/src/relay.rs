@@ -67,7 +67,7 @@ impl Relay {
         let spool = Spool::open(&dir, address.broadcast, options.quota, &clock, &random, &tasks).await?;
         let deps = Deps {
             metadata: spool.metadata.clone(),
-            store: Arc::new(spool.store.clone()),
+            store: spool.store.clone(),
             remote: Arc::new(HttpRemote::new(address.clone())),
             recorders: vec![address.server.clone()],
             clock: clock.clone(),
@@ -155,14 +155,17 @@ impl Relay {
     }
 
     async fn close(self, ending: anyhow::Result<Ending>) -> anyhow::Result<()> {
+        self.spool.refuse_more().await;
         self.tasks.shutdown().await;
         self.spool.close().await;
         let status = self.status.borrow().clone();
         self.progress.finish(&status);
-        match ending? {
-            Ending::Done if status.refused_segments > 0 => {
-                bail!("{} segments were refused for good; they are in the spool", status.refused_segments)
-            }
+        let ending = ending?;
+        if status.refused_segments > 0 {
+            let (refused, dir) = (status.refused_segments, self.spool.dir.display());
+            bail!("{refused} segments were refused for good: they are in {dir}; the log says why");
+        }
+        match ending {
             Ending::Done => self.progress.say("Done: everything is safe"),
             Ending::Stopped if status.owed_segments > 0 => self.progress.say(&format!(
                 "Stopped with {} segments ({:.0} s) not sent: they are in {}; the same command goes on",

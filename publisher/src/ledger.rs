@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broadcast::{CapturedAt, Millis, RenditionName, Segment, Seq, SeqRange, SeqSet};
+use broadcast::{CapturedAt, Millis, Rendition, RenditionName, Segment, Seq, SeqRange, SeqSet};
+
+use crate::remote::ArrivedRange;
 
 /// The identity of a segment within its broadcast.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,11 +19,34 @@ impl SegmentName {
     }
 }
 
-/// What is known far away of one rendition.
+/// What of one rendition is there, and is what was recorded here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrived {
     pub stored: SeqSet,
     pub safe: SeqSet,
+}
+
+impl Arrived {
+    /// Of what a recorder tells, what is the same as here. Numbers alone say nothing: somebody else may have sent them.
+    pub(crate) fn of(told: &[ArrivedRange], here: Option<&Rendition>) -> Self {
+        let mut arrived = Self::default();
+        for range in told {
+            if here.and_then(|here| here.digest_of(range.seqs)) == Some(range.digest) {
+                arrived.stored.insert(range.seqs);
+                let within = |seqs: SeqRange| SeqRange {
+                    first: seqs.first.max(range.seqs.first),
+                    last: seqs.last.min(range.seqs.last),
+                };
+                range
+                    .safe
+                    .ranges()
+                    .map(within)
+                    .filter(|seqs| seqs.first <= seqs.last)
+                    .for_each(|seqs| arrived.safe.insert(seqs));
+            }
+        }
+        arrived
+    }
 }
 
 /// How a recorded segment stands.
@@ -55,6 +80,7 @@ pub struct Ledger {
     deletable: BTreeSet<(CapturedAt, SegmentName)>,
     owed_ms: Millis,
     owed_bytes: u64,
+    largest_len: u64,
 }
 
 impl Ledger {
@@ -65,6 +91,7 @@ impl Ledger {
             return;
         }
         let (captured_at, duration, len) = (segment.captured_at, segment.duration.millis(), segment.len);
+        self.largest_len = self.largest_len.max(len);
         self.recorded.insert(name.clone(), Recorded { captured_at, duration, len, standing: Standing::Stored });
         self.stand(&name, Standing::Owed);
     }
@@ -86,14 +113,17 @@ impl Ledger {
 
     /// What a recorder has told is all that is there. What was stored and is no longer is owed again: it was not safe,
     /// and the node that had it is gone.
-    pub fn arrived(&mut self, there: &BTreeMap<RenditionName, Arrived>) {
+    pub fn arrived(&mut self, there: &BTreeMap<RenditionName, Arrived>, told: &BTreeMap<RenditionName, SeqSet>) {
         let found = |name: &SegmentName, standing| {
             let arrived = there.get(&name.rendition);
             let has = |set: fn(&Arrived) -> &SeqSet| arrived.is_some_and(|arrived| set(arrived).contains(name.seq));
+            let is_told = told.get(&name.rendition).is_some_and(|told| told.contains(name.seq));
             match standing {
                 Standing::Deleted | Standing::Refused => standing,
                 _ if has(|arrived| &arrived.safe) => Standing::Safe,
                 _ if has(|arrived| &arrived.stored) => Standing::Stored,
+                // It was acknowledged by its digest, and is in a range of which something else is not ours.
+                Standing::Safe | Standing::Stored if is_told => standing,
                 _ => Standing::Owed,
             }
         };
@@ -159,9 +189,9 @@ impl Ledger {
         self.owed.len()
     }
 
-    /// When the oldest that is owed was captured.
-    pub fn owed_from(&self) -> Option<CapturedAt> {
-        self.owed.first().map(|(at, _)| *at)
+    /// The bytes of the largest segment so far.
+    pub fn largest_len(&self) -> u64 {
+        self.largest_len
     }
 
     /// The oldest segment that is safe and still here.
@@ -267,10 +297,10 @@ pub(crate) mod tests {
     #[test]
     fn what_was_stored_and_is_lost_there_is_owed_again() {
         let mut ledger = ledger(3);
-        ledger.arrived(&arrived(&[0, 1, 2], &[0]));
+        ledger.arrived(&arrived(&[0, 1, 2], &[0]), &BTreeMap::new());
         assert_eq!(owed(&ledger), [0; 0]);
         ledger.deleted(&name(0));
-        ledger.arrived(&arrived(&[2], &[2]));
+        ledger.arrived(&arrived(&[2], &[2]), &BTreeMap::new());
         assert_eq!(owed(&ledger), [1]);
         assert_eq!(ledger.deletable(), Some(&name(2)));
     }
@@ -296,7 +326,7 @@ pub(crate) mod tests {
                     1 => { ledger.acknowledged(&name(seq), false); safe.insert(seq, false); }
                     2 => { ledger.refused(&name(seq)); safe.insert(seq, false); }
                     3 => {
-                        ledger.arrived(&arrived(&[seq], &[seq]));
+                        ledger.arrived(&arrived(&[seq], &[seq]), &BTreeMap::new());
                         let refused = ledger.recorded[&name(seq)].standing == Standing::Refused;
                         safe = [(seq, !refused)].into();
                     }

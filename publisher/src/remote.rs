@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use broadcast::{CapturedAt, Digest, RenditionName, Segment, Seq, SeqRange};
+use broadcast::{CapturedAt, Digest, RenditionName, Segment, Seq, SeqRange, SeqSet};
 use bytes::Bytes;
 use storage::Blob;
 
-use crate::ledger::Arrived;
 use crate::route::RecorderUrl;
 
 pub use http::HttpRemote;
@@ -62,7 +61,17 @@ pub struct RemoteStatus {
     pub server_time_ms: i64,
     pub paused: bool,
     pub ended: bool,
-    pub arrived: BTreeMap<RenditionName, Arrived>,
+    pub arrived: BTreeMap<RenditionName, Vec<ArrivedRange>>,
+}
+
+/// Segments that a recorder has, without a hole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrivedRange {
+    pub seqs: SeqRange,
+    /// What they are: see [`Rendition::digest_of`](broadcast::Rendition::digest_of).
+    pub digest: Digest,
+    /// Which of them are safe.
+    pub safe: SeqSet,
 }
 
 /// What a publisher says beside its segments.
@@ -93,6 +102,8 @@ pub enum RemoteError {
     Unauthorized { detail: String },
     #[error("does not know the broadcast")]
     NoBroadcast,
+    #[error("gave up on a body that stood still")]
+    TooSlow,
     #[error("answered what it should not: {detail}")]
     Unexpected { detail: String },
     #[error("cannot read what is to be sent: {reason}")]
@@ -100,12 +111,20 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
-    /// Whether it is the recorder, or the way to it, that failed, so that another one may do.
+    /// Whether it is the recorder, or the way to it, that failed, so that another one may do; or something here that may
+    /// be better in a while.
     pub fn is_of_the_recorder(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Stalled(_) | Self::Busy { .. } | Self::Unexpected { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Stalled(_)
+                | Self::Busy { .. }
+                | Self::Unexpected { .. }
+                | Self::Unreadable { .. }
+        )
     }
 
-    /// Whether nothing can be sent at all before somebody has done something about it.
+    /// Whether nothing can be sent before somebody has done something about it: the address is wrong.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Unauthorized { .. } | Self::NoBroadcast)
     }

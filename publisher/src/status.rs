@@ -13,6 +13,8 @@ pub struct Status {
     pub recorder: Option<String>,
     /// Why nobody can be reached, or nothing can be sent.
     pub trouble: Option<String>,
+    /// Whether the spool has hardly any room left, and nothing in it is safe: what is recorded now may be refused.
+    pub spool_is_full: bool,
     /// From the end of the capture of the newest segment that has arrived to its acknowledgement, in milliseconds.
     pub latency_ms: Option<i64>,
     /// What is recorded and has not arrived.

@@ -7,22 +7,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, SeqSet, StoreTime};
+use broadcast::{
+    Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, RenditionName, SeqSet, StoreTime,
+};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use metadata::{Metadata, MetadataError, READ_MAX};
 use serde::Deserialize;
 use service::{Clock, Random};
-use storage::Store;
+use storage::{LocalStore, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::ledger::{Ledger, SegmentName};
+use crate::ledger::{Arrived, Ledger, SegmentName};
 use crate::link::Link;
 use crate::offset::Offset;
 use crate::policy::{Class, PolicyConfig, Situation, plan};
-use crate::remote::{Remote, RemoteError, RemoteStatus, Said};
+use crate::remote::{ArrivedRange, Remote, RemoteError, RemoteStatus, Said};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
 use flight::{Flight, Landed};
@@ -31,6 +33,10 @@ use flight::{Flight, Landed};
 const LOG_RETRY: Duration = Duration::from_secs(1);
 /// How often it is looked whether time alone has changed something.
 const TICK: Duration = Duration::from_millis(250);
+/// For how many of the largest segments there should always be room in the spool.
+const ROOM_SEGMENTS: u32 = 4;
+/// There should always be as much as this: an encoder that does not say how long a segment is has a mebibyte set aside.
+const ROOM_MIN: u64 = 4 << 20;
 /// The most holes that are said to be abandoned in one go.
 const ABANDONED_MAX: u64 = 10_000;
 
@@ -70,7 +76,7 @@ pub struct Deps {
     /// Where the local recorder keeps its logs.
     pub metadata: Arc<dyn Metadata>,
     /// Where it keeps its segments.
-    pub store: Arc<dyn Store>,
+    pub store: LocalStore,
     pub remote: Arc<dyn Remote>,
     /// Recorders to begin with, best first.
     pub recorders: Vec<RecorderUrl>,
@@ -134,9 +140,9 @@ enum Talked {
 impl Uplink {
     /// Takes up a broadcast whose local log has been opened.
     pub async fn new(id: BroadcastId, deps: Deps, config: UplinkConfig) -> Result<Self, UplinkError> {
-        let first = deps.metadata.read(id, EventIndex(0), 1).await.map_err(UplinkError::Log)?;
-        let first = first.first().ok_or(UplinkError::Log(MetadataError::NotFound { id }))?;
-        Ok(Self {
+        let mut log = deps.metadata.read(id, EventIndex(0), READ_MAX).await.map_err(UplinkError::Log)?;
+        let first = log.first().ok_or(UplinkError::Log(MetadataError::NotFound { id }))?;
+        let mut uplink = Self {
             id,
             config,
             began: deps.clock.instant(),
@@ -154,7 +160,15 @@ impl Uplink {
             kept_bytes: 0,
             status: watch::Sender::new(Status::default()),
             deps,
-        })
+        };
+        log.remove(0);
+        // All of it, before what is there is compared with it.
+        while !log.is_empty() {
+            uplink.take_entries(&log)?;
+            let next = uplink.broadcast.next_index();
+            log = uplink.deps.metadata.read(id, next, READ_MAX).await.map_err(UplinkError::Log)?;
+        }
+        Ok(uplink)
     }
 
     /// How things stand, from now on.
@@ -218,19 +232,15 @@ impl Uplink {
             }
             Err(error) => return Err(UplinkError::Log(error)),
         };
+        self.take_entries(&entries)
+    }
+
+    fn take_entries(&mut self, entries: &[LogEntry]) -> Result<(), UplinkError> {
         for entry in entries {
-            self.broadcast.apply(&entry)?;
+            self.broadcast.apply(entry)?;
             if let Event::Stored(segment) = &entry.event {
                 self.kept_bytes += segment.len;
                 self.ledger.recorded(segment);
-                // It may have been sent before this uplink began.
-                if let Some(status) = &self.there.status {
-                    let arrived = status.arrived.get(&segment.rendition);
-                    let has = |set: &SeqSet| set.contains(segment.seq);
-                    if let Some(arrived) = arrived.filter(|arrived| has(&arrived.stored)) {
-                        self.ledger.acknowledged(&SegmentName::of(segment), has(&arrived.safe));
-                    }
-                }
             }
         }
         Ok(())
@@ -303,14 +313,13 @@ impl Uplink {
     ) -> Result<(), UplinkError> {
         let SegmentName { rendition, seq } = name;
         match &error {
-            RemoteError::Stuck => *self.given_up.entry(name.clone()).or_default() += 1,
+            RemoteError::Stuck | RemoteError::TooSlow => *self.given_up.entry(name.clone()).or_default() += 1,
             RemoteError::Refused { detail } => {
                 tracing::error!(%rendition, %seq, %recorder, detail, "refused for good; it stays in the spool");
                 self.ledger.refused(name);
             }
             RemoteError::Unreadable { reason } => {
                 tracing::error!(%rendition, %seq, reason, "a segment of the spool cannot be read");
-                self.ledger.refused(name);
             }
             _ => tracing::debug!(%rendition, %seq, %recorder, %error, "not sent"),
         }
@@ -319,10 +328,11 @@ impl Uplink {
 
     /// A recorder, or the way to it, has failed.
     fn fail(&mut self, recorder: &RecorderUrl, error: RemoteError) -> Result<(), UplinkError> {
-        if error.is_fatal() {
+        // Who was accepted before goes on recording, whatever is said now.
+        if error.is_fatal() && self.there.status.is_none() {
             return Err(UplinkError::Remote { recorder: recorder.clone(), error });
         }
-        if error.is_of_the_recorder() {
+        if error.is_fatal() || error.is_of_the_recorder() {
             let asked_ms = error.retry_after().map(millis);
             let (now_ms, jitter) = (self.now_ms(), self.jitter());
             self.route.failed(recorder, now_ms, asked_ms, jitter);
@@ -375,7 +385,7 @@ impl Uplink {
         match talked {
             Talked::Asked { sent_ms, answer: Ok(status) } => {
                 self.offset.learn(sent_ms, self.deps.clock.now_ms(), status.server_time_ms);
-                self.ledger.arrived(&status.arrived);
+                self.compare(&status);
                 self.there.status = Some(status);
                 self.reached(&recorder);
                 self.give_up_what_is_stuck();
@@ -394,6 +404,20 @@ impl Uplink {
             }
             Talked::Asked { answer: Err(error), .. } | Talked::Said(_, Err(error)) => self.fail(&recorder, error),
         }
+    }
+
+    /// Believes a recorder to have what it has by the digests too.
+    fn compare(&mut self, status: &RemoteStatus) {
+        let same = |(name, told): (&RenditionName, &Vec<ArrivedRange>)| {
+            (name.clone(), Arrived::of(told, self.broadcast.rendition(name)))
+        };
+        let told = |(name, told): (&RenditionName, &Vec<ArrivedRange>)| {
+            let mut set = SeqSet::default();
+            told.iter().for_each(|range| set.insert(range.seqs));
+            (name.clone(), set)
+        };
+        let (same, told) = (status.arrived.iter().map(same).collect(), status.arrived.iter().map(told).collect());
+        self.ledger.arrived(&same, &told);
     }
 
     /// The recorder answers: a connection on which nothing moves waits for its own back-off, and another is quicker.
@@ -447,7 +471,7 @@ impl Uplink {
     }
 
     async fn delete_what_is_not_kept(&mut self) {
-        while self.kept_bytes > self.config.keep_bytes {
+        while self.kept_bytes > self.config.keep_bytes || self.is_short_of_room() {
             let Some(name) = self.ledger.deletable().cloned() else { return };
             let rendition = self.broadcast.rendition(&name.rendition);
             let segment = rendition.and_then(|rendition| rendition.segment(name.seq)).expect("it was recorded");
@@ -461,6 +485,12 @@ impl Uplink {
         }
     }
 
+    /// Whether the spool may soon refuse what is recorded.
+    fn is_short_of_room(&self) -> bool {
+        let wanted = (self.ledger.largest_len() * u64::from(ROOM_SEGMENTS)).max(ROOM_MIN);
+        self.deps.store.usage().is_ok_and(|usage| usage.available < wanted)
+    }
+
     fn show(&self) {
         let missing = self.ledger.owed_ranges().into_iter().map(|(name, ranges)| {
             (name.to_string(), ranges.iter().map(|range| [range.first.0, range.last.0]).collect())
@@ -470,6 +500,7 @@ impl Uplink {
             state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word(),
             recorder: self.there.recorder.as_ref().filter(|_| self.there.trouble.is_none()).map(ToString::to_string),
             trouble: self.there.trouble.clone(),
+            spool_is_full: self.ledger.deletable().is_none() && self.is_short_of_room(),
             latency_ms: self.there.latency_ms,
             owed_segments: self.ledger.owed_count(),
             owed_s: self.ledger.owed_duration().as_secs_f64(),

@@ -278,6 +278,9 @@ pub(crate) struct IngestStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RenditionStatus {
     stored: Vec<[u64; 2]>,
+    /// Of each of these ranges, the first half of BLAKE3 over its segments' digests, in order: whether what is stored is
+    /// what a publisher has sent.
+    stored_digests: Vec<String>,
     /// What the publisher may delete.
     safe: Vec<[u64; 2]>,
     abandoned: Vec<[u64; 2]>,
@@ -308,6 +311,11 @@ pub(crate) async fn status(
         let status = RenditionStatus {
             first_missing: stored.map_or(0, |stored| stored.first_missing().0),
             stored: ranges(stored),
+            stored_digests: stored
+                .into_iter()
+                .flat_map(SeqSet::ranges)
+                .map(|seqs| digest_of(rendition, seqs))
+                .collect(),
             safe: ranges(safe),
             abandoned: ranges(broadcast.abandoned(name)),
         };
@@ -319,6 +327,11 @@ pub(crate) async fn status(
         server_time_ms,
         renditions: broadcast.renditions().iter().map(status_of).collect(),
     }))
+}
+
+fn digest_of(rendition: &broadcast::Rendition, seqs: SeqRange) -> String {
+    let digest = rendition.digest_of(seqs).expect("all of a stored range is stored");
+    digest.to_string()
 }
 
 pub(crate) fn ranges(set: Option<&SeqSet>) -> Vec<[u64; 2]> {

@@ -14,6 +14,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Relay {
     to: String,
+    options: Vec<String>,
     spool: TempDir,
     program: Option<Program>,
 }
@@ -21,8 +22,14 @@ pub struct Relay {
 impl Relay {
     /// Starts a relay to the broadcast at this push address.
     pub fn start(to: &str) -> Self {
+        Self::with(to, &[])
+    }
+
+    /// Starts one with these options too.
+    pub fn with(to: &str, options: &[&str]) -> Self {
         let spool = TempDir::new().expect("a temporary folder");
-        let mut relay = Self { to: to.to_owned(), spool, program: None };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut relay = Self { to: to.to_owned(), options, spool, program: None };
         relay.run();
         relay
     }
@@ -32,6 +39,7 @@ impl Relay {
         self.kill();
         let spool = self.spool.path().to_str().expect("UTF-8");
         let args = ["relay", "--to", &self.to, "--spool", spool, "--listen", "127.0.0.1:0", "--log", "info"];
+        let args = args.into_iter().chain(self.options.iter().map(String::as_str));
         self.program = Some(Program::start(&Headwater::tool(), args));
     }
 

@@ -113,6 +113,76 @@ fn publish_records_a_source_and_ends_when_all_of_it_is_safe() {
 }
 
 #[test]
+fn another_recording_under_the_same_numbers_is_kept_and_told() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let mut ours = Relay::start(&broadcast.push_url);
+    Encoder { seconds: 4, ..Encoder::default() }.push(&ours.push_url()).end_well(RUN_MAX);
+    until_stored(&far, &broadcast.id, 4);
+    ours.kill();
+    // Another spool: its numbers begin at 0 too.
+    let mut theirs = Relay::start(&broadcast.push_url);
+    let picture = Some("smptebars=s=160x120:r=15");
+    Encoder { seconds: 4, picture, ..Encoder::default() }.push(&theirs.push_url()).end_well(RUN_MAX);
+    eventually("refusals", RUN_MAX, || {
+        let said = theirs.program().said();
+        if said.matches("refused for good").count() >= 4 { Ok(()) } else { Err(said) }
+    });
+    Tool::find("kill").run(["-INT", &theirs.program().pid().to_string()]);
+    assert!(!theirs.program().end(RUN_MAX).success());
+    assert!(theirs.program().said().contains("4 segments were refused for good"), "{}", theirs.program().said());
+    assert_eq!(segments_in(theirs.spool()), 4, "what was refused stays");
+}
+
+#[test]
+fn a_login_page_on_the_way_stops_nothing() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let road = Road::to(far.url());
+    let mut relay = Relay::start(&road.by_way(&broadcast.push_url));
+    let mut encoder = Encoder { seconds: 10, ..Encoder::default() }.push(&relay.push_url());
+    until_stored(&far, &broadcast.id, 2);
+    // A server that knows nothing of us, and answers in its own way.
+    let stranger = Headwater::start();
+    road.cut();
+    road.leads_to(stranger.url());
+    road.open();
+    eventually("trouble", RUN_MAX, || {
+        let said = relay.program().said();
+        if said.contains("will send later") { Ok(()) } else { Err(said) }
+    });
+    encoder.end_well(RUN_MAX);
+    road.cut();
+    road.leads_to(far.url());
+    road.open();
+    until_stored(&far, &broadcast.id, 10);
+}
+
+#[test]
+fn a_small_spool_makes_room_of_what_is_safe() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let mut relay = Relay::with(&broadcast.push_url, &["--quota", "7000000"]);
+    let tap = Tap::before(relay.push_url().split("/push/").next().expect("an address"));
+    let codecs = "-c:v libx264 -preset ultrafast -qp 2 -g 15 -keyint_min 15 -sc_threshold 0 -c:a aac";
+    let encoder = Encoder { seconds: 20, picture: Some("testsrc2=s=960x540:r=15"), codecs, ..Encoder::default() };
+    encoder.push(&tap.by_way(&relay.push_url())).end_well(RUN_MAX);
+    let sent = tap.segments();
+    let bytes: usize = sent.iter().map(Vec::len).sum();
+    assert!(bytes > 9_000_000, "{bytes} bytes are no test of a small spool");
+    until_stored(&far, &broadcast.id, sent.len());
+    far.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    wait_until_complete(&far, &broadcast.id);
+    Recording::of_main(&far, &broadcast.id).assert_is("small spool", &sent);
+    assert!(segments_in(relay.spool()) < sent.len(), "the oldest is deleted");
+}
+
+/// How many segment files there are below a folder.
+fn segments_in(folder: &std::path::Path) -> usize {
+    Tool::find("find").run([folder.to_str().expect("UTF-8"), "-path", "*/main/*.ts"]).lines().count()
+}
+
+#[test]
 fn what_cannot_be_published_is_told() {
     let far = Headwater::start();
     let broadcast = far.create_broadcast();

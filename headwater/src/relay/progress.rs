@@ -96,6 +96,9 @@ fn line(status: &Status) -> String {
         (None, Some(recorder)) => parts.push(format!("to {recorder}")),
         (None, None) => parts.push("connecting".to_owned()),
     }
+    if status.spool_is_full {
+        parts.push("THE SPOOL IS FULL: make room, or what is recorded is lost".to_owned());
+    }
     if let Some(latency_ms) = status.latency_ms.filter(|_| status.trouble.is_none()) {
         parts.push(format!("{:.1} s behind", latency_ms as f64 / 1000.0));
     }

@@ -150,9 +150,13 @@ impl Spool {
         std::future::pending().await
     }
 
-    /// No more is taken; what was taken is durable.
-    pub(super) async fn close(&self) {
+    /// Those at work are served to their end; no more is taken.
+    pub(super) async fn refuse_more(&self) {
         self.intake.shutdown().await;
+    }
+
+    /// What was taken is durable.
+    pub(super) async fn close(&self) {
         self.metadata.shutdown().await;
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::event::{Event, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
-use crate::ids::{FormatId, RenditionName, Seq};
+use crate::ids::{Digest, FormatId, RenditionName, Seq};
 use crate::live::{Live, Look, RangeKind};
 use crate::policy::TargetDuration;
 use crate::segment::{Format, Segment};
@@ -415,6 +415,17 @@ impl Rendition {
     /// The last segment before `seq`.
     pub fn segment_before(&self, seq: Seq) -> Option<&Arc<Segment>> {
         self.segments.range(..seq).next_back().map(|(_, segment)| segment)
+    }
+
+    /// One digest for the segments of a range: the first half of BLAKE3 over theirs, in order. `None` if not all of them
+    /// are stored.
+    pub fn digest_of(&self, seqs: SeqRange) -> Option<Digest> {
+        let (mut hasher, mut found) = (blake3::Hasher::new(), 0);
+        for segment in self.segments_from(seqs.first).take_while(|segment| segment.seq <= seqs.last) {
+            hasher.update(&segment.digest.0);
+            found += 1;
+        }
+        (found == seqs.count()).then(|| Digest::of_blake3(hasher.finalize().as_bytes()))
     }
 
     /// The first segment at or after `seq`.

@@ -19,9 +19,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::{Blob, StoreError};
 
-use super::{Acknowledged, Outgoing, Remote, RemoteError, RemoteStatus, Said};
+use super::{Acknowledged, ArrivedRange, Outgoing, Remote, RemoteError, RemoteStatus, Said};
 use crate::address::Address;
-use crate::ledger::Arrived;
 use crate::route::RecorderUrl;
 
 /// How long a connection may take to be made.
@@ -138,13 +137,25 @@ struct Told {
 #[derive(Debug, Deserialize)]
 struct Ranges {
     stored: Vec<[u64; 2]>,
+    stored_digests: Vec<String>,
     safe: Vec<[u64; 2]>,
+}
+
+impl Ranges {
+    fn read(&self) -> Option<Vec<ArrivedRange>> {
+        let safe = set(&self.safe)?;
+        let range = |(seqs, digest): (&[u64; 2], &String)| {
+            let seqs = SeqRange { first: Seq(seqs[0]), last: Seq(seqs[1]) };
+            Some(ArrivedRange { seqs, digest: digest.parse().ok()?, safe: safe.clone() })
+        };
+        set(&self.stored)?;
+        self.stored.iter().zip(&self.stored_digests).map(range).collect()
+    }
 }
 
 impl Told {
     fn read(self) -> Result<RemoteStatus, RemoteError> {
-        let arrived = |ranges: Ranges| Some(Arrived { stored: set(&ranges.stored)?, safe: set(&ranges.safe)? });
-        let renditions = self.renditions.into_iter().map(|(name, ranges)| Some((name, arrived(ranges)?)));
+        let renditions = self.renditions.into_iter().map(|(name, ranges)| Some((name, ranges.read()?)));
         let arrived = renditions.collect::<Option<_>>();
         Ok(RemoteStatus {
             server_time_ms: self.server_time_ms,
@@ -199,13 +210,17 @@ fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &Value) -> Re
     let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
     let (kind, detail) = (text("type"), text("detail"));
     let detail = if detail.is_empty() { status.to_string() } else { detail };
-    match (status.as_u16(), kind.rsplit('/').next().unwrap_or_default()) {
-        (401 | 403, _) => RemoteError::Unauthorized { detail },
-        (404, _) => RemoteError::NoBroadcast,
+    // What is not one of our problems was said by somebody on the way: a proxy, or a hotel that wants a login first.
+    let ours = kind.strip_prefix("/problems/").unwrap_or_default();
+    match (status.as_u16(), ours) {
+        (401 | 403, "unauthorized" | "forbidden") => RemoteError::Unauthorized { detail },
+        (404, "not-found") => RemoteError::NoBroadcast,
         (409, "no-init-section") => RemoteError::NoInit,
-        // Other bytes arrived than were sent: the way is to blame, not the segment.
-        (422, "digest-mismatch") | (408, _) => RemoteError::Unexpected { detail },
-        (400 | 409 | 413 | 415 | 422, _) => RemoteError::Refused { detail },
+        (408, _) => RemoteError::TooSlow,
+        (_, "other-bytes-stored" | "ended" | "abandoned" | "not-a-media-segment" | "too-large") => {
+            RemoteError::Refused { detail }
+        }
+        (_, "unsupported-media-type" | "too-many-renditions" | "bad-request") => RemoteError::Refused { detail },
         (503 | 429, _) => {
             let secs = headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
             RemoteError::Busy { retry_after: secs.map(Duration::from_secs), detail }
@@ -229,6 +244,9 @@ mod tests {
         };
         check(401, "unauthorized", RemoteError::is_fatal);
         check(404, "not-found", RemoteError::is_fatal);
+        check(403, "", RemoteError::is_of_the_recorder);
+        check(404, "", RemoteError::is_of_the_recorder);
+        check(422, "too-far-ahead", RemoteError::is_of_the_recorder);
         check(409, "no-init-section", |error| matches!(error, RemoteError::NoInit));
         check(409, "other-bytes-stored", |error| matches!(error, RemoteError::Refused { .. }));
         check(422, "not-a-media-segment", |error| matches!(error, RemoteError::Refused { .. }));

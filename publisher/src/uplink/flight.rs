@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use service::Clock;
-use storage::{Blob, StoreError};
+use storage::{Blob, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
