@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// What `PRAGMA user_version` says. Raise it with every change of [`TABLES`]. Older files are refused, as long as none
@@ -95,8 +96,17 @@ pub(super) fn open(path: &Path) -> Result<Locked, SqliteError> {
 /// A connection that only reads.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.busy_timeout(BUSY_MS_MAX)?;
+    settle(&db)?;
     Ok(db)
+}
+
+/// What every connection has.
+fn settle(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_MS_MAX)?;
+    // Otherwise a prepared statement whose plan may depend on a value, such as that of a LIMIT, is parsed and planned
+    // again whenever the value changes.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// A file of its own, since closing any handle of the database's would drop the locks that SQLite has on it.
@@ -117,7 +127,7 @@ fn version(db: &Connection) -> rusqlite::Result<i32> {
 }
 
 fn prepare(db: &mut Connection, found: i32) -> rusqlite::Result<()> {
-    db.busy_timeout(BUSY_MS_MAX)?;
+    settle(db)?;
     // These answer with a row, the value that holds from here on.
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     db.execute_batch("PRAGMA synchronous = FULL")?;
