@@ -195,7 +195,9 @@ impl Followed {
 /// Takes in what is appended for as long as somebody holds the broadcast.
 async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Followed>, clock: Clock) {
     while let Some(next) = followed.upgrade().map(|followed| followed.read().next_index()) {
-        let taken = match store.wait(id, next, READ_MAX).await {
+        // What is committed here is taken in by whoever commits it.
+        let known = || followed.upgrade().map_or(next, |followed| followed.read().next_index());
+        let taken = match store.wait_beyond(id, &known, READ_MAX).await {
             Ok(entries) => followed.upgrade().map_or(Ok(()), |followed| followed.take(&entries)),
             Err(error) => Err(error),
         };

@@ -20,4 +20,4 @@ pub use error::{Fault, MetadataError};
 pub use follow::{Broadcasts, Followed};
 pub use redis::{Redis, RedisAddress, RedisAddressError, RedisConfig, RedisMetrics};
 pub use sqlite::{Sqlite, SqliteError};
-pub use store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX, ShortDigest};
+pub use store::{Expect, Known, LIST_MAX, Limits, Metadata, Outcome, READ_MAX, ShortDigest};

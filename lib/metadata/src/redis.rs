@@ -28,7 +28,7 @@ use service::Clock;
 
 use crate::batch;
 use crate::error::MetadataError;
-use crate::store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
+use crate::store::{Expect, Known, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
 use crate::watches::Watches;
 use crate::writes::Writes;
 
@@ -148,11 +148,11 @@ impl Metadata for Redis {
         entries.into_iter().map(|(entry, (_, body))| read_entry(id, &entry, &body)).collect()
     }
 
-    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+    async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         let mut watch = self.watches.watch(id);
         loop {
             watch.heard().await;
-            match self.read(id, from, max.max(1)).await {
+            match self.read(id, known(), max.max(1)).await {
                 Ok(entries) if entries.is_empty() => {}
                 // Connected again, the link says that it hears, and so wakes us.
                 Err(error) if link::is_away(&error) => {}

@@ -26,7 +26,7 @@ use service::{Clock, Tasks};
 
 use crate::batch;
 use crate::error::MetadataError;
-use crate::store::{Expect, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
+use crate::store::{Expect, Known, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
 use crate::watches::Watches;
 
 use horizon::Horizon;
@@ -83,12 +83,15 @@ impl Metadata for Sqlite {
         self.readers.run(move |db| readers::log(db, id, from, max.min(READ_MAX))).await
     }
 
-    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+    async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         let mut watch = self.watches.watch(id);
         loop {
-            let entries = self.read(id, from, max.max(1)).await?;
-            if !entries.is_empty() {
-                return Ok(entries);
+            let from = known();
+            if watch.len().is_none_or(|len| from < len) {
+                let entries = self.read(id, from, max.max(1)).await?;
+                if !entries.is_empty() {
+                    return Ok(entries);
+                }
             }
             watch.woken().await;
         }

@@ -64,7 +64,13 @@ pub trait Metadata: Send + Sync + fmt::Debug {
 
     /// Like [`read`](Self::read), but waits while there are none, through times when the store is away. Dropping the
     /// future ends the wait.
-    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError>;
+    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.wait_beyond(id, &|| from, max).await
+    }
+
+    /// [`wait`](Self::wait) for one who may meanwhile be told of entries in another way: `known` says up to where, and
+    /// is asked again each time that something was appended. What is known by then is not read for it.
+    async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError>;
 
     /// A page of the broadcasts, newest first: those older than `after`, at most `max` or [`LIST_MAX`].
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError>;
@@ -88,6 +94,9 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// that the last commit got.
     fn health(&self) -> Result<(), MetadataError>;
 }
+
+/// How much of a log one knows: tells the index of the first entry that one does not.
+pub type Known<'a> = &'a (dyn Fn() -> EventIndex + Send + Sync);
 
 /// What a commit takes the log to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broadcast::BroadcastId;
+use broadcast::{BroadcastId, EventIndex};
 use tokio::sync::{Notify, watch};
 
 /// All waiters of one store.
@@ -22,8 +22,16 @@ pub(crate) struct Watches {
 #[derive(Debug)]
 struct Waiters {
     count: usize,
-    /// Whether the broadcast is heard; seen to change, though it may not, when something was appended.
-    heard: watch::Sender<bool>,
+    /// Seen to change, though it may not, when something was appended.
+    news: watch::Sender<News>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct News {
+    /// Whether the broadcast is heard.
+    heard: bool,
+    /// How long the log was when something was last appended, if that was told.
+    len: Option<EventIndex>,
 }
 
 impl Watches {
@@ -40,33 +48,33 @@ impl Watches {
     /// Joins the waiters of `id`.
     pub(crate) fn watch(self: &Arc<Self>, id: BroadcastId) -> Watch {
         let mut broadcasts = self.lock();
-        let new = || Waiters { count: 0, heard: watch::Sender::new(self.always_heard) };
+        let new = || Waiters { count: 0, news: watch::Sender::new(News { heard: self.always_heard, len: None }) };
         let waiters = broadcasts.entry(id).or_insert_with(new);
         waiters.count += 1;
-        if !*waiters.heard.borrow() {
+        if !waiters.news.borrow().heard {
             self.unheard.notify_one();
         }
-        Watch { id, heard: waiters.heard.subscribe(), watches: self.clone() }
+        Watch { id, news: waiters.news.subscribe(), watches: self.clone() }
     }
 
-    /// Something was appended to this log.
-    pub(crate) fn wake(&self, id: BroadcastId) {
+    /// Something was appended to this log, which is this long now, if that is known.
+    pub(crate) fn wake(&self, id: BroadcastId, len: Option<EventIndex>) {
         if let Some(waiters) = self.lock().get(&id) {
-            waiters.heard.send_modify(|_| {});
+            waiters.news.send_modify(|news| news.len = len);
         }
     }
 
     /// From here on, everything appended to this log will be told.
     pub(crate) fn set_heard(&self, id: BroadcastId) {
         if let Some(waiters) = self.lock().get(&id) {
-            waiters.heard.send_replace(true);
+            waiters.news.send_modify(|news| news.heard = true);
         }
     }
 
     /// What is appended from here on will not be told.
     pub(crate) fn set_all_unheard(&self) {
         for waiters in self.lock().values() {
-            waiters.heard.send_replace(false);
+            waiters.news.send_replace(News { heard: false, len: None });
         }
         self.unheard.notify_one();
     }
@@ -78,7 +86,7 @@ impl Watches {
 
     pub(crate) fn list_unheard(&self) -> Vec<BroadcastId> {
         let broadcasts = self.lock();
-        broadcasts.iter().filter(|(_, waiters)| !*waiters.heard.borrow()).map(|(id, _)| *id).collect()
+        broadcasts.iter().filter(|(_, waiters)| !waiters.news.borrow().heard).map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn is_watched(&self, id: BroadcastId) -> bool {
@@ -95,7 +103,7 @@ impl Watches {
 #[derive(Debug)]
 pub(crate) struct Watch {
     id: BroadcastId,
-    heard: watch::Receiver<bool>,
+    news: watch::Receiver<News>,
     watches: Arc<Watches>,
 }
 
@@ -103,12 +111,17 @@ impl Watch {
     /// Ends when the broadcast is heard. What is appended after that will be told by [`woken`](Self::woken); what was
     /// before must be looked for.
     pub(crate) async fn heard(&mut self) {
-        self.heard.wait_for(|heard| *heard).await.expect(STAYS);
+        self.news.wait_for(|news| news.heard).await.expect(STAYS);
     }
 
     /// Ends if there may be something new since the last call of either, or when there is.
     pub(crate) async fn woken(&mut self) {
-        self.heard.changed().await.expect(STAYS);
+        self.news.changed().await.expect(STAYS);
+    }
+
+    /// How long the log was when something was last appended, if that is known.
+    pub(crate) fn len(&self) -> Option<EventIndex> {
+        self.news.borrow().len
     }
 }
 
@@ -144,7 +157,7 @@ mod tests {
         let (watches, id, other) = (Arc::new(Watches::always_heard()), BroadcastId::new(1, 1), BroadcastId::new(1, 2));
         let (mut first, mut second, mut stranger) = (watches.watch(id), watches.watch(id), watches.watch(other));
         assert!(is_ready(first.heard()).await);
-        watches.wake(id);
+        watches.wake(id, None);
         assert!(is_ready(first.woken()).await && is_ready(second.woken()).await);
         assert!(!is_ready(first.woken()).await && !is_ready(stranger.woken()).await);
     }

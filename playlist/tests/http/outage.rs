@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime, ViewPolicy};
 use headwater_playlist::Config;
-use metadata::{Expect, Metadata, MetadataError, Outcome};
+use metadata::{Expect, Known, Metadata, MetadataError, Outcome};
 
 use crate::fixtures::{START_MS, World, bytes_of, segment};
 
@@ -73,8 +73,8 @@ impl Metadata for Distant {
         Ok(self.readable(self.store.read(id, from, max).await?))
     }
 
-    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        let entries = self.store.wait(id, from, max).await?;
+    async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        let entries = self.store.wait_beyond(id, known, max).await?;
         self.reach()?;
         let entries = self.readable(entries);
         if entries.is_empty() || self.trouble.deaf.load(Ordering::SeqCst) { pending().await } else { Ok(entries) }

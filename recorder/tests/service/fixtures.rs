@@ -15,7 +15,7 @@ use bytes::Bytes;
 use headwater_recorder::{Deps, Recorder, RecorderConfig, ScanReport};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use metadata::{Broadcasts, Expect, Limits, Metadata, MetadataError, Outcome, Sqlite};
+use metadata::{Broadcasts, Expect, Known, Limits, Metadata, MetadataError, Outcome, Sqlite};
 use prometheus::Registry;
 use service::{Clock, Random, Tasks};
 use storage::{LocalStore, OpenError, StorageConfig};
@@ -294,8 +294,8 @@ impl Metadata for Moody {
         self.answers_unless(&[Mood::Away])?.read(id, from, max).await
     }
 
-    async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        self.store.wait(id, from, max).await
+    async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.store.wait_beyond(id, known, max).await
     }
 
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::sqlite::Sqlite;
-use crate::store::{Expect, Limits};
+use crate::store::{Expect, Known, Limits};
 
 /// A real store whose reads are counted, and begin when the test lets them; or fail.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Metadata for Slow {
         self.store.read(id, from, max).await
     }
 
-    async fn wait(&self, _: BroadcastId, _: EventIndex, _: usize) -> Result<Vec<LogEntry>, MetadataError> {
+    async fn wait_beyond(&self, _: BroadcastId, _: Known<'_>, _: usize) -> Result<Vec<LogEntry>, MetadataError> {
         std::future::pending().await
     }
 

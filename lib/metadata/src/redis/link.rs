@@ -244,7 +244,7 @@ fn pushed(push: &PushInfo, watches: &Watches, lost: &CancellationToken) {
         (PushKind::Disconnection, _) => lost.cancel(),
         (PushKind::Message, [Value::BulkString(channel), ..]) => {
             if let Some(id) = keys::of_channel(channel) {
-                watches.wake(id);
+                watches.wake(id, None);
             }
         }
         _ => {}

@@ -1,9 +1,10 @@
 //! The one thread that writes, and the queue before it. Whatever queued up while the disk was busy becomes one
 //! transaction; nobody is answered before it is on the disk.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, StoreTime};
+use broadcast::{BroadcastId, EventIndex, StoreTime};
 use rusqlite::{ErrorCode, TransactionBehavior};
 use service::{Clock, Tasks};
 use tokio::sync::{mpsc, oneshot};
@@ -146,11 +147,12 @@ impl Thread {
             self.horizon.settle();
         }
         match done {
-            Ok(results) => works.into_iter().zip(results).for_each(|(work, result)| self.answer(work, result)),
+            Ok(results) => self.answer(works, results),
             Err(error) => {
                 let error = MetadataError::from(error);
                 tracing::warn!(error = &error as &dyn std::error::Error, calls = works.len(), "transaction failed");
-                works.into_iter().for_each(|work| self.answer(work, Err(error.clone())));
+                let results = vec![Err(error); works.len()];
+                self.answer(works, results);
             }
         }
     }
@@ -180,14 +182,28 @@ impl Thread {
         Ok(results)
     }
 
-    fn answer(&self, work: Work, result: Result<Vec<Outcome>, MetadataError>) {
-        let appended = |outcome: &Outcome| matches!(outcome, Outcome::Appended { .. });
-        if result.as_ref().is_ok_and(|outcomes| outcomes.iter().any(appended)) {
-            self.watches.wake(work.id);
+    /// Answers all callers, then wakes those who wait: a caller may tell them what they would read otherwise.
+    fn answer(&self, works: Vec<Work>, results: Vec<Result<Vec<Outcome>, MetadataError>>) {
+        let mut lens = HashMap::new();
+        for (work, result) in works.into_iter().zip(results) {
+            if let Some(len) = result.as_ref().ok().and_then(|outcomes| new_len(outcomes)) {
+                lens.insert(work.id, len);
+            }
+            // A caller that is gone needs no answer.
+            let _ = work.answer.send(result);
         }
-        // A caller that is gone needs no answer.
-        let _ = work.answer.send(result);
+        for (id, len) in lens {
+            self.watches.wake(id, Some(len));
+        }
     }
+}
+
+/// How long a log is after a commit that appended to it.
+fn new_len(outcomes: &[Outcome]) -> Option<EventIndex> {
+    outcomes.iter().rev().find_map(|outcome| match outcome {
+        Outcome::Appended { index, .. } => Some(EventIndex(index.0 + 1)),
+        _ => None,
+    })
 }
 
 /// Whether what failed may be whole in the write-ahead log all the same: if this process ends before the next

@@ -74,6 +74,7 @@ suites! {
     together::commits_of_many_make_one_log
     waiting::a_waiter_gets_what_another_commits
     waiting::a_waiter_gets_at_once_what_is_there
+    waiting::a_waiter_is_not_given_what_it_was_told
     waiting::every_waiter_is_woken
     waiting::waiting_for_an_unknown_broadcast_fails
     waiting::a_waiter_that_gives_up_harms_nobody

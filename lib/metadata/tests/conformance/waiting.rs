@@ -2,10 +2,13 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use broadcast::{Event, EventIndex};
 use headwater_metadata::MetadataError;
+use tokio::sync::Notify;
 
 use crate::fixtures::*;
 
@@ -38,6 +41,29 @@ pub(crate) async fn a_waiter_gets_at_once_what_is_there(Stores { one, .. }: Stor
     assert_eq!(entries.len(), 1, "at least one, or there would be nothing to wait for");
     let entries = one.wait(id(0), EventIndex(1), 9).await.unwrap();
     assert_eq!(entries.into_iter().map(|entry| entry.event).collect::<Vec<_>>(), [stored(0), stored(1)]);
+}
+
+pub(crate) async fn a_waiter_is_not_given_what_it_was_told(Stores { one, other }: Stores) {
+    open(&one).await;
+    // Waits for 2, and when it is asked again it has been told of that.
+    let (asked, asked_again) = (AtomicU64::new(0), Notify::new());
+    let known = || match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => EventIndex(2),
+        _ => {
+            asked_again.notify_one();
+            EventIndex(3)
+        }
+    };
+    let waits = one.wait_beyond(id(0), &known, 9);
+    let commits = async {
+        commit_one(&other, stored(1)).await;
+        asked_again.notified().await;
+        commit_one(&other, stored(2)).await;
+        commit_one(&other, stored(3)).await;
+    };
+    let both = async { tokio::join!(waits, commits) };
+    let (entries, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("it is asked again");
+    assert_eq!(entries.unwrap()[0].event, stored(3));
 }
 
 pub(crate) async fn every_waiter_is_woken(Stores { one, other }: Stores) {
