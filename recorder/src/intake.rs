@@ -13,6 +13,7 @@ use service::{BodyReader, Problem, ProblemKind};
 use sha2::{Digest as _, Sha256};
 use storage::{LocalStore, Upload};
 
+use crate::hashing::Blake3;
 use crate::problems;
 
 /// A body that has arrived whole. It is not durable yet.
@@ -82,7 +83,7 @@ pub(crate) async fn take_in(
         None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
     };
     let sha256 = sent.map(|sent| (Sha256::new(), sent));
-    let mut intake = Intake { upload, hasher: blake3::Hasher::new(), sha256, walk };
+    let mut intake = Intake { upload, blake3: Blake3::new(), sha256, walk };
     intake.take(head).await?;
     while let Some(piece) = body.next().await {
         intake.take(piece?).await?;
@@ -92,18 +93,18 @@ pub(crate) async fn take_in(
 
 /// The digest of a body that is kept nowhere.
 pub(crate) async fn digest_only(body: &mut BodyReader, sent: Option<[u8; 32]>) -> Result<Digest, Problem> {
-    let (mut hasher, mut sha256) = (blake3::Hasher::new(), sent.map(|sent| (Sha256::new(), sent)));
+    let (mut blake3, mut sha256) = (Blake3::new(), sent.map(|sent| (Sha256::new(), sent)));
     let mut len = 0;
     while let Some(piece) = body.next().await {
         let piece = piece?;
         len += piece.len() as u64;
-        hasher.update(&piece);
+        blake3.update(&piece);
         if let Some((sha256, _)) = &mut sha256 {
             sha256.update(&piece);
         }
     }
     check_sha256(sha256, len)?;
-    Ok(Digest::of_blake3(hasher.finalize().as_bytes()))
+    Ok(blake3.finish())
 }
 
 fn check_sha256(sha256: Option<(Sha256, [u8; 32])>, len: u64) -> Result<(), Problem> {
@@ -136,7 +137,7 @@ async fn read_head(body: &mut BodyReader) -> Result<Bytes, Problem> {
 
 struct Intake {
     upload: Upload,
-    hasher: blake3::Hasher,
+    blake3: Blake3,
     /// With what it has to come to.
     sha256: Option<(Sha256, [u8; 32])>,
     walk: Walk,
@@ -150,7 +151,7 @@ enum Walk {
 
 impl Intake {
     async fn take(&mut self, piece: Bytes) -> Result<(), Problem> {
-        self.hasher.update(&piece);
+        self.blake3.update(&piece);
         if let Some((hasher, _)) = &mut self.sha256 {
             hasher.update(&piece);
         }
@@ -169,7 +170,7 @@ impl Intake {
     fn finish(self) -> Result<Arrived, Problem> {
         let len = self.upload.len();
         check_sha256(self.sha256, len)?;
-        let digest = Digest::of_blake3(self.hasher.finalize().as_bytes());
+        let digest = self.blake3.finish();
         let kind = match self.walk {
             Walk::Inspect(inspector) => {
                 let inspection = inspector.finish().map_err(|error| problems::NOT_MEDIA.detail(error))?;

@@ -12,6 +12,7 @@ mod capture;
 mod commit;
 mod config;
 mod ending;
+mod hashing;
 mod ingest;
 mod intake;
 mod metrics;
