@@ -47,7 +47,7 @@ pub struct StorageConfig {
     pub quota: Option<u64>,
     /// Free space that is left to others on the same disk, in bytes.
     pub reserve: u64,
-    /// The most uploads open at a time. Each holds at most twice [`Upload::PIECE_LEN`] in memory.
+    /// The most uploads open at a time. Each holds at most 1 to 2 MiB in memory, see [`Upload`].
     pub uploads_max: usize,
 }
 

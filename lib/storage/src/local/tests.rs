@@ -205,16 +205,33 @@ async fn free_space_is_left_to_others_and_uploads_are_counted() {
 }
 
 #[tokio::test]
+async fn a_small_piece_holds_no_large_buffer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let mut upload = store.upload(None).unwrap();
+    let buffer = bytes(64 << 10);
+    for at in 0..10 {
+        upload.write(buffer.slice(at..at + 1)).await.unwrap();
+    }
+    assert!(buffer.is_unique());
+    upload.write(buffer.slice(10..)).await.unwrap();
+    assert!(!buffer.is_unique(), "large ones are not copied");
+    upload.commit(&key(0)).await.unwrap();
+    assert_eq!(store.read(&key(0), None).await.unwrap().collect().await.unwrap(), buffer);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_as_such_and_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Disk::default();
     let store = LocalStore::open_on(disk.clone(), dir.path().to_owned(), NO_RESERVE).await.unwrap();
     put(&store, &key(0), bytes(9)).await.unwrap();
     disk.crash.fill_up();
-    let error = put(&store, &key(1), bytes(300 << 10)).await.unwrap_err();
-    assert!(matches!(error, StoreError::Full { needed, .. } if needed == 300 << 10), "{error}");
-    let mut lost = filled(&store, &[bytes(300 << 10)]).await.unwrap();
-    assert!(lost.write(bytes(300 << 10)).await.is_err());
+    let piece = bytes(Upload::PIECE_LEN);
+    let error = put(&store, &key(1), piece.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full { needed, .. } if needed == piece.len() as u64), "{error}");
+    let mut lost = filled(&store, std::slice::from_ref(&piece)).await.unwrap();
+    assert!(lost.write(piece).await.is_err());
     assert!(lost.commit(&key(2)).await.is_err(), "what lost a piece is never committed");
     assert_eq!(contents(&store).await.len(), 1);
 }

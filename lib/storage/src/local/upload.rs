@@ -21,10 +21,15 @@ const UNDECLARED_LEN: u64 = 1 << 20;
 /// The most pieces that are collected before they are written, however small they are.
 const PIECES_MAX: usize = 1024;
 
+/// Pieces shorter than this are copied, in bytes. One that comes from a socket keeps the whole buffer that it was read
+/// into, of at least 8 KiB: who sends byte by byte would fill the memory with them.
+const COPIED_BELOW: usize = 4 << 10;
+
 /// One object being received. Dropping it removes what was written.
 ///
 /// While one piece is being written on a thread that may block, the next is collected: at most two pieces of
-/// [`PIECE_LEN`](Self::PIECE_LEN), and what the last [`write`](Self::write) brought, are in memory.
+/// [`PIECE_LEN`](Self::PIECE_LEN), and what the last [`write`](Self::write) brought, are in memory. That is 1 MiB, or
+/// twice that if the pieces come from a socket and fill their buffers by half.
 #[derive(Debug)]
 pub struct Upload {
     local: Arc<Local>,
@@ -44,8 +49,9 @@ enum FileState {
 }
 
 impl Upload {
-    /// How much is collected before it is written, in bytes.
-    pub const PIECE_LEN: usize = 256 << 10;
+    /// How much is collected before it is written, in bytes: two seconds at 2 Mbit/s, so that such a segment is written,
+    /// synced and renamed in one visit to another thread.
+    pub const PIECE_LEN: usize = 512 << 10;
 
     pub(super) fn new(local: Arc<Local>, declared: Option<u64>) -> Result<Self, StoreError> {
         let promise = local.space.promise(declared.unwrap_or(UNDECLARED_LEN))?;
@@ -69,7 +75,7 @@ impl Upload {
         self.len += bytes.len() as u64;
         self.filling_len += bytes.len();
         if !bytes.is_empty() {
-            self.filling.push(bytes);
+            self.filling.push(if bytes.len() < COPIED_BELOW { Bytes::copy_from_slice(&bytes) } else { bytes });
         }
         if self.filling_len < Self::PIECE_LEN && self.filling.len() < PIECES_MAX {
             return Ok(());
