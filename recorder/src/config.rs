@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use broadcast::ViewPolicy;
 use serde::Deserialize;
+use service::BodyLimits;
 
 /// The settings of one recorder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -14,6 +15,8 @@ pub struct RecorderConfig {
     /// The longest time without a byte of a body, in seconds. Some pushers open a request a whole segment before
     /// they send its body.
     pub body_idle_s: u32,
+    /// The longest time that a body may take in all, in seconds. A byte now and then would hold an upload open for ever.
+    pub body_max_s: u32,
     /// How long a stock pusher's segment waits for a playlist that names it, in milliseconds; then its file name and
     /// the order of arrival decide.
     pub unnamed_wait_ms: u32,
@@ -36,6 +39,7 @@ impl Default for RecorderConfig {
         Self {
             segment_len_max: 128 << 20,
             body_idle_s: 60,
+            body_max_s: 3600,
             unnamed_wait_ms: 2_000,
             clock_skew_max_s: 60,
             seq_ahead_max: 100_000,
@@ -48,8 +52,10 @@ impl Default for RecorderConfig {
 }
 
 impl RecorderConfig {
-    pub(crate) fn body_idle(&self) -> Duration {
-        Duration::from_secs(self.body_idle_s.into())
+    /// The limits of a body of at most `len_max` bytes.
+    pub(crate) fn body_limits(&self, len_max: u64) -> BodyLimits {
+        let [idle, whole] = [self.body_idle_s, self.body_max_s].map(|secs| Duration::from_secs(secs.into()));
+        BodyLimits { len_max, idle, whole }
     }
 
     pub(crate) fn unnamed_wait(&self) -> Duration {

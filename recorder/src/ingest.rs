@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use media::Inspector;
 use metadata::{Expect, Followed, Outcome};
 use serde::Serialize;
-use service::{BodyLimits, BodyReader, Problem, ProblemKind};
+use service::{BodyReader, Problem, ProblemKind};
 use utoipa::ToSchema;
 
 use crate::capture::CaptureClock;
@@ -90,8 +90,7 @@ pub(crate) async fn upload(
     let followed = recorder.followed(id).await?;
     recorder.room_for(&followed.read(), &rendition)?;
     let _open = recorder.uploads.open(id, recorder.config.uploads_per_broadcast_max)?;
-    let limits = BodyLimits { len_max: recorder.config.segment_len_max, idle: recorder.config.body_idle() };
-    let body = BodyReader::new(body, limits)?;
+    let body = BodyReader::new(body, recorder.config.body_limits(recorder.config.segment_len_max))?;
     let (kept, digest) = match file {
         File::Init => recorder.take_init(&followed, rendition, &headers, body).await,
         File::Segment { seq, container } => {

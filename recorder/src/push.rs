@@ -21,7 +21,7 @@ use http::StatusCode;
 use media::{InitSection, Inspector};
 use metadata::{Expect, Followed, MetadataError, Outcome};
 use serde::Deserialize;
-use service::{BodyLimits, BodyReader, Problem, ProblemKind};
+use service::{BodyReader, Problem, ProblemKind};
 use storage::{ParkedName, Upload};
 
 use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
@@ -88,14 +88,13 @@ impl Recorder {
         let _open = self.uploads.open(id, self.config.uploads_per_broadcast_max)?;
         if is_playlist(&path) {
             let followed = self.followed(id).await?;
-            let body = BodyReader::new(body, BodyLimits { len_max: PLAYLIST_LEN_MAX, idle: self.config.body_idle() })?;
+            let body = BodyReader::new(body, self.config.body_limits(PLAYLIST_LEN_MAX))?;
             let text = body.collect().await?;
             let (recorder, pusher) = (self.clone(), self.pushers.of(id).await);
             let work = async move { recorder.take_playlist(&followed, &pusher, &path, &text).await };
             return self.to_its_end(work).await;
         }
-        let limits = BodyLimits { len_max: self.config.segment_len_max, idle: self.config.body_idle() };
-        let body = BodyReader::new(body, limits)?;
+        let body = BodyReader::new(body, self.config.body_limits(self.config.segment_len_max))?;
         let pushed = Pushed { path, arrived_ms };
         match self.broadcasts.get(id).await {
             Ok(followed) => self.take_media(&followed, &self.pushers.of(id).await, pushed, body).await,

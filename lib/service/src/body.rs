@@ -1,11 +1,13 @@
-//! Request bodies read piece by piece, with a limit on their length and on their pauses.
+//! Request bodies read piece by piece, with limits on their length, on their pauses, and on how long they take.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use tokio::time::{Sleep, sleep, timeout};
 
 use crate::problem::{Problem, ProblemKind};
 
@@ -15,14 +17,19 @@ pub struct BodyLimits {
     pub len_max: u64,
     /// The longest time without a byte.
     pub idle: Duration,
+    /// The longest time from the first look at the body to its last byte. Without it, a byte a minute would hold an
+    /// upload open for ever.
+    pub whole: Duration,
 }
 
 impl BodyLimits {
     /// How long a body may pause unless told otherwise: some encoders send their headers long before the body.
     pub const IDLE: Duration = Duration::from_secs(60);
+    /// How long a body may take unless told otherwise: what was recorded in seconds may come through a very thin line.
+    pub const WHOLE: Duration = Duration::from_secs(60 * 60);
 
     pub fn new(len_max: u64) -> Self {
-        Self { len_max, idle: Self::IDLE }
+        Self { len_max, idle: Self::IDLE, whole: Self::WHOLE }
     }
 }
 
@@ -35,6 +42,8 @@ pub struct BodyReader {
     /// The length that was declared.
     declared: Option<u64>,
     len: u64,
+    /// Runs from the first look on.
+    whole: Option<Pin<Box<Sleep>>>,
 }
 
 impl BodyReader {
@@ -43,7 +52,7 @@ impl BodyReader {
         let declared = body.size_hint().exact();
         match declared {
             Some(len) if len > limits.len_max => Err(BodyError::TooLarge { len_max: limits.len_max }),
-            _ => Ok(Self { body, limits, declared, len: 0 }),
+            _ => Ok(Self { body, limits, declared, len: 0, whole: None }),
         }
     }
 
@@ -54,12 +63,16 @@ impl BodyReader {
 
     /// The next bytes, never empty; `None` after the last. Trailers are skipped. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        let BodyLimits { idle, whole, .. } = self.limits;
+        let over = self.whole.get_or_insert_with(|| Box::pin(sleep(whole)));
         loop {
-            let frame = match tokio::time::timeout(self.limits.idle, self.body.frame()).await {
-                Ok(frame) => frame?,
-                Err(_) => return Some(Err(BodyError::Idle { after: self.limits.idle })),
+            let frame = tokio::select! {
+                biased;
+                frame = timeout(idle, self.body.frame()) => frame,
+                () = over.as_mut() => return Some(Err(BodyError::Slow { after: whole })),
             };
-            match frame.map(http_body::Frame::into_data) {
+            let Ok(frame) = frame else { return Some(Err(BodyError::Idle { after: idle })) };
+            match frame?.map(http_body::Frame::into_data) {
                 Ok(Ok(data)) if !data.is_empty() => return Some(self.count(data)),
                 Ok(_) => {}
                 Err(error) => return Some(Err(BodyError::Broken(error))),
@@ -90,6 +103,8 @@ pub enum BodyError {
     TooLarge { len_max: u64 },
     #[error("no byte of the body came for {} s", after.as_secs())]
     Idle { after: Duration },
+    #[error("the body has not come to its end within {} s", after.as_secs())]
+    Slow { after: Duration },
     #[error("the body broke off: {0}")]
     Broken(axum::Error),
 }
@@ -98,7 +113,7 @@ impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge { len_max } => ProblemKind::TOO_LARGE.detail(error).with("max", len_max),
-            BodyError::Idle { .. } => ProblemKind::TIMEOUT.detail(error),
+            BodyError::Idle { .. } | BodyError::Slow { .. } => ProblemKind::TIMEOUT.detail(error),
             BodyError::Broken(_) => ProblemKind::BAD_REQUEST.detail(error),
         }
     }
@@ -135,6 +150,27 @@ mod tests {
 
         let broken = reader(vec![Ok("a"), Err(std::io::Error::other("gone"))], true);
         assert_eq!(broken.collect().await.unwrap_err().to_string(), "the body broke off: gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_now_and_then_is_not_enough() {
+        let clock = crate::Clock::system();
+        let begun = clock.instant();
+        let drops = stream::unfold((), |()| async move {
+            tokio::time::sleep(BodyLimits::IDLE - Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>("a"), ()))
+        });
+        let mut slow = BodyReader::new(Body::from_stream(drops), BodyLimits::new(1 << 20)).unwrap();
+        let mut len = 0;
+        let error = loop {
+            match slow.next().await.unwrap() {
+                Ok(piece) => len += piece.len(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "the body has not come to its end within 3600 s");
+        assert_eq!((len, begun.elapsed()), (61, BodyLimits::WHOLE));
+        assert_eq!(Problem::from(error).status().as_u16(), 408);
     }
 
     #[test]
