@@ -39,6 +39,8 @@ use parking::{Arriving, Pusher, PusherState, Waiting};
 const ATTEMPTS_MAX: usize = 64;
 /// How many holes are given up at a time.
 const LOST_MAX: usize = 8;
+/// The longest body of a DELETE, in bytes. It says nothing.
+const DELETE_LEN_MAX: u64 = 4096;
 
 /// PUT or POST to `/push/{token}/{path}`.
 pub(crate) async fn upload(
@@ -68,7 +70,11 @@ pub(crate) async fn upload_by_query(
 }
 
 /// Pushers tidy up behind themselves. What was recorded stays.
-pub(crate) async fn delete() -> StatusCode {
+pub(crate) async fn delete(State(recorder): State<Arc<Recorder>>, body: Body) -> StatusCode {
+    // ffmpeg announces a body, which is empty. Left unread, it would end the connection.
+    if let Ok(mut body) = BodyReader::new(body, recorder.config.body_limits(DELETE_LEN_MAX)) {
+        drain(&mut body).await;
+    }
     StatusCode::OK
 }
 

@@ -26,6 +26,6 @@ pub use metrics::{HttpMetrics, RouteName, with_route_names};
 pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
-pub use server::{ServeConfig, serve};
+pub use server::{RequestBody, ServeConfig, serve};
 pub use tasks::{Blocking, Tasks};
 pub use telemetry::{LogFormat, TelemetryError, init_telemetry};

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper_util::server::conn::auto;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -28,7 +27,10 @@ use handler::Handler;
 mod activity;
 mod connection;
 mod handler;
+mod request_body;
 mod stream;
+
+pub use request_body::RequestBody;
 
 #[cfg(test)]
 mod tests;
@@ -79,7 +81,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Serves `service`, an axum router for one, until `tasks` are asked to stop: then no more connections are taken,
 /// each one ends after the request it is at, and what has not ended after the grace period is dropped.
 ///
-/// Handlers find the peer's address as axum's `ConnectInfo<SocketAddr>`. One that panics is answered for with a 500.
+/// Handlers find the peer's address as axum's `ConnectInfo<SocketAddr>`. One that panics is answered for with a 500. One
+/// that answers before it has read all of an HTTP/1 request's body ends the connection, and the answer says so.
 pub fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -88,7 +91,7 @@ pub fn serve<S, B>(
     tasks: &Tasks,
     clock: Clock,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + From<Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
@@ -110,7 +113,7 @@ struct Server<S> {
 
 async fn accept_all<S, B>(listener: TcpListener, server: Server<S>, places: Arc<Semaphore>)
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + From<Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,

@@ -20,6 +20,8 @@ struct State {
     idle_since: Instant,
     /// When the first bytes came that are not of a request under way.
     head_since: Option<Instant>,
+    /// The request under way has a body that was not read to its end.
+    body_is_unread: bool,
     /// On an HTTP/2 connection bytes come between requests too, and say nothing.
     is_http2: bool,
     /// Since when the peer has taken none of what there is to write.
@@ -40,6 +42,7 @@ impl Activity {
             requests: 0,
             idle_since: now,
             head_since: None,
+            body_is_unread: false,
             is_http2: false,
             write_blocked_since: None,
         }))
@@ -63,6 +66,15 @@ impl Activity {
         let mut state = self.state();
         state.requests -= 1;
         state.idle_since = now;
+    }
+
+    pub(super) fn body_is_unread(&self, is_unread: bool) {
+        self.state().body_is_unread = is_unread;
+    }
+
+    /// Whether the connection can go on after the answer that is about to begin.
+    pub(super) fn can_go_on(&self) -> bool {
+        !self.state().body_is_unread
     }
 
     pub(super) fn wrote(&self) {

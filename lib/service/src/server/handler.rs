@@ -11,7 +11,7 @@ use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
+use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -21,6 +21,7 @@ use tower::{Service, ServiceExt};
 use super::Server;
 use super::activity::Activity;
 use super::connection::Connection;
+use super::request_body::RequestBody;
 use crate::clock::Clock;
 use crate::metrics::{HttpMetrics, RouteName};
 use crate::problem::{self, ProblemKind};
@@ -48,7 +49,7 @@ impl<S: Clone> Handler<S> {
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: From<Bytes> + Send + 'static,
 {
@@ -56,8 +57,9 @@ where
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.activity.request_began(request.version());
+        let mut request = RequestBody::of(request, &self.activity);
         let mut account = Account {
             method: request.method().clone(),
             route: None,
@@ -72,7 +74,10 @@ where
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = AssertUnwindSafe(self.service.clone().oneshot(request)).catch_unwind();
         Box::pin(async move {
-            let response = answer.await.unwrap_or_else(|_| Ok(account.panicked()))?;
+            let mut response = answer.await.unwrap_or_else(|_| Ok(account.panicked()))?;
+            if !account.activity.can_go_on() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             account.status = response.status();
             account.route = response.extensions().get::<RouteName>().cloned();
             Ok(response.map(|body| Answer { body, _account: account }))

@@ -197,6 +197,33 @@ async fn expect_100_continue_is_answered_when_the_body_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_after_a_body_that_was_not_read_and_says_so() {
+    let stand = stand(ServeConfig::default()).await;
+    stand.permits.add_permits(4);
+    for (request, goes_on) in [
+        ("PUT /s/x HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc", true),
+        ("PUT /s/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", true),
+        ("PUT /s/x HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\nabc", false),
+        ("PUT /full HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", true),
+        ("PUT /full HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n", false),
+        ("PUT /full HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", false),
+        ("PUT /full HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n", false),
+    ] {
+        let mut client = TcpStream::connect(stand.addr).await.unwrap();
+        let head = ask(&mut client, request).await;
+        assert_eq!(!head.contains("connection: close"), goes_on, "{request:?}: {head}");
+        if goes_on {
+            let skipped = head.contains("503").then_some("}");
+            read_until(&mut client, skipped.unwrap_or_default()).await;
+            peer(&mut client).await;
+        } else {
+            let mut rest = Vec::new();
+            client.read_to_end(&mut rest).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn bodies_need_neither_length_nor_type_nor_to_be_there() {
     let stand = stand(ServeConfig::default()).await;
     stand.permits.add_permits(4);
