@@ -29,7 +29,7 @@ test: toolchain packages-to-test web .tools/venv/requirements.txt tests/browser/
 	$(SAY) "Building everything for tests (about 5 minutes on 2 cores the first time)"
 	@cargo build --workspace --locked
 	$(SAY) "Testing everything: unit, property, conformance with SQLite and Redis, end to end with the real programs (minutes)"
-	@cargo test --workspace --locked
+	@scripts/in-memory cargo test --workspace --locked
 
 check: toolchain packages-to-run web format types lints rules licences ## format, types, lints, house rules, licences (8 minutes the first time)
 

@@ -18,6 +18,9 @@ pub(crate) mod crash;
 pub(crate) struct Disk {
     #[cfg(test)]
     pub(crate) crash: crash::Crash,
+    /// So that a test need not depend on what others leave free.
+    #[cfg(test)]
+    pub(crate) free: Option<u64>,
 }
 
 /// What a test may want to know of, and stop before.
@@ -102,6 +105,18 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::io("look at", path, error)),
         }
+    }
+
+    /// Bytes that the file system of `dir` would still give us. It looks this up in memory: no need for a thread of
+    /// its own.
+    pub(crate) fn free(&self, dir: &Path) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        if let Some(free) = self.free {
+            return Ok(free);
+        }
+        let found = rustix::fs::statvfs(dir);
+        let found = found.map_err(|error| StoreError::io("ask for the free space of", dir, error.into()))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     #[cfg(not(test))]

@@ -190,6 +190,7 @@ impl Local {
         tidy(&disk, &incoming, &parked)?;
         let used = listing::total_len(&segments)? + listing::total_len(&parked)?;
         let space = Space {
+            disk: disk.clone(),
             root: root.to_owned(),
             quota: config.quota,
             reserve: config.reserve,

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::disk::Disk;
 use crate::error::StoreError;
 
 /// What a directory may hold, and what it holds.
 #[derive(Debug)]
 pub(super) struct Space {
+    pub(super) disk: Disk,
     pub(super) root: PathBuf,
     pub(super) quota: Option<u64>,
     pub(super) reserve: u64,
@@ -49,11 +51,8 @@ impl Space {
         by_quota.min(disk_free.saturating_sub(self.reserve)).saturating_sub(counts.promised)
     }
 
-    /// Bytes that the file system would still give us. It looks this up in memory: no need for a thread of its own.
     pub(super) fn disk_free(&self) -> Result<u64, StoreError> {
-        let found = rustix::fs::statvfs(&self.root);
-        let found = found.map_err(|error| StoreError::io("ask for the free space of", &self.root, error.into()))?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        self.disk.free(&self.root)
     }
 
     pub(super) fn counts(&self) -> MutexGuard<'_, Counts> {

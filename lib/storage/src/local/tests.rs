@@ -34,7 +34,16 @@ fn bytes(len: usize) -> Bytes {
 }
 
 async fn open(dir: &Path) -> LocalStore {
-    LocalStore::open(dir, NO_RESERVE).await.unwrap()
+    open_with(dir, NO_RESERVE).await
+}
+
+async fn open_with(dir: &Path, config: StorageConfig) -> LocalStore {
+    LocalStore::open_on(roomy(Crash::default()), dir.to_owned(), config).await.unwrap()
+}
+
+/// A disk that is never full, whatever others write to it.
+fn roomy(crash: Crash) -> Disk {
+    Disk { crash, free: Some(1 << 40) }
 }
 
 async fn filled(store: &LocalStore, pieces: &[Bytes]) -> Result<Upload, StoreError> {
@@ -172,7 +181,7 @@ async fn a_dropped_upload_leaves_nothing() {
 async fn a_quota_is_told_before_the_body() {
     let dir = tempfile::tempdir().unwrap();
     let config = StorageConfig { quota: Some(2 << 20), ..NO_RESERVE };
-    let store = LocalStore::open(dir.path(), config).await.unwrap();
+    let store = open_with(dir.path(), config).await;
     put(&store, &key(0), bytes(1 << 20)).await.unwrap();
     let held = store.upload(Some(1 << 19)).unwrap();
     let error = store.upload(Some((1 << 19) + 1)).unwrap_err();
@@ -194,7 +203,7 @@ async fn a_quota_is_told_before_the_body() {
 async fn free_space_is_left_to_others_and_uploads_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let config = StorageConfig { reserve: u64::MAX, ..NO_RESERVE };
-    let store = LocalStore::open(dir.path(), config).await.unwrap();
+    let store = open_with(dir.path(), config).await;
     assert!(matches!(store.upload(Some(1)), Err(StoreError::Full { needed: 1, available: 0 })));
     drop(store);
     let store = open(dir.path()).await;
@@ -223,7 +232,7 @@ async fn a_small_piece_holds_no_large_buffer() {
 #[tokio::test]
 async fn a_full_disk_is_told_as_such_and_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let disk = Disk::default();
+    let disk = roomy(Crash::default());
     let store = LocalStore::open_on(disk.clone(), dir.path().to_owned(), NO_RESERVE).await.unwrap();
     put(&store, &key(0), bytes(9)).await.unwrap();
     disk.crash.fill_up();
@@ -241,7 +250,7 @@ async fn a_full_disk_is_told_as_such_and_harms_nothing() {
 async fn a_really_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_small) = SmallDisk::mount(dir.path()) else { return };
-    let store = open(dir.path()).await;
+    let store = LocalStore::open(dir.path(), NO_RESERVE).await.unwrap();
     store.put(&key(0), bytes(100_000).into()).await.unwrap();
     let mut upload = store.upload(Some(700_000)).unwrap();
     assert!(matches!(store.upload(Some(700_000)), Err(StoreError::Full { .. })));
@@ -356,7 +365,7 @@ async fn parked_uploads_are_found_again_and_adopted() {
 #[tokio::test]
 async fn concurrent_commits_all_become_durable() {
     let dir = tempfile::tempdir().unwrap();
-    let store = LocalStore::open(dir.path(), StorageConfig { uploads_max: 64, ..NO_RESERVE }).await.unwrap();
+    let store = open_with(dir.path(), StorageConfig { uploads_max: 64, ..NO_RESERVE }).await;
     let puts = (0..64).map(|seq| {
         let store = store.clone();
         async move { put(&store, &key(seq), bytes(1_000 + seq as usize)).await }
@@ -386,12 +395,14 @@ async fn a_power_cut_at_any_step_loses_nothing_acknowledged_and_shows_nothing_to
             let at = format!("after {steps} steps, kept {kept:?}");
             let dir = tempfile::tempdir().unwrap();
             drop(open(dir.path()).await);
-            let disk = Disk { crash: Crash::after(steps) };
+            let disk = roomy(Crash::after(steps));
             let mut acknowledged = vec![];
-            if let Ok(store) = LocalStore::open_on(disk.clone(), dir.path().to_owned(), NO_RESERVE).await {
-                finished = take_in_two(&store, &mut acknowledged).await.is_ok();
-            }
-            assert_eq!(finished, !disk.crash.crashed(), "{at}");
+            let outcome = match LocalStore::open_on(disk.clone(), dir.path().to_owned(), NO_RESERVE).await {
+                Ok(store) => take_in_two(&store, &mut acknowledged).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            finished = outcome.is_ok();
+            assert_eq!(finished, !disk.crash.crashed(), "{at}: {outcome:?}");
             disk.crash.power_back(kept);
 
             let contents = contents(&open(dir.path()).await).await;
@@ -417,7 +428,7 @@ async fn another_process_reads_what_one_writes() {
     let reader = LocalReader::new(dir.path());
     let key = Key::of_document(BroadcastId::new(1, 2));
     assert!(matches!(reader.read(&key, None).await, Err(StoreError::NotFound)));
-    let store = LocalStore::open(dir.path(), StorageConfig::default()).await.unwrap();
+    let store = open_with(dir.path(), StorageConfig::default()).await;
     store.put(&key, Bytes::from_static(b"words").into()).await.unwrap();
     assert_eq!(reader.read(&key, Some(1..3)).await.unwrap().collect().await.unwrap(), "or");
     assert_eq!(reader.len(&key).await.unwrap(), Some(5));
