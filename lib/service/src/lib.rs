@@ -13,6 +13,8 @@ mod problem;
 mod random;
 mod range;
 mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod tasks;
 mod telemetry;
 

@@ -14,6 +14,7 @@ pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
     failed: CancellationToken,
+    aborted: CancellationToken,
 }
 
 impl Tasks {
@@ -24,11 +25,15 @@ impl Tasks {
     /// Starts `task`. It should end soon after [`stopping`](Self::stopping) does.
     #[expect(clippy::disallowed_methods, reason = "the place where tasks are started")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let failed = self.failed.clone();
+        let (failed, aborted) = (self.failed.clone(), self.aborted.clone());
         self.tracker.spawn(async move {
-            if let Err(error) = tokio::spawn(task).await
-                && error.is_panic()
-            {
+            let mut task = tokio::spawn(task);
+            let ended = tokio::select! {
+                biased;
+                ended = &mut task => ended,
+                () = aborted.cancelled() => return task.abort(),
+            };
+            if ended.is_err_and(|error| error.is_panic()) {
                 tracing::error!(task = name, "task panicked");
                 failed.cancel();
             }
@@ -37,7 +42,11 @@ impl Tasks {
 
     /// Runs `work` on a thread where it may block. It starts at once, and ends even if nobody waits for its answer.
     pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
-        Blocking(tokio::task::spawn_blocking(work))
+        #[cfg(feature = "simulation")]
+        if crate::simulation::is_on() {
+            return Blocking(Work::Done(Some(work())));
+        }
+        Blocking(Work::Borrowed(tokio::task::spawn_blocking(work)))
     }
 
     /// Ends when the component is asked to stop.
@@ -61,18 +70,37 @@ impl Tasks {
         self.tracker.close();
         self.tracker.wait().await;
     }
+
+    /// Ends all tasks where they are, as the end of the process would, those that are started later too.
+    pub fn abort(&self) {
+        self.aborted.cancel();
+    }
 }
 
 /// The answer of a borrowed thread, see [`Tasks::blocking`]. A panic there is a panic here.
 #[derive(Debug)]
 #[must_use = "an error would be lost"]
-pub struct Blocking<T>(JoinHandle<T>);
+pub struct Blocking<T>(Work<T>);
+
+#[derive(Debug)]
+enum Work<T> {
+    Borrowed(JoinHandle<T>),
+    /// Done where it was asked for; `None` once it was told.
+    #[cfg_attr(not(feature = "simulation"), expect(dead_code, reason = "only simulations do so"))]
+    Done(Option<T>),
+}
+
+impl<T> Unpin for Blocking<T> {}
 
 impl<T> Future for Blocking<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        match ready!(Pin::new(&mut self.0).poll(cx)) {
+        let borrowed = match &mut self.0 {
+            Work::Borrowed(borrowed) => borrowed,
+            Work::Done(done) => return Poll::Ready(done.take().expect("a future is not polled after its end")),
+        };
+        match ready!(Pin::new(borrowed).poll(cx)) {
             Ok(value) => Poll::Ready(value),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -98,6 +126,20 @@ mod tests {
         });
         tasks.shutdown().await;
         assert!(finished.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn aborted_tasks_end_where_they_are() {
+        let tasks = Tasks::new();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn("waits for ever", async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        tokio::task::yield_now().await;
+        tasks.abort();
+        assert!(dropped.await.is_err());
+        tasks.shutdown().await;
     }
 
     #[tokio::test]

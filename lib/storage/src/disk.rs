@@ -1,6 +1,6 @@
 //! The few things that the local tier does to the file system, each with its path in the error.
 //!
-//! All of them block. In tests a power cut can be set between any two of them (see `crash`).
+//! All of them block. In tests and simulations a power cut can be set between any two of them (see `crash`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
@@ -10,21 +10,21 @@ use bytes::Bytes;
 
 use crate::error::StoreError;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
 pub(crate) mod crash;
 
 /// The file system.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) crash: crash::Crash,
     /// So that a test need not depend on what others leave free.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) free: Option<u64>,
 }
 
 /// What a test may want to know of, and stop before.
-#[cfg_attr(not(test), expect(dead_code, reason = "only tests look at it"))]
+#[cfg_attr(not(any(test, feature = "simulation")), expect(dead_code, reason = "only tests look at it"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step<'a> {
     Write { path: &'a Path },
@@ -110,7 +110,7 @@ impl Disk {
     /// Bytes that the file system of `dir` would still give us. It looks this up in memory: no need for a thread of
     /// its own.
     pub(crate) fn free(&self, dir: &Path) -> Result<u64, StoreError> {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "simulation"))]
         if let Some(free) = self.free {
             return Ok(free);
         }
@@ -119,13 +119,13 @@ impl Disk {
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
-    #[cfg(not(test))]
+    #[cfg(not(any(test, feature = "simulation")))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests stop here")]
     fn step(&self, _: Step<'_>) -> Result<(), StoreError> {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     fn step(&self, step: Step<'_>) -> Result<(), StoreError> {
         self.crash.step(step)
     }

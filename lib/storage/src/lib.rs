@@ -38,6 +38,8 @@ mod local;
 mod store;
 
 pub use blob::Blob;
+#[cfg(feature = "simulation")]
+pub use disk::crash::{Crash, Kept};
 pub use error::{OpenError, StoreError};
 pub use local::{LocalReader, LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
 pub use store::{Listed, Listing, Named, Store};

@@ -95,6 +95,17 @@ impl LocalStore {
         Self::open_on(Disk::default(), dir, config).await
     }
 
+    /// The same on a disk that fails as `crash` says, and of which so much is free, whatever others do.
+    #[cfg(feature = "simulation")]
+    pub async fn open_on_failing_disk(
+        crash: crate::Crash,
+        free: u64,
+        dir: &Path,
+        config: StorageConfig,
+    ) -> Result<Self, OpenError> {
+        Self::open_on(Disk { crash, free: Some(free) }, dir.to_owned(), config).await
+    }
+
     async fn open_on(disk: Disk, dir: PathBuf, config: StorageConfig) -> Result<Self, OpenError> {
         let local = Tasks::blocking(move || Local::open(disk, &dir, &config)).await?;
         Ok(Self(Arc::new(local)))

@@ -29,6 +29,9 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
     tasks: Tasks,
     writes: Writes,
+    /// Instead of the thread: whoever asks does the work.
+    #[cfg(feature = "simulation")]
+    here: Option<std::sync::Mutex<Thread>>,
 }
 
 #[derive(Debug)]
@@ -66,8 +69,19 @@ impl Writer {
         let (queue, messages) = mpsc::channel(QUEUE_LEN_MAX);
         let tasks = Tasks::new();
         let thread = Thread { file, limits, watches, horizon };
+        let writes = Writes::new(clock);
+        #[cfg(feature = "simulation")]
+        if service::simulation::is_on() {
+            return Self { queue, tasks, writes, here: Some(std::sync::Mutex::new(thread)) };
+        }
         tasks.spawn("sqlite writer", Tasks::blocking(move || thread.run(messages)));
-        Self { queue, tasks, writes: Writes::new(clock) }
+        Self {
+            queue,
+            tasks,
+            writes,
+            #[cfg(feature = "simulation")]
+            here: None,
+        }
     }
 
     /// Opens a log; the time of its first entry.
@@ -96,6 +110,10 @@ impl Writer {
 
     /// The failure of the last transaction, if that was lately.
     pub(super) fn health(&self) -> Result<(), MetadataError> {
+        #[cfg(feature = "simulation")]
+        if self.here.is_some() {
+            return self.writes.health();
+        }
         if self.queue.is_closed() { Err(MetadataError::unavailable(ShutDown)) } else { self.writes.health() }
     }
 
@@ -107,12 +125,19 @@ impl Writer {
 
     async fn send(&self, id: BroadcastId, job: Job) -> Result<Vec<Outcome>, MetadataError> {
         let (answer, answered) = oneshot::channel();
-        let message = Message::Work(Work { id, job, answer });
+        let work = Work { id, job, answer };
+        #[cfg(feature = "simulation")]
+        if let Some(here) = &self.here {
+            here.lock().expect("nothing panics while it is held").group(vec![work]);
+            return answered.await.map_err(|_| MetadataError::unavailable(ShutDown))?;
+        }
+        let message = Message::Work(work);
         self.queue.send(message).await.map_err(|_| MetadataError::unavailable(ShutDown))?;
         answered.await.map_err(|_| MetadataError::unavailable(ShutDown))?
     }
 }
 
+#[derive(Debug)]
 struct Thread {
     file: Locked,
     limits: Limits,

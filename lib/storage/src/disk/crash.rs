@@ -1,39 +1,48 @@
-//! Power cuts for tests: the disk stops before a chosen step, and what was not synced may be lost.
+//! Disks that fail, for tests and simulations: the power is cut before a chosen step, and what was not synced may be
+//! lost; there is no space left; what is synced is not.
 
-use std::collections::HashMap;
+#![cfg_attr(
+    not(feature = "simulation"),
+    expect(unreachable_pub, dead_code, reason = "simulations use it from outside")
+)]
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Step;
 use crate::error::StoreError;
 
-/// Counts steps, and stops the disk before one of them.
+/// What goes wrong with a disk. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Crash(Arc<Mutex<State>>);
+pub struct Crash(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     steps_left: Option<usize>,
     crashed: bool,
     full: bool,
-    done: Vec<Done>,
+    lies: bool,
+    /// What has not been synced, in the order in which it was done.
+    unsynced: Vec<Done>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Done {
+    /// The path is where the file is now.
     Write(PathBuf),
-    SyncFile(PathBuf),
-    Rename { from: PathBuf, to: PathBuf },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        replaced: bool,
+    },
     MakeDir(PathBuf),
-    SyncDir(PathBuf),
-    Remove,
 }
 
 /// What a disk may have kept of what it was not told to keep.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kept {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
     Everything,
     /// Names but not contents: what a journalling file system may do.
     Names,
@@ -42,22 +51,35 @@ pub(crate) enum Kept {
 
 impl Crash {
     /// Stops before the step after `steps` more.
-    pub(crate) fn after(steps: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { steps_left: Some(steps), ..State::default() })))
+    pub fn after(steps: usize) -> Self {
+        let crash = Self::default();
+        crash.cut_after(steps);
+        crash
     }
 
-    /// From now on there is no space for anything.
-    pub(crate) fn fill_up(&self) {
-        self.0.lock().unwrap().full = true;
+    /// Cuts the power before the step after `steps` more.
+    pub fn cut_after(&self, steps: usize) {
+        self.state().steps_left = Some(steps);
     }
 
-    pub(crate) fn crashed(&self) -> bool {
-        self.0.lock().unwrap().crashed
+    /// Whether there is no space for anything from now on.
+    pub fn fill_up(&self, full: bool) {
+        self.state().full = full;
+    }
+
+    /// Whether the disk says from now on that it has synced what it has not.
+    pub fn lie(&self, lies: bool) {
+        self.state().lies = lies;
+    }
+
+    /// Whether the power is gone.
+    pub fn crashed(&self) -> bool {
+        self.state().crashed
     }
 
     pub(super) fn step(&self, step: Step<'_>) -> Result<(), StoreError> {
-        let mut state = self.0.lock().unwrap();
-        if state.steps_left == Some(0) {
+        let mut state = self.state();
+        if state.crashed || state.steps_left == Some(0) {
             state.crashed = true;
             return Err(StoreError::io("go on with", Path::new(""), io::Error::other("the power is gone")));
         }
@@ -65,54 +87,81 @@ impl Crash {
             return Err(StoreError::io("write", Path::new(""), io::ErrorKind::StorageFull.into()));
         }
         state.steps_left = state.steps_left.map(|left| left - 1);
-        state.done.push(match step {
-            Step::Write { path } => Done::Write(path.into()),
-            Step::SyncFile { path } => Done::SyncFile(path.into()),
-            Step::Rename { from, to } => Done::Rename { from: from.into(), to: to.into() },
-            Step::MakeDir { dir } => Done::MakeDir(dir.into()),
-            Step::SyncDir { dir } => Done::SyncDir(dir.into()),
-            Step::Remove => Done::Remove,
-        });
+        state.note(step);
         Ok(())
     }
 
-    /// Makes the files look as a disk may show them when the power is back.
-    pub(crate) fn power_back(&self, kept: Kept) {
-        let done = self.0.lock().unwrap().done.clone();
-        let synced = |from: usize, wanted: &dyn Fn(&Done) -> bool| done[from..].iter().any(wanted);
-        let mut renamed: HashMap<PathBuf, PathBuf> = HashMap::new();
-        for (at, step) in done.iter().enumerate().rev() {
-            match (step, kept) {
-                (_, Kept::Everything) | (Done::SyncFile(_) | Done::SyncDir(_) | Done::Remove, _) => {}
-                (Done::Write(path), _) => {
-                    if !synced(at, &|later| matches!(later, Done::SyncFile(synced) if synced == path)) {
-                        let mut now = path;
-                        while let Some(to) = renamed.get(now) {
-                            now = to;
-                        }
-                        tear(now);
-                    }
-                }
-                // A rename that failed for want of a directory was tried again.
-                (Done::Rename { to, .. }, _) if !to.exists() && !renamed.contains_key(to) => {}
-                (Done::Rename { from, to }, Kept::Nothing) if !synced(at, &is_sync_of(to)) => {
-                    fs::rename(to, from).unwrap();
-                }
-                (Done::Rename { from, to }, _) => drop(renamed.insert(from.clone(), to.clone())),
-                (Done::MakeDir(dir), Kept::Nothing) if !synced(at, &is_sync_of(dir)) => {
-                    fs::remove_dir_all(dir).unwrap();
-                }
-                (Done::MakeDir(_), _) => {}
+    /// Makes the files look as a disk may show them when the power is back, which it is from now on.
+    pub fn power_back(&self, kept: Kept) {
+        let mut state = self.state();
+        let unsynced = std::mem::take(&mut state.unsynced);
+        (state.steps_left, state.crashed) = (None, false);
+        if kept == Kept::Everything {
+            return;
+        }
+        for done in &unsynced {
+            if let Done::Write(path) = done {
+                tear(path);
             }
         }
+        if kept == Kept::Nothing {
+            unsynced.iter().rev().for_each(undo);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_sync_of(name: &Path) -> impl Fn(&Done) -> bool {
-    move |later| matches!(later, Done::SyncDir(dir) if Some(dir.as_path()) == name.parent())
+impl State {
+    fn note(&mut self, step: Step<'_>) {
+        match step {
+            Step::Write { path } => self.unsynced.push(Done::Write(path.into())),
+            Step::Rename { from, to } => self.note_rename(from, to),
+            Step::MakeDir { dir } => self.unsynced.push(Done::MakeDir(dir.into())),
+            Step::SyncFile { .. } | Step::SyncDir { .. } if self.lies => {}
+            Step::SyncFile { path } => {
+                self.unsynced.retain(|done| !matches!(done, Done::Write(written) if written == path));
+            }
+            Step::SyncDir { dir } => self.unsynced.retain(|done| match done {
+                Done::Rename { to: name, .. } | Done::MakeDir(name) => name.parent() != Some(dir),
+                Done::Write(_) => true,
+            }),
+            Step::Remove => {}
+        }
+    }
+
+    fn note_rename(&mut self, from: &Path, to: &Path) {
+        // One that will fail is tried again.
+        if !from.exists() || !to.parent().is_some_and(Path::exists) {
+            return;
+        }
+        for done in &mut self.unsynced {
+            if let Done::Write(path) = done
+                && path == from
+            {
+                *path = to.into();
+            }
+        }
+        self.unsynced.push(Done::Rename { from: from.into(), to: to.into(), replaced: to.exists() });
+    }
+}
+
+/// What was removed meanwhile stays so.
+fn undo(done: &Done) {
+    match done {
+        Done::Write(_) => {}
+        // What is under one key is always the same.
+        Done::Rename { from, to, replaced: true } => drop(fs::copy(to, from)),
+        Done::Rename { from, to, replaced: false } => drop(fs::rename(to, from)),
+        Done::MakeDir(dir) => drop(fs::remove_dir_all(dir)),
+    }
 }
 
 fn tear(path: &Path) {
     let Ok(file) = File::options().write(true).open(path) else { return };
-    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    let len = file.metadata().map_or(0, |metadata| metadata.len());
+    // If it cannot be done, the disk has kept it.
+    let _ = file.set_len(len / 2);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use broadcast::{CapturedAt, Container, Digest, Millis, Object, RenditionName, Seq};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::*;
 use crate::disk::crash::{Crash, Kept};
@@ -235,7 +236,7 @@ async fn a_full_disk_is_told_as_such_and_harms_nothing() {
     let disk = roomy(Crash::default());
     let store = LocalStore::open_on(disk.clone(), dir.path().to_owned(), NO_RESERVE).await.unwrap();
     put(&store, &key(0), bytes(9)).await.unwrap();
-    disk.crash.fill_up();
+    disk.crash.fill_up(true);
     let piece = bytes(Upload::PIECE_LEN);
     let error = put(&store, &key(1), piece.clone()).await.unwrap_err();
     assert!(matches!(error, StoreError::Full { needed, .. } if needed == piece.len() as u64), "{error}");
@@ -268,17 +269,16 @@ async fn a_really_full_disk() {
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
+    /// Without a program: a child process would, for a moment, hold the locks that other tests have taken.
     fn mount(dir: &'a Path) -> Option<Self> {
-        let mut mount = std::process::Command::new("mount");
-        let status = mount.args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(dir).stderr(std::process::Stdio::null());
-        status.status().is_ok_and(|status| status.success()).then_some(Self(dir))
+        let mounted = rustix::mount::mount("none", dir, "tmpfs", MountFlags::empty(), c"size=1m");
+        mounted.is_ok().then_some(Self(dir))
     }
 }
 
 impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
-        let unmounted = std::process::Command::new("umount").arg("-l").arg(self.0).status();
-        assert!(unmounted.unwrap().success());
+        rustix::mount::unmount(self.0, UnmountFlags::DETACH).unwrap();
     }
 }
 
