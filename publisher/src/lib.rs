@@ -18,7 +18,10 @@ mod uplink;
 pub use address::{Address, AddressError};
 pub use ledger::{Arrived, Ledger, SegmentName};
 pub use policy::{Class, InFlight, PolicyConfig, Situation, Start, plan};
-pub use remote::{Acknowledged, ArrivedRange, HttpRemote, Outgoing, Remote, RemoteError, RemoteStatus, Said};
+pub use remote::{
+    Acknowledged, AnswerBody, ArrivedRange, HttpRemote, Outgoing, Remote, RemoteError, RemoteStatus, RequestBody, Said,
+    Transport,
+};
 pub use route::{RecorderUrl, Route};
 pub use status::Status;
 pub use uplink::{Deps, Uplink, UplinkConfig, UplinkError};

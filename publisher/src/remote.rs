@@ -14,7 +14,7 @@ use storage::Blob;
 
 use crate::route::RecorderUrl;
 
-pub use http::HttpRemote;
+pub use http::{AnswerBody, HttpRemote, RequestBody, Transport};
 
 /// Recorders far away. Calls may be dropped at any moment, and made again: all of them are idempotent.
 #[async_trait]

@@ -1,13 +1,16 @@
 //! The publish protocol over HTTP.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use broadcast::{RenditionName, Seq, SeqRange, SeqSet};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::Frame;
@@ -28,25 +31,59 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// The longest answer that is read, in bytes.
 const ANSWER_LEN_MAX: usize = 8 << 20;
 
-type Body = UnsyncBoxBody<Bytes, StoreError>;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The body of a request: what cannot be read of it is an error of the spool.
+pub type RequestBody = UnsyncBoxBody<Bytes, StoreError>;
+/// The body of an answer.
+pub type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// What carries requests to the host that each names.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    async fn send(&self, request: Request<RequestBody>) -> Result<Response<AnswerBody>, BoxError>;
+}
 
 /// Recorders that are spoken to over HTTP.
 #[derive(Debug)]
 pub struct HttpRemote {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    transport: Arc<dyn Transport>,
     address: Address,
 }
 
-impl HttpRemote {
-    /// Publishes to the broadcast of `address`, with its token; to which recorder, each call says.
-    pub fn new(address: Address) -> Self {
+/// Connections over TCP and TLS, kept for the next request.
+#[derive(Debug)]
+struct Network(Client<HttpsConnector<HttpConnector>, RequestBody>);
+
+impl Network {
+    fn new() -> Self {
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT_MAX));
         http.set_nodelay(true);
         http.enforce_http(false);
         let https =
             HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
-        Self { client: Client::builder(TokioExecutor::new()).build(https), address }
+        Self(Client::builder(TokioExecutor::new()).build(https))
+    }
+}
+
+#[async_trait]
+impl Transport for Network {
+    async fn send(&self, request: Request<RequestBody>) -> Result<Response<AnswerBody>, BoxError> {
+        let response = self.0.request(request).await?;
+        Ok(response.map(|body| body.map_err(io::Error::other).boxed_unsync()))
+    }
+}
+
+impl HttpRemote {
+    /// Publishes to the broadcast of `address`, with its token; to which recorder, each call says.
+    pub fn new(address: Address) -> Self {
+        Self::over(Arc::new(Network::new()), address)
+    }
+
+    /// The same over another network than this machine's.
+    pub fn over(transport: Arc<dyn Transport>, address: Address) -> Self {
+        Self { transport, address }
     }
 
     fn request(&self, method: Method, recorder: &RecorderUrl, path: &str) -> http::request::Builder {
@@ -54,9 +91,9 @@ impl HttpRemote {
         Request::builder().method(method).uri(url).header("authorization", format!("Bearer {}", self.address.token))
     }
 
-    async fn send(&self, request: http::request::Builder, body: Body) -> Result<Value, RemoteError> {
+    async fn send(&self, request: http::request::Builder, body: RequestBody) -> Result<Value, RemoteError> {
         let request = request.body(body).map_err(|error| RemoteError::Unreachable { reason: error.to_string() })?;
-        let response = self.client.request(request).await.map_err(unreachable)?;
+        let response = self.transport.send(request).await.map_err(|error| unreachable(error.as_ref()))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_LEN_MAX).collect().await;
         let body = body.map_err(|error| RemoteError::Unreachable { reason: error.to_string() })?.to_bytes();
@@ -177,15 +214,15 @@ fn set(ranges: &[[u64; 2]]) -> Option<SeqSet> {
     Some(set)
 }
 
-fn empty() -> Body {
+fn empty() -> RequestBody {
     full(Bytes::new())
 }
 
-fn full(bytes: Bytes) -> Body {
+fn full(bytes: Bytes) -> RequestBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
-fn stream(blob: Blob) -> Body {
+fn stream(blob: Blob) -> RequestBody {
     StreamBody::new(blob.into_stream().map_ok(Frame::data)).boxed_unsync()
 }
 
@@ -194,16 +231,15 @@ fn unexpected(detail: impl std::fmt::Display) -> RemoteError {
 }
 
 /// Where the trouble began is what tells most.
-fn unreachable(error: hyper_util::client::legacy::Error) -> RemoteError {
-    let mut cause: &dyn std::error::Error = &error;
+fn unreachable(error: &(dyn Error + 'static)) -> RemoteError {
+    let mut cause = error;
     while let Some(deeper) = cause.source() {
         if let Some(store) = deeper.downcast_ref::<StoreError>() {
             return RemoteError::Unreadable { reason: store.to_string() };
         }
         cause = deeper;
     }
-    let source = error.source().map(|_| cause.to_string());
-    RemoteError::Unreachable { reason: source.unwrap_or_else(|| error.to_string()) }
+    RemoteError::Unreachable { reason: cause.to_string() }
 }
 
 fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &Value) -> RemoteError {
