@@ -6,6 +6,7 @@ use std::sync::Arc;
 use broadcast::{BroadcastId, Event, EventIndex, Seq};
 
 use crate::batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
+use crate::nodes::{NODE_BYTES_MAX, NodeName};
 
 /// Why a call has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -23,6 +24,8 @@ pub enum MetadataError {
     Refused { position: usize, fault: Fault },
     #[error("the log of {id} is full, with {} entries", len.0)]
     Full { id: BroadcastId, len: EventIndex },
+    #[error("the record of node {name} has {bytes} bytes, more than {NODE_BYTES_MAX}")]
+    NodeTooLarge { name: NodeName, bytes: usize },
     /// The store is away or cannot write just now.
     #[error("the metadata store is unavailable")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),

@@ -17,6 +17,7 @@ mod commit;
 mod keys;
 mod link;
 mod metrics;
+mod nodes;
 mod server_clock;
 
 use std::sync::Arc;
@@ -71,6 +72,7 @@ impl RedisConfig {
 pub struct Redis {
     link: Link,
     scripts: Scripts,
+    node_scripts: nodes::Scripts,
     limits: Limits,
     watches: Arc<Watches>,
     writes: Writes,
@@ -90,7 +92,8 @@ impl Redis {
         let server_clock = Arc::new(ServerClock::new(clock.clone(), metrics));
         let writes = Writes::new(clock.clone());
         let link = Link::start(finder, config, clock, watches.clone(), server_clock.clone());
-        Ok(Self { link, scripts: Scripts::new(), limits, watches, writes, server_clock })
+        let node_scripts = nodes::Scripts::new();
+        Ok(Self { link, scripts: Scripts::new(), node_scripts, limits, watches, writes, server_clock })
     }
 
     /// Ends the connection. Calls that come later get `Unavailable`.

@@ -8,6 +8,7 @@
 //! wake the waiters of the first, and its commits would be dated behind what the first has called settled.
 
 mod horizon;
+mod nodes;
 mod readers;
 mod rules;
 mod schema;
@@ -43,6 +44,7 @@ pub struct Sqlite {
     writer: Writer,
     watches: Arc<Watches>,
     horizon: Arc<Horizon>,
+    registry: nodes::Registry,
 }
 
 impl Sqlite {
@@ -58,7 +60,13 @@ impl Sqlite {
     fn start(file: Locked, path: &Path, limits: Limits, clock: Clock) -> Self {
         let (watches, horizon) = (Arc::new(Watches::always_heard()), Arc::new(Horizon::new(clock.clone())));
         let writer = Writer::start(file, limits, clock, watches.clone(), horizon.clone());
-        Self { readers: Readers::new(path.to_path_buf()), writer, watches, horizon }
+        Self {
+            readers: Readers::new(path.to_path_buf()),
+            writer,
+            watches,
+            horizon,
+            registry: nodes::Registry::default(),
+        }
     }
 
     /// Finishes the commits that are queued and lets go of the file. Calls that come later get `Unavailable`.

@@ -6,6 +6,9 @@
 //! | `hw:{ID}:state` | hash | `ended` and `paused` if it is; `format RENDITION FORMAT` and `mapped PLAYLIST` for what may be said once; `last RENDITION`: its last segment, once ended, and `awaited` or `abandoned` for what is missing up to there |
 //! | `hw:{ID}:RENDITION:N` | hash | segments N * 128 and on: number modulo 128 to the first 8 bytes of the digest, or nothing for one that was abandoned |
 //! | `hw:broadcasts` | sorted set | the ids of all broadcasts, in their own order |
+//! | `hw:{nodes}` | hash | by the names of nodes: when it was renewed, a space, and the record in JSON |
+//! | `hw:{nodes}:until` | sorted set | the same names, by when they expire |
+//! | `hw:agreed` | hash | what all nodes must have alike, by its name: the keys that sign tokens |
 //!
 //! Redis keeps hashes of up to 128 small fields packed, at about 12 bytes for a segment.
 
@@ -16,6 +19,11 @@ pub(super) const BUCKET_LEN: u64 = 128;
 
 /// All broadcasts.
 pub(super) const BROADCASTS: &str = "hw:broadcasts";
+
+/// The nodes, until when each is registered, and what all have agreed on.
+pub(super) const NODES: &str = "hw:{nodes}";
+pub(super) const NODES_UNTIL: &str = "hw:{nodes}:until";
+pub(super) const AGREED: &str = "hw:agreed";
 
 pub(super) fn log(id: BroadcastId) -> String {
     format!("hw:{{{id}}}")

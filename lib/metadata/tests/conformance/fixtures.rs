@@ -6,12 +6,14 @@ use broadcast::{
     BroadcastId, CapturedAt, Container, Cut, Digest, Event, EventIndex, Format, FormatId, LastSeq, LogEntry,
     MediaDuration, MediaTime, Missing, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime, ViewPolicy,
 };
-use headwater_metadata::{Expect, Metadata, MetadataError, Outcome, ShortDigest};
+use headwater_metadata::{Expect, Metadata, MetadataError, Nodes, Outcome, ShortDigest};
 
 /// Two handles of one store; where it is a server's, with connections of their own.
 pub(crate) struct Stores {
     pub(crate) one: Arc<dyn Metadata>,
     pub(crate) other: Arc<dyn Metadata>,
+    pub(crate) one_nodes: Arc<dyn Nodes>,
+    pub(crate) other_nodes: Arc<dyn Nodes>,
 }
 
 /// The most entries in a log of these stores, few enough to reach.
@@ -38,7 +40,8 @@ pub(crate) mod sqlite {
         }
 
         pub(crate) fn stores(&self) -> super::Stores {
-            super::Stores { one: self.store.clone(), other: self.store.clone() }
+            let (one, other) = (self.store.clone(), self.store.clone());
+            super::Stores { one: one.clone(), other: other.clone(), one_nodes: one, other_nodes: other }
         }
 
         pub(crate) async fn stop(self) {
@@ -79,7 +82,8 @@ pub(crate) mod redis {
         }
 
         pub(crate) fn stores(&self) -> super::Stores {
-            super::Stores { one: self.one.clone(), other: self.other.clone() }
+            let (one, other) = (self.one.clone(), self.other.clone());
+            super::Stores { one: one.clone(), other: other.clone(), one_nodes: one, other_nodes: other }
         }
 
         pub(crate) async fn stop(self) {

@@ -6,6 +6,7 @@
 mod bounds;
 mod fixtures;
 mod model;
+mod nodes;
 mod reading;
 mod redis_server;
 mod rules;
@@ -78,4 +79,10 @@ suites! {
     waiting::every_waiter_is_woken
     waiting::waiting_for_an_unknown_broadcast_fails
     waiting::a_waiter_that_gives_up_harms_nobody
+    nodes::a_node_is_listed_as_it_registered
+    nodes::a_renewed_node_has_its_newest_record
+    nodes::a_node_that_does_not_renew_expires
+    nodes::a_node_can_be_forgotten
+    nodes::a_record_has_a_largest_size
+    nodes::the_first_offer_is_agreed_on
 }

@@ -6,7 +6,7 @@ use service::Tasks;
 
 use crate::fixtures::*;
 
-pub(crate) async fn every_event_reads_back_as_it_was_written(Stores { one, other }: Stores) {
+pub(crate) async fn every_event_reads_back_as_it_was_written(Stores { one, other, .. }: Stores) {
     open(&one).await;
     let events = [
         format("main", 1),
@@ -52,7 +52,7 @@ pub(crate) async fn a_log_is_read_in_pages(Stores { one, .. }: Stores) {
     assert_whole(&log(&one).await);
 }
 
-pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other }: Stores) {
+pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other, .. }: Stores) {
     let count = LIST_MAX as u64 + 2;
     // In no order.
     let tasks = Tasks::new();
@@ -72,7 +72,7 @@ pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other }: St
     assert_eq!(other.list(None, usize::MAX).await.unwrap(), newest(2..count));
 }
 
-pub(crate) async fn times_never_go_back(Stores { one, other }: Stores) {
+pub(crate) async fn times_never_go_back(Stores { one, other, .. }: Stores) {
     open(&one).await;
     for seq in 0..50 {
         let store = if seq % 2 == 0 { &one } else { &other };
@@ -81,7 +81,7 @@ pub(crate) async fn times_never_go_back(Stores { one, other }: Stores) {
     assert_whole(&log(&one).await);
 }
 
-pub(crate) async fn the_horizon_is_never_beyond_what_can_be_read(Stores { one, other }: Stores) {
+pub(crate) async fn the_horizon_is_never_beyond_what_can_be_read(Stores { one, other, .. }: Stores) {
     open(&one).await;
     let (tasks, writer) = (Tasks::new(), other.clone());
     let (done, mut is_done) = tokio::sync::oneshot::channel();
@@ -108,7 +108,7 @@ pub(crate) async fn the_horizon_is_never_beyond_what_can_be_read(Stores { one, o
     assert!(horizon >= last - Millis(1_000), "{last:?}, and still {horizon:?}");
 }
 
-pub(crate) async fn a_store_that_answers_is_well(Stores { one, other }: Stores) {
+pub(crate) async fn a_store_that_answers_is_well(Stores { one, other, .. }: Stores) {
     open(&one).await;
     let refusal = one.commit(id(1), &[stored(0)], Expect::Any).await;
     assert!(matches!(refused(refusal), MetadataError::NotFound { .. }));

@@ -5,7 +5,7 @@ use headwater_metadata::{Expect, MetadataError, Outcome};
 
 use crate::fixtures::*;
 
-pub(crate) async fn a_log_is_opened_once(Stores { one, other }: Stores) {
+pub(crate) async fn a_log_is_opened_once(Stores { one, other, .. }: Stores) {
     let entry = one.open(id(0), &opened()).await.unwrap();
     assert_eq!((entry.index, &entry.event), (EventIndex(0), &Event::Opened(opened())));
     assert!(matches!(refused(one.open(id(0), &opened()).await), MetadataError::AlreadyOpened { .. }));
@@ -22,7 +22,7 @@ pub(crate) async fn an_unknown_broadcast_is_not_found(Stores { one, .. }: Stores
     assert_eq!(one.list(None, 10).await.unwrap(), []);
 }
 
-pub(crate) async fn a_format_counts_once_for_each_rendition(Stores { one, other }: Stores) {
+pub(crate) async fn a_format_counts_once_for_each_rendition(Stores { one, other, .. }: Stores) {
     open(&one).await;
     assert_eq!(index(commit_one(&one, format("main", 1)).await), 1);
     assert_eq!(commit_one(&other, format("main", 1)).await, DUPLICATE);
@@ -32,7 +32,7 @@ pub(crate) async fn a_format_counts_once_for_each_rendition(Stores { one, other 
     assert_eq!(log(&one).await.len(), 4);
 }
 
-pub(crate) async fn a_segment_is_stored_once(Stores { one, other }: Stores) {
+pub(crate) async fn a_segment_is_stored_once(Stores { one, other, .. }: Stores) {
     open(&one).await;
     assert_eq!(index(commit_one(&one, stored_in("main", 5, 1)).await), 1);
     assert_eq!(commit_one(&other, stored_in("main", 5, 1)).await, DUPLICATE);
@@ -48,7 +48,7 @@ pub(crate) async fn safe_is_always_appended(Stores { one, .. }: Stores) {
     assert_eq!(outcomes.into_iter().map(index).collect::<Vec<_>>(), [1, 2]);
 }
 
-pub(crate) async fn what_was_abandoned_is_refused(Stores { one, other }: Stores) {
+pub(crate) async fn what_was_abandoned_is_refused(Stores { one, other, .. }: Stores) {
     open(&one).await;
     assert_eq!(index(commit_one(&one, abandoned(2, 4)).await), 1);
     for seq in 2..=4 {
@@ -84,7 +84,7 @@ pub(crate) async fn a_long_stretch_is_abandoned_at_once(Stores { one, .. }: Stor
     assert_eq!((index(outcomes[0]), index(outcomes[8])), (5, 6));
 }
 
-pub(crate) async fn pausing_twice_is_pausing_once(Stores { one, other }: Stores) {
+pub(crate) async fn pausing_twice_is_pausing_once(Stores { one, other, .. }: Stores) {
     open(&one).await;
     assert_eq!(commit_one(&one, Event::Resumed).await, DUPLICATE);
     assert_eq!(index(commit_one(&one, Event::Paused).await), 1);
@@ -96,7 +96,7 @@ pub(crate) async fn pausing_twice_is_pausing_once(Stores { one, other }: Stores)
     assert_eq!(index(commit_one(&one, Event::Paused).await), 4);
 }
 
-pub(crate) async fn a_broadcast_ends_once(Stores { one, other }: Stores) {
+pub(crate) async fn a_broadcast_ends_once(Stores { one, other, .. }: Stores) {
     open(&one).await;
     assert_eq!(index(commit_one(&one, Event::EndHinted).await), 1);
     assert_eq!(index(commit_one(&one, Event::EndHinted).await), 2);
@@ -127,7 +127,7 @@ pub(crate) async fn nothing_is_stored_beyond_the_end(Stores { one, .. }: Stores)
     assert_eq!(index(commit_one(&one, stored(2)).await), 5, "late, but before the end");
 }
 
-pub(crate) async fn an_end_may_abandon_what_is_missing(Stores { one, other }: Stores) {
+pub(crate) async fn an_end_may_abandon_what_is_missing(Stores { one, other, .. }: Stores) {
     open(&one).await;
     let last = [("main", Missing::Abandoned), ("audio", Missing::Awaited)];
     let last = last.map(|(rendition, missing)| LastSeq { rendition: name(rendition), seq: Some(Seq(130)), missing });
@@ -150,7 +150,7 @@ pub(crate) async fn an_end_may_abandon_what_is_missing(Stores { one, other }: St
     assert_eq!(commit_one(&one, abandoned(100, 140)).await, DUPLICATE);
 }
 
-pub(crate) async fn an_end_abandons_any_number_at_once(Stores { one, other }: Stores) {
+pub(crate) async fn an_end_abandons_any_number_at_once(Stores { one, other, .. }: Stores) {
     open(&one).await;
     // A hole of eleven after each, 22,000 missing in 2,000 holes.
     for first in (0..24_000).step_by(6_000) {
@@ -165,7 +165,7 @@ pub(crate) async fn an_end_abandons_any_number_at_once(Stores { one, other }: St
     assert_eq!(commit_one(&other, stored_in("audio", 7, 1)).await, lost, "nobody could count to the last of these");
 }
 
-pub(crate) async fn the_first_mapping_of_a_playlist_counts(Stores { one, other }: Stores) {
+pub(crate) async fn the_first_mapping_of_a_playlist_counts(Stores { one, other, .. }: Stores) {
     open(&one).await;
     assert_eq!(index(commit_one(&one, mapped("a/live.m3u8", "main")).await), 1);
     assert_eq!(commit_one(&other, mapped("a/live.m3u8", "720p")).await, DUPLICATE);
@@ -198,7 +198,7 @@ pub(crate) async fn a_commit_is_applied_in_order(Stores { one, .. }: Stores) {
     assert_eq!(log(&one).await.into_iter().skip(1).map(|entry| entry.event).collect::<Vec<_>>(), events);
 }
 
-pub(crate) async fn a_stale_commit_appends_nothing(Stores { one, other }: Stores) {
+pub(crate) async fn a_stale_commit_appends_nothing(Stores { one, other, .. }: Stores) {
     open(&one).await;
     for len in [0, 2, u64::MAX] {
         let result = one.commit(id(0), &[stored(0)], Expect::Len(EventIndex(len))).await;

@@ -8,7 +8,7 @@ use crate::fixtures::*;
 
 const TASKS: u64 = 32;
 
-pub(crate) async fn the_same_segment_from_many_is_stored_once(Stores { one, other }: Stores) {
+pub(crate) async fn the_same_segment_from_many_is_stored_once(Stores { one, other, .. }: Stores) {
     open(&one).await;
     let (tasks, (sender, mut outcomes)) = (Tasks::new(), mpsc::unbounded_channel());
     for n in 0..TASKS {
@@ -39,7 +39,7 @@ pub(crate) async fn the_same_segment_from_many_is_stored_once(Stores { one, othe
     assert_whole(&log);
 }
 
-pub(crate) async fn commits_of_many_make_one_log(Stores { one, other }: Stores) {
+pub(crate) async fn commits_of_many_make_one_log(Stores { one, other, .. }: Stores) {
     open(&one).await;
     let tasks = Tasks::new();
     for n in 0..TASKS {

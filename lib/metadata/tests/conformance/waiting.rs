@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::fixtures::*;
 
-pub(crate) async fn a_waiter_gets_what_another_commits(Stores { one, other }: Stores) {
+pub(crate) async fn a_waiter_gets_what_another_commits(Stores { one, other, .. }: Stores) {
     open(&one).await;
     // The same log, followed to its end while it is being written, whatever the interleaving.
     let writes = async {
@@ -43,7 +43,7 @@ pub(crate) async fn a_waiter_gets_at_once_what_is_there(Stores { one, .. }: Stor
     assert_eq!(entries.into_iter().map(|entry| entry.event).collect::<Vec<_>>(), [stored(0), stored(1)]);
 }
 
-pub(crate) async fn a_waiter_is_not_given_what_it_was_told(Stores { one, other }: Stores) {
+pub(crate) async fn a_waiter_is_not_given_what_it_was_told(Stores { one, other, .. }: Stores) {
     open(&one).await;
     // Waits for 2, and when it is asked again it has been told of that.
     let (asked, asked_again) = (AtomicU64::new(0), Notify::new());
@@ -66,7 +66,7 @@ pub(crate) async fn a_waiter_is_not_given_what_it_was_told(Stores { one, other }
     assert_eq!(entries.unwrap()[0].event, stored(3));
 }
 
-pub(crate) async fn every_waiter_is_woken(Stores { one, other }: Stores) {
+pub(crate) async fn every_waiter_is_woken(Stores { one, other, .. }: Stores) {
     for n in 0..20 {
         one.open(id(n), &opened()).await.unwrap();
     }
@@ -101,7 +101,7 @@ pub(crate) async fn waiting_for_an_unknown_broadcast_fails(Stores { one, .. }: S
     assert!(matches!(error, MetadataError::NotFound { .. }));
 }
 
-pub(crate) async fn a_waiter_that_gives_up_harms_nobody(Stores { one, other }: Stores) {
+pub(crate) async fn a_waiter_that_gives_up_harms_nobody(Stores { one, other, .. }: Stores) {
     open(&one).await;
     for seq in 0..50 {
         let mut patient = pin!(one.wait(id(0), EventIndex(1 + seq), 1));
