@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use metadata::RedisAddress;
 use playlist::Config as PlaylistConfig;
-use recorder::{OwnerKey, RecorderConfig};
+use recorder::RecorderConfig;
 use serde::Deserialize;
-use service::{LogFormat, ServeConfig};
+use service::{LogFormat, OwnerKey, ServeConfig};
 use storage::StorageConfig;
 
 use crate::cli::ServeOptions;

@@ -25,7 +25,6 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
-pub use access::OwnerKey;
 pub use api::openapi;
 pub use config::RecorderConfig;
 pub use recorder::{Deps, Recorder};

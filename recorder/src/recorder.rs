@@ -10,10 +10,9 @@ use futures_util::FutureExt;
 use metadata::{Broadcasts, Followed};
 use moka::future::Cache;
 use prometheus::Registry;
-use service::{Clock, Problem, ProblemKind, Random, Tasks};
+use service::{Clock, OwnerKey, Problem, ProblemKind, Random, Tasks};
 use storage::LocalStore;
 
-use crate::access::OwnerKey;
 use crate::commit::KnownInit;
 use crate::config::RecorderConfig;
 use crate::metrics::Metrics;
@@ -93,6 +92,11 @@ impl Recorder {
             .route("/push/{token}/{*path}", put(push::upload).post(push::upload).delete(push::delete).get(push::get))
             .route("/http_upload_hls", put(push::upload_by_query).post(push::upload_by_query).delete(push::delete));
         routes.with_state(self.clone())
+    }
+
+    /// How many uploads are open now.
+    pub fn open_uploads(&self) -> usize {
+        self.uploads.count()
     }
 
     /// The time that all recorders agree on, in milliseconds since the Unix epoch: the metadata store's, by which the log

@@ -32,6 +32,11 @@ impl Uploads {
         Ok(Open { uploads: self.clone(), id })
     }
 
+    /// How many are open, of all broadcasts.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().values().sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<BroadcastId, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,6 +64,7 @@ mod tests {
         let _second = uploads.open(one, 2).expect("one is open");
         let refused = uploads.open(one, 2).expect_err("two are open");
         assert_eq!(refused.status(), 503);
+        assert_eq!(uploads.count(), 2);
         let third = uploads.open(other, 2).expect("none of this one are open");
         drop((first, third));
         let _again = uploads.open(one, 2).expect("one has ended");

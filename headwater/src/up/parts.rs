@@ -8,9 +8,9 @@ use axum::Router;
 use metadata::Broadcasts;
 use playlist::Playlists;
 use prometheus::Registry;
-use recorder::{OwnerKey, Recorder, ScanError};
+use recorder::{Recorder, ScanError};
 use service::{
-    Clock, Component, Health, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
+    Clock, Component, Health, OwnerKey, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
 };
 use storage::{LocalReader, LocalStore, Store};
 

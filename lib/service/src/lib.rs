@@ -1,13 +1,16 @@
-//! What each service needs and none should write again: the clock, tasks, randomness, telemetry, health, HTTP.
+//! What each service needs and none should write again: the clock, tasks, randomness, telemetry, health, HTTP,
+//! the owner key, the load of the machine.
 //!
 //! Nothing here knows of broadcasts or media.
 
+mod access;
 mod body;
 mod clock;
 mod conditional;
 mod cors;
 mod encoding;
 mod health;
+mod machine;
 mod metrics;
 mod problem;
 mod random;
@@ -18,12 +21,14 @@ pub mod simulation;
 mod tasks;
 mod telemetry;
 
+pub use access::{OwnerKey, OwnerKeyError, bearer, unauthorized};
 pub use body::{BodyError, BodyLimits, BodyReader};
 pub use clock::Clock;
 pub use conditional::ETag;
 pub use cors::{cors_for_publishers, cors_for_viewers};
 pub use encoding::accepts_gzip;
 pub use health::{Component, Health, Readiness};
+pub use machine::{Machine, MachineLoad};
 pub use metrics::{HttpMetrics, RouteName, with_route_names};
 pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
