@@ -32,6 +32,15 @@ pub struct Broadcast {
     end_hinted_at: Option<StoreTime>,
     ended: Option<Vec<LastSeq>>,
     mapped: BTreeMap<String, RenditionName>,
+    recorded_by: Option<RecordedBy>,
+}
+
+/// Who takes a broadcast in, as far as it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedBy {
+    pub node: String,
+    /// When that was said first.
+    pub since: StoreTime,
 }
 
 /// What is known of one rendition.
@@ -142,6 +151,7 @@ impl Broadcast {
             end_hinted_at: None,
             ended: None,
             mapped: BTreeMap::new(),
+            recorded_by: None,
         })
     }
 
@@ -188,6 +198,8 @@ impl Broadcast {
             Event::Mapped { playlist, rendition } => {
                 self.mapped.entry(playlist.clone()).or_insert_with(|| rendition.clone());
             }
+            Event::RecordedBy { node } if self.recorded_by.as_ref().is_some_and(|by| by.node == *node) => {}
+            Event::RecordedBy { node } => self.recorded_by = Some(RecordedBy { node: node.clone(), since: at }),
         }
     }
 
@@ -307,6 +319,11 @@ impl Broadcast {
     /// The rendition that a stock pusher's playlist path stands for.
     pub fn mapped(&self) -> &BTreeMap<String, RenditionName> {
         &self.mapped
+    }
+
+    /// Which recorder takes it in. `None` if none that has a name has stored anything.
+    pub fn recorded_by(&self) -> Option<&RecordedBy> {
+        self.recorded_by.as_ref()
     }
 
     pub fn is_paused(&self) -> bool {

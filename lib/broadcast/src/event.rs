@@ -55,6 +55,8 @@ pub enum Event {
     Ended { last: Vec<LastSeq> },
     /// What a stock pusher sends by way of this playlist path belongs to this rendition. The first one counts.
     Mapped { playlist: String, rendition: RenditionName },
+    /// What follows is taken in by this recorder, and not by the one named before it.
+    RecordedBy { node: String },
 }
 
 /// What the creator of a broadcast decided.

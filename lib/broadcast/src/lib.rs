@@ -22,7 +22,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
-pub use broadcast::{Broadcast, LogError, Rendition, State};
+pub use broadcast::{Broadcast, LogError, RecordedBy, Rendition, State};
 pub use event::{Event, EventError, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 pub use ids::{BroadcastId, Digest, FormatId, IdError, RenditionName, Seq};
 pub use live::{ByteRange, Content, DateRange, Entry, Item, Part, RangeKind};

@@ -102,6 +102,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("end_hinted", Event::EndHinted),
         ("ended", ended("main", 300, Missing::Abandoned)),
         ("mapped", Event::Mapped { playlist: "720p/live.m3u8".to_owned(), rendition: RenditionName::main() }),
+        ("recorded_by", Event::RecordedBy { node: "north-1".to_owned() }),
     ]
 }
 
