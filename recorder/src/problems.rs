@@ -42,9 +42,11 @@ pub(crate) fn of_metadata(error: MetadataError) -> Problem {
     match error {
         MetadataError::NotFound { .. } => ProblemKind::NOT_FOUND.detail(error),
         MetadataError::AlreadyOpened { .. } | MetadataError::Stale { .. } => ProblemKind::CONFLICT.detail(error),
-        MetadataError::TooMany { .. } | MetadataError::Refused { .. } | MetadataError::NodeTooLarge { .. } => {
-            ProblemKind::BAD_REQUEST.detail(error)
-        }
+        MetadataError::TooMany { .. }
+        | MetadataError::Refused { .. }
+        | MetadataError::NodeTooLarge { .. }
+        | MetadataError::TooManyLetters { .. }
+        | MetadataError::LetterTooLong { .. } => ProblemKind::BAD_REQUEST.detail(error),
         MetadataError::Full { .. } => ProblemKind::CONFLICT.detail(error),
         MetadataError::Unavailable(_) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "metadata store unavailable");

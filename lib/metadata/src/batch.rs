@@ -79,6 +79,7 @@ fn rule(event: &Event, abandoned: &mut u64) -> Result<Rule, Fault> {
             range(*seqs)?;
             Rule::Always
         }
+        Event::RecordedBy { .. } => Rule::Always,
         Event::Abandoned { rendition, seqs } => {
             // Together, not each: it is the whole commit that the store's one writer spends its time on.
             *abandoned += range(*seqs)?;

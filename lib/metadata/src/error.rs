@@ -7,6 +7,7 @@ use broadcast::{BroadcastId, Event, EventIndex, Seq};
 
 use crate::batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
 use crate::nodes::{NODE_BYTES_MAX, NodeName};
+use crate::outbox::{LETTER_LEN_MAX, LETTERS_MAX};
 
 /// Why a call has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,6 +27,10 @@ pub enum MetadataError {
     Full { id: BroadcastId, len: EventIndex },
     #[error("the record of node {name} has {bytes} bytes, more than {NODE_BYTES_MAX}")]
     NodeTooLarge { name: NodeName, bytes: usize },
+    #[error("{letters} letters in one call, more than {LETTERS_MAX}")]
+    TooManyLetters { letters: usize },
+    #[error("a letter of {bytes} bytes, more than {LETTER_LEN_MAX}")]
+    LetterTooLong { bytes: usize },
     /// The store is away or cannot write just now.
     #[error("the metadata store is unavailable")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),

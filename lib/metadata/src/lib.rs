@@ -9,6 +9,7 @@ mod batch;
 mod error;
 mod follow;
 mod nodes;
+mod outbox;
 mod redis;
 mod running;
 mod sqlite;
@@ -21,6 +22,10 @@ pub use error::{Fault, MetadataError};
 pub use follow::{Broadcasts, Followed};
 pub use nodes::{
     Level, Load, NODES_MAX, Node, NodeName, NodeNameError, NodeState, Nodes, Place, PlaceError, Registered, Role,
+};
+pub use outbox::{
+    Claim, Claimed, DEAD_MAX, DeadLetter, LETTER_LEN_MAX, LETTERS_MAX, Letter, Mailbox, Outbox, Settled, Telling, Told,
+    WAITING_MAX,
 };
 pub use redis::{Redis, RedisAddress, RedisAddressError, RedisConfig, RedisMetrics};
 pub use sqlite::{Sqlite, SqliteError};

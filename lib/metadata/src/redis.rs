@@ -18,6 +18,7 @@ mod keys;
 mod link;
 mod metrics;
 mod nodes;
+mod outbox;
 mod server_clock;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 
 mod horizon;
 mod nodes;
+mod outbox;
 mod readers;
 mod rules;
 mod schema;

@@ -38,7 +38,7 @@ impl Default for Limits {
 /// |---|---|
 /// | `Format` | `Duplicate` if the rendition has this format id already |
 /// | `Stored` | by (rendition, seq): `Duplicate` if stored with this digest, `Conflict` if with another, `Abandoned` if abandoned; else `Ended` if the broadcast ended before it: beyond the rendition's `last`, or in a rendition that has none; else `Abandoned` if the end abandoned what was missing |
-/// | `Safe` | always appended |
+/// | `Safe`, `RecordedBy` | always appended |
 /// | `Abandoned` | marks those that are not stored; `Duplicate` if all are stored, or abandoned already, also by the end. Appended as given |
 /// | `Paused`, `Resumed` | `Ended` if the broadcast ended; `Duplicate` if it is paused, or is not, already |
 /// | `EndHinted` | `Ended` if the broadcast ended |

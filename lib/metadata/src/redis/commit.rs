@@ -14,11 +14,16 @@ use crate::store::{Expect, Limits, Outcome, ShortDigest};
 pub(super) struct Scripts {
     pub(super) open: Script,
     pub(super) commit: Script,
+    pub(super) outbox: Script,
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        Self { open: Script::new(include_str!("open.lua")), commit: Script::new(include_str!("commit.lua")) }
+        Self {
+            open: Script::new(include_str!("open.lua")),
+            commit: Script::new(include_str!("commit.lua")),
+            outbox: Script::new(include_str!("outbox.lua")),
+        }
     }
 }
 

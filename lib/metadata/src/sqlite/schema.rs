@@ -60,6 +60,46 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What was added since: a file of this version may not have it yet.
+const MORE_TABLES: &str = "
+    -- Since when somebody is told what happens: one row.
+    CREATE TABLE IF NOT EXISTS outbox (
+        no INTEGER PRIMARY KEY CHECK (no = 0),
+        since INTEGER NOT NULL
+    ) STRICT;
+    -- How far each broadcast is told.
+    CREATE TABLE IF NOT EXISTS told (
+        id TEXT PRIMARY KEY,
+        next INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        complete INTEGER NOT NULL   -- 0 or 1
+    ) STRICT, WITHOUT ROWID;
+    -- What is to be sent, and what could not be.
+    CREATE TABLE IF NOT EXISTS letter (
+        no INTEGER PRIMARY KEY AUTOINCREMENT,
+        endpoint TEXT NOT NULL,
+        broadcast TEXT NOT NULL,
+        id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        claims INTEGER NOT NULL,
+        fresh INTEGER NOT NULL,     -- 0 or 1: whether its turn among those of its broadcast is still to come
+        due INTEGER,                -- when it may be claimed; NULL for one whose turn it is not, and for a dead one
+        dead_at INTEGER,
+        why TEXT
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS letter_due ON letter (endpoint, due) WHERE due IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS letter_fresh ON letter (endpoint, broadcast, no) WHERE fresh;
+    CREATE INDEX IF NOT EXISTS letter_dead ON letter (no) WHERE dead_at IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS mailbox (
+        endpoint TEXT PRIMARY KEY,
+        waiting INTEGER NOT NULL,
+        dead INTEGER NOT NULL,
+        gone INTEGER NOT NULL       -- 0 or 1
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// The file, open for writing and locked for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Locked {
@@ -137,5 +177,5 @@ fn prepare(db: &mut Connection, found: i32) -> rusqlite::Result<()> {
         tx.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
         tx.commit()?;
     }
-    Ok(())
+    db.execute_batch(MORE_TABLES)
 }

@@ -2,10 +2,10 @@
 //! transaction; nobody is answered before it is on the disk.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use broadcast::{BroadcastId, EventIndex, StoreTime};
-use rusqlite::{ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use service::{Clock, Tasks};
 use tokio::sync::{mpsc, oneshot};
 
@@ -51,6 +51,18 @@ struct Work {
 enum Job {
     Open { body: Vec<u8> },
     Commit { entries: Vec<Entry>, expect: Expect },
+    Change(Change),
+}
+
+/// A change of something other than a log. It keeps its answer by itself, for when the transaction is on the disk.
+struct Change(Box<MakeChange>);
+
+type MakeChange = dyn Fn(&Connection, StoreTime) -> Result<(), MetadataError> + Send;
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Change")
+    }
 }
 
 /// What a call gets when the thread has ended.
@@ -99,6 +111,23 @@ impl Writer {
         expect: Expect,
     ) -> Result<Vec<Outcome>, MetadataError> {
         self.run(id, Job::Commit { entries, expect }).await
+    }
+
+    /// Changes something other than a log, at the date that it is given.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        change: impl Fn(&Connection, StoreTime) -> Result<T, MetadataError> + Send + 'static,
+    ) -> Result<T, MetadataError> {
+        let answer = Arc::new(Mutex::new(None));
+        let kept = answer.clone();
+        let change = Change(Box::new(move |db, now| {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(change(db, now)?);
+            Ok(())
+        }));
+        // Of no broadcast: nobody waits for it.
+        self.run(BroadcastId::new(0, 0), Job::Change(change)).await?;
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(answer.expect("a change that was made has left its answer"))
     }
 
     /// Finishes what is queued and ends the thread.
@@ -195,6 +224,7 @@ impl Thread {
             let result = match &work.job {
                 Job::Open { body } => rules::open(&part, work.id, body, now),
                 Job::Commit { entries, expect } => rules::commit(&part, work.id, entries, *expect, self.limits, now),
+                Job::Change(change) => change.0(&part, now).map(|()| Vec::new()),
             };
             if result.is_ok() {
                 part.commit()?;

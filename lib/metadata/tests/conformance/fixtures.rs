@@ -6,7 +6,7 @@ use broadcast::{
     BroadcastId, CapturedAt, Container, Cut, Digest, Event, EventIndex, Format, FormatId, LastSeq, LogEntry,
     MediaDuration, MediaTime, Missing, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime, ViewPolicy,
 };
-use headwater_metadata::{Expect, Metadata, MetadataError, Nodes, Outcome, ShortDigest};
+use headwater_metadata::{Expect, Metadata, MetadataError, Nodes, Outbox, Outcome, ShortDigest};
 
 /// Two handles of one store; where it is a server's, with connections of their own.
 pub(crate) struct Stores {
@@ -14,6 +14,8 @@ pub(crate) struct Stores {
     pub(crate) other: Arc<dyn Metadata>,
     pub(crate) one_nodes: Arc<dyn Nodes>,
     pub(crate) other_nodes: Arc<dyn Nodes>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) other_outbox: Arc<dyn Outbox>,
 }
 
 /// The most entries in a log of these stores, few enough to reach.
@@ -41,7 +43,9 @@ pub(crate) mod sqlite {
 
         pub(crate) fn stores(&self) -> super::Stores {
             let (one, other) = (self.store.clone(), self.store.clone());
-            super::Stores { one: one.clone(), other: other.clone(), one_nodes: one, other_nodes: other }
+            let (one_nodes, other_nodes) = (one.clone(), other.clone());
+            let (outbox, other_outbox) = (one.clone(), other.clone());
+            super::Stores { one, other, one_nodes, other_nodes, outbox, other_outbox }
         }
 
         pub(crate) async fn stop(self) {
@@ -83,7 +87,9 @@ pub(crate) mod redis {
 
         pub(crate) fn stores(&self) -> super::Stores {
             let (one, other) = (self.one.clone(), self.other.clone());
-            super::Stores { one: one.clone(), other: other.clone(), one_nodes: one, other_nodes: other }
+            let (one_nodes, other_nodes) = (one.clone(), other.clone());
+            let (outbox, other_outbox) = (one.clone(), other.clone());
+            super::Stores { one, other, one_nodes, other_nodes, outbox, other_outbox }
         }
 
         pub(crate) async fn stop(self) {

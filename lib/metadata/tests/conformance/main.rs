@@ -7,6 +7,7 @@ mod bounds;
 mod fixtures;
 mod model;
 mod nodes;
+mod outbox;
 mod reading;
 mod redis_server;
 mod rules;
@@ -85,4 +86,14 @@ suites! {
     nodes::a_node_can_be_forgotten
     nodes::a_record_has_a_largest_size
     nodes::the_first_offer_is_agreed_on
+    outbox::it_begins_once
+    outbox::what_is_told_is_told_once
+    outbox::a_letter_is_sent_as_it_was_filed
+    outbox::first_attempts_are_in_turn
+    outbox::a_claim_runs_out
+    outbox::what_failed_is_tried_again_later
+    outbox::a_claim_takes_no_more_than_it_asks_for
+    outbox::the_dead_are_kept_until_somebody_decides
+    outbox::who_wants_no_more_gets_no_more
+    outbox::an_outbox_has_bounds
 }

@@ -17,6 +17,7 @@ pub(crate) async fn every_event_reads_back_as_it_was_written(Stores { one, other
         abandoned(1, 1),
         Event::EndHinted,
         mapped("a.m3u8", "main"),
+        Event::RecordedBy { node: "north-1".to_owned() },
         ended(&[("main", Some(1)), ("audio", None)]),
     ];
     let outcomes = commit(&one, &events).await;

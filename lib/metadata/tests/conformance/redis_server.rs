@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::redis::{Client, FromRedisValue, Value, cmd};
 use broadcast::{Event, EventIndex, Millis, StoreTime};
-use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outcome, Redis, RedisConfig, RedisMetrics};
+use headwater_metadata::{Expect, Limits, Metadata, MetadataError, Outbox, Outcome, Redis, RedisConfig, RedisMetrics};
 use prometheus::Registry;
 use service::Clock;
 use testkit::RedisServer;
@@ -281,6 +281,8 @@ async fn a_commit_stays_within_one_slot_of_a_cluster() {
     let follows = store.wait(id(0), EventIndex(6), 9);
     let commits = async { commit_one(&object(&store), safe(0, 0)).await };
     assert_eq!(tokio::join!(follows, commits).0.unwrap()[0].event, safe(0, 0));
+    let outbox: Arc<dyn Outbox> = store;
+    crate::outbox::the_dead_are_kept(outbox.clone(), outbox).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
