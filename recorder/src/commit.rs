@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use broadcast::{
     Broadcast, BroadcastId, CapturedAt, Container, Cut, Digest, Event, Format, FormatId, Init, Key, MediaDuration,
-    MediaTime, RenditionName, Resolution, Segment, Seq,
+    MediaTime, RecordedBy, RenditionName, Resolution, Segment, Seq,
 };
 use bytes::Bytes;
 use media::{InitSection, Inspection};
@@ -16,6 +16,9 @@ use storage::{Parked, Store, Upload};
 use crate::capture::{CaptureClock, Unplaced};
 use crate::problems;
 use crate::recorder::Recorder;
+
+/// How long a broadcast is said to be with one recorder, at least: a publisher that sends to several in turn is no news.
+const TAKEN_OVER_MS_MIN: i64 = 10_000;
 
 /// An init section that is stored, ready to inspect segments with.
 #[derive(Debug)]
@@ -114,7 +117,16 @@ impl Recorder {
         }
         .map_err(problems::of_store)?;
         let (seq, len) = (segment.seq, segment.len);
-        Ok(Durable { events: stored_events(&followed.read(), format, segment), seq, len, key, was_acknowledged })
+        let mut events = stored_events(&followed.read(), format, segment);
+        events.splice(0..0, self.taking_over(&followed.read()));
+        Ok(Durable { events, seq, len, key, was_acknowledged })
+    }
+
+    /// Says that this recorder takes the broadcast in from here on, if another one did. Not by a recorder without a name.
+    fn taking_over(&self, broadcast: &Broadcast) -> Option<Event> {
+        let node = self.config.node.as_ref()?;
+        let is_news = |by: &RecordedBy| by.node != *node && self.now_ms() - by.since.0 >= TAKEN_OVER_MS_MIN;
+        broadcast.recorded_by().is_none_or(is_news).then(|| Event::RecordedBy { node: node.clone() })
     }
 
     /// Commits a segment that is durable, and removes it again if the log has no place for it.

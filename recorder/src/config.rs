@@ -10,6 +10,9 @@ use service::BodyLimits;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecorderConfig {
+    /// What this recorder is called among others: the log says which one takes a broadcast in. Without it, nothing is
+    /// said.
+    pub node: Option<String>,
     /// The longest segment, in bytes.
     pub segment_len_max: u64,
     /// The longest time without a byte of a body, in seconds. Some pushers open a request a whole segment before
@@ -37,6 +40,7 @@ pub struct RecorderConfig {
 impl Default for RecorderConfig {
     fn default() -> Self {
         Self {
+            node: None,
             segment_len_max: 128 << 20,
             body_idle_s: 60,
             body_max_s: 3600,

@@ -99,7 +99,13 @@ impl World {
 
     /// From now on another recorder is asked, which has the same metadata and nothing else.
     pub(crate) async fn move_elsewhere(&mut self) {
-        self.store = "another".to_owned();
+        self.move_to("another").await;
+    }
+
+    /// The same, to one that has a name.
+    pub(crate) async fn move_to(&mut self, node: &str) {
+        self.store = node.to_owned();
+        self.config.node = self.config.node.is_some().then(|| node.to_owned());
         self.crash().await;
     }
 

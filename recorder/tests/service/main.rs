@@ -9,3 +9,4 @@ mod ending;
 mod fixtures;
 mod limits;
 mod restart;
+mod taken_over;
