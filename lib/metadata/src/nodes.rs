@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use broadcast::StoreTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MetadataError;
@@ -39,7 +40,9 @@ pub trait Nodes: Send + Sync + fmt::Debug {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registered {
     pub node: Node,
-    /// How long ago it did, in milliseconds.
+    /// When it did.
+    pub renewed_at: StoreTime,
+    /// How long ago that was, in milliseconds.
     pub age_ms: i64,
     /// When it expires unless it does so again, in milliseconds from now.
     pub expires_in_ms: i64,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use broadcast::StoreTime;
 use redis::Script;
 
 use super::{Redis, keys};
@@ -62,7 +63,8 @@ fn read(answer: &[Vec<u8>]) -> Result<Vec<Registered>, MetadataError> {
         let space = pair[1].iter().position(|byte| *byte == b' ').ok_or_else(unreadable)?;
         let (renewed, body) = (millis(&pair[1][..space]).ok_or_else(unreadable)?, &pair[1][space + 1..]);
         let expires_in_ms = millis(&pair[0]).ok_or_else(unreadable)? - now;
-        alive.extend(nodes::decode(body).map(|node| Registered { node, age_ms: now - renewed, expires_in_ms }));
+        let (renewed_at, age_ms) = (StoreTime(renewed), now - renewed);
+        alive.extend(nodes::decode(body).map(|node| Registered { node, renewed_at, age_ms, expires_in_ms }));
     }
     alive.sort_by(|one, other| one.node.name.cmp(&other.node.name));
     Ok(alive)

@@ -49,6 +49,7 @@ impl Nodes for Sqlite {
         let now = self.horizon.now();
         let registered = |Record { node, renewed, expires }: &Record| Registered {
             node: node.clone(),
+            renewed_at: *renewed,
             age_ms: now.0 - renewed.0,
             expires_in_ms: expires.0 - now.0,
         };
