@@ -11,7 +11,7 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench fuzz obs web clean
+.PHONY: help run test check bench fuzz obs geo web clean
 .PHONY: format types lints rules licences toolchain packages-to-run packages-to-test
 
 help: ## this list
@@ -46,6 +46,10 @@ obs: toolchain web ## run the real OBS Studio against it, also through a relay w
 	@cargo build --locked -p headwater
 	@python3 scripts/obs.py "$(or $(CARGO_TARGET_DIR),target)/debug/headwater"
 	@python3 scripts/obs.py "$(or $(CARGO_TARGET_DIR),target)/debug/headwater" --relay
+
+geo: ## fetch DB-IP's database of where addresses are into DATA/geo (135 MB), so that publishers are sent to near recorders
+	$(SAY) "Fetching DB-IP City Lite (64 MB, about a minute)"
+	@scripts/geo "$(DATA)"
 
 web: toolchain web/dist/index.html ## build the web pages into web/dist
 

@@ -26,8 +26,10 @@ Settings are taken from flags first, then from HEADWATER_... variables, then fro
 pub(crate) enum Command {
     /// Run every role in one process, on one port, with embedded storage and metadata.
     Up(ServeOptions),
-    /// Run only a recorder: publishing and the control API. Needs --metadata.
+    /// Run only a recorder: publishing and the control API. Needs --metadata. It registers there; see `nodes`.
     Recorder(ServeOptions),
+    /// Run only a balancer: it tells publishers to which recorders to send. Needs --metadata.
+    Balancer(ServeOptions),
     /// Run only a playlist server: the views, and the segments below --data. Needs --metadata.
     Playlist(ServeOptions),
     /// Record a camera, a file or an address, and publish it over any network: what cannot be sent now is sent later.
@@ -37,6 +39,11 @@ pub(crate) enum Command {
     /// Create, list, show and end broadcasts on a running Headwater.
     #[command(subcommand)]
     Broadcast(BroadcastCommand),
+    /// List the nodes that are alive: name, role, state, cpu, disk, network in use, open uploads, free bytes, region, url.
+    Nodes {
+        #[command(flatten)]
+        server: ServerOptions,
+    },
 }
 
 /// What every serving command takes.
@@ -64,6 +71,22 @@ pub(crate) struct ServeOptions {
     /// The most that segments may take on disk, in bytes [default: all but 256 MiB of what is free].
     #[arg(long, env = "HEADWATER_QUOTA", value_name = "BYTES")]
     pub(crate) quota: Option<u64>,
+    /// What this node is called, unlike any other [default: made at the first start, kept in DIR/node-name].
+    #[arg(long, env = "HEADWATER_NODE_NAME", value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+    /// How publishers reach this node in particular, if not by --public-url: https://r1.example.org.
+    #[arg(long, env = "HEADWATER_ADVERTISE", value_name = "URL")]
+    pub(crate) advertise: Option<String>,
+    /// In which region this node is; only shown.
+    #[arg(long, env = "HEADWATER_REGION", value_name = "NAME")]
+    pub(crate) region: Option<String>,
+    /// Where this node is, in degrees: 47.37,8.54. Publishers are sent to near ones.
+    #[arg(long, env = "HEADWATER_PLACE", value_name = "LAT,LON", allow_hyphen_values = true)]
+    pub(crate) place: Option<String>,
+    /// A database of where addresses are, in MaxMind's format. May be given again [default: DIR/geo/*.mmdb, which
+    /// `make geo` fetches; without any, nearness makes no difference].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) geo: Vec<PathBuf>,
     /// What to log: a level, or a list such as info,headwater_recorder=debug [default: info].
     #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,

@@ -1,10 +1,13 @@
 //! Settings: read once and checked before anything binds. Flags come before HEADWATER_... variables, those before the
 //! file, and the file before the defaults; what is unknown or wrong is refused.
 
+mod node;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use balancer::BalancerConfig;
 use metadata::RedisAddress;
 use playlist::Config as PlaylistConfig;
 use recorder::RecorderConfig;
@@ -13,6 +16,8 @@ use service::{LogFormat, OwnerKey, ServeConfig};
 use storage::StorageConfig;
 
 use crate::cli::ServeOptions;
+
+pub(crate) use node::NodeConfig;
 
 /// The settings of one process.
 #[derive(Debug)]
@@ -29,6 +34,10 @@ pub(crate) struct Config {
     pub(crate) storage: StorageConfig,
     pub(crate) recorder: RecorderConfig,
     pub(crate) playlist: PlaylistConfig,
+    pub(crate) balancer: BalancerConfig,
+    pub(crate) node: NodeConfig,
+    /// Databases of where addresses are. Empty: those in DIR/geo.
+    pub(crate) geo: Vec<PathBuf>,
 }
 
 /// The file. Every key is optional; the tables hold the settings of the parts.
@@ -46,6 +55,9 @@ struct File {
     storage: StorageConfig,
     recorder: RecorderConfig,
     playlist: PlaylistConfig,
+    balancer: BalancerConfig,
+    node: node::File,
+    geo: Vec<PathBuf>,
 }
 
 impl Config {
@@ -54,11 +66,7 @@ impl Config {
         let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let given = |flag: &Option<String>, file: Option<String>| flag.clone().or(file);
         let public_url = given(&options.public_url, file.public_url);
-        if let Some(url) = &public_url
-            && !(url.starts_with("http://") || url.starts_with("https://"))
-        {
-            bail!("public_url {url:?} must start with http:// or https://");
-        }
+        let public_url = public_url.map(|url| node::checked_url("public_url", url)).transpose()?;
         let metadata = given(&options.metadata, file.metadata);
         let owner_key = given(&options.owner_key, file.owner_key);
         let log_format = options.log_format.as_deref().map(str::parse).transpose()?;
@@ -76,6 +84,9 @@ impl Config {
             storage,
             recorder: file.recorder,
             playlist: file.playlist,
+            balancer: file.balancer,
+            node: NodeConfig::load(options, file.node)?,
+            geo: if options.geo.is_empty() { file.geo } else { options.geo.clone() },
         })
     }
 }
@@ -119,6 +130,11 @@ mod tests {
             "log_format = 'xml'",
             "[recorder]\nsegment_len = 5",
             "[recorder.views]\nwindow = 5",
+            "[balancer]\ntrusted_proxies = ['here']",
+            "[node]\nname = 'a b'",
+            "[node]\nplace = 'Zürich'",
+            "[node]\nadvertise = 'r1.example.org'",
+            "[node]\ntime_to_live_ms = 5000",
             "not toml",
         ];
         for file in wrong {

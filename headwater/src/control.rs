@@ -1,4 +1,4 @@
-//! `headwater broadcast …`: the control API from the command line.
+//! `headwater broadcast …` and `headwater nodes`: the control API from the command line.
 
 use std::io::Write;
 
@@ -30,6 +30,12 @@ pub(crate) fn run(command: BroadcastCommand) -> anyhow::Result<()> {
             print(&server, &ended, details_text)
         }
     }
+}
+
+/// `headwater nodes`.
+pub(crate) fn nodes(options: &ServerOptions) -> anyhow::Result<()> {
+    let list = Server::new(options).call("GET", "/v1/nodes", None)?;
+    print(options, &list, nodes_text)
 }
 
 fn print(options: &ServerOptions, answer: &Value, text: fn(&Value) -> String) -> anyhow::Result<()> {
@@ -137,6 +143,21 @@ fn list_text(list: &Value) -> String {
     };
     let head = "id\tstate\tseconds\tmissing\ttitle\n".to_owned();
     list["broadcasts"].as_array().into_iter().flatten().map(line).fold(head, |all, line| all + &line)
+}
+
+fn nodes_text(list: &Value) -> String {
+    let line = |node: &Value| {
+        let text = |field: &str| node[field].as_str().unwrap_or("-").replace(['\t', '\n'], " ");
+        let percent = |share: f64| format!("{:.0}%", share * 100.0);
+        let number = |field: &str| node[field].as_f64().unwrap_or(0.0);
+        let network = number("network_bytes_per_s") / number("network_capacity_bytes_per_s").max(1.0);
+        let (cpu, disk) = (percent(number("cpu")), percent(number("disk")));
+        let (uploads, free) = (&node["open_uploads"], &node["free_bytes"]);
+        let (name, role, state, region, url) = (text("name"), text("role"), text("state"), text("region"), text("url"));
+        format!("{name}\t{role}\t{state}\t{cpu}\t{disk}\t{}\t{uploads}\t{free}\t{region}\t{url}\n", percent(network))
+    };
+    let head = "name\trole\tstate\tcpu\tdisk\tnetwork\tuploads\tfree\tregion\turl\n".to_owned();
+    list["nodes"].as_array().into_iter().flatten().map(line).fold(head, |all, line| all + &line)
 }
 
 fn details_text(details: &Value) -> String {

@@ -121,11 +121,16 @@ mod tests {
 
     #[test]
     fn every_route_is_on_the_page() {
-        let json = serde_json::to_value(document([recorder::openapi(), playlist::openapi()])).expect("json");
+        let json = serde_json::to_value(document([recorder::openapi(), balancer::openapi(), playlist::openapi()]))
+            .expect("json");
         let page = page(&json);
-        for path in
-            ["/v1/broadcasts/{id}/abandon", "/ingest/{id}/{rendition}/{file}", "vod.m3u8", "Segment-Captured-At"]
-        {
+        for path in [
+            "/v1/publish/{id}/route",
+            "/v1/broadcasts/{id}/abandon",
+            "/ingest/{id}/{rendition}/{file}",
+            "vod.m3u8",
+            "Segment-Captured-At",
+        ] {
             assert!(page.contains(path), "{path}");
         }
         assert_eq!(operations(&json).count(), page.matches("<h3>").count());

@@ -32,9 +32,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Up(options) => up::run(Config::load(&options)?, up::Roles::ALL),
         Command::Recorder(options) => up::run(Config::load(&options)?, up::Roles::RECORDER),
+        Command::Balancer(options) => up::run(Config::load(&options)?, up::Roles::BALANCER),
         Command::Playlist(options) => up::run(Config::load(&options)?, up::Roles::PLAYLIST),
         Command::Publish(options) => relay::publish(&options),
         Command::Relay(options) => relay::relay(&options),
         Command::Broadcast(command) => control::run(command),
+        Command::Nodes { server } => control::nodes(&server),
     }
 }

@@ -1,44 +1,132 @@
 //! The secrets of an installation: the owner key, and the key that tokens are signed with. Made at the first start,
 //! kept in the data directory, readable by nobody else.
+//!
+//! All nodes of a fleet must have the same ones: the first node's go into the metadata store, the others take them from
+//! there, and all keep them in their own directories too, so that the store may lose them.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use broadcast::TokenKey;
+use metadata::{MetadataError, Nodes};
 use service::Random;
 
-/// A secret in a file, and whether it was just made.
+/// What the files are called, and the values in the store.
+const OWNER_KEY: &str = "owner-key";
+const TOKEN_KEY: &str = "token-key";
+
+/// A secret in a file, and whether it was just put there.
+#[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) text: String,
     pub(crate) is_new: bool,
 }
 
+/// A secret that the store should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
 /// The owner key in `dir`.
 pub(crate) fn owner_key(dir: &Path, random: &Random) -> anyhow::Result<Kept> {
-    kept(&dir.join("owner-key"), || hex(&random.bytes::<16>()))
+    kept(&dir.join(OWNER_KEY), || new_owner_key(random))
 }
 
 /// The token key in `dir`.
 pub(crate) fn token_key(dir: &Path, random: &Random) -> anyhow::Result<TokenKey> {
-    let path = dir.join("token-key");
-    let text = kept(&path, || hex(&random.bytes::<32>()))?.text;
-    let secret = unhex(&text).with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
+    let path = dir.join(TOKEN_KEY);
+    read_token_key(&kept(&path, || new_token_key(random))?.text, &path)
+}
+
+/// What a node was called at its first start in `dir`.
+pub(crate) fn node_name(dir: &Path, make: impl FnOnce() -> String) -> anyhow::Result<String> {
+    Ok(kept(&dir.join("node-name"), make)?.text)
+}
+
+/// The fleet's owner key, also in `dir`. Fails with a [`MetadataError`] if the store is away.
+pub(crate) async fn shared_owner_key(dir: &Path, random: &Random, nodes: &dyn Nodes) -> anyhow::Result<(Kept, Agreed)> {
+    shared(dir, OWNER_KEY, || new_owner_key(random), nodes).await
+}
+
+/// The fleet's token key, also in `dir`. Fails with a [`MetadataError`] if the store is away.
+pub(crate) async fn shared_token_key(
+    dir: &Path,
+    random: &Random,
+    nodes: &dyn Nodes,
+) -> anyhow::Result<(TokenKey, Agreed)> {
+    let (kept, agreed) = shared(dir, TOKEN_KEY, || new_token_key(random), nodes).await?;
+    Ok((read_token_key(&kept.text, &dir.join(TOKEN_KEY))?, agreed))
+}
+
+/// Puts back what the store may have lost. Says which it holds otherwise: then somebody began anew while it had lost it.
+pub(crate) async fn put_back(agreed: &[Agreed], nodes: &dyn Nodes) -> Result<Vec<&'static str>, MetadataError> {
+    let mut differ = Vec::new();
+    for Agreed { name, value } in agreed {
+        if nodes.agree(name, value).await? != *value {
+            differ.push(*name);
+        }
+    }
+    Ok(differ)
+}
+
+async fn shared(
+    dir: &Path,
+    name: &'static str,
+    make: impl FnOnce() -> String,
+    nodes: &dyn Nodes,
+) -> anyhow::Result<(Kept, Agreed)> {
+    let path = dir.join(name);
+    let ours = read(&path)?;
+    let is_new = ours.is_none();
+    let ours = ours.unwrap_or_else(make);
+    let text = nodes.agree(name, &ours).await?;
+    let agreed = Agreed { name, value: text.clone() };
+    if is_new {
+        write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    } else if text != ours {
+        bail!(
+            "{} holds another {name} than the metadata store, so this node would not understand the others: if it should \
+             join them, remove that file; if it should not, give it a metadata store of its own",
+            path.display()
+        );
+    }
+    Ok((Kept { text, is_new }, agreed))
+}
+
+fn new_owner_key(random: &Random) -> String {
+    hex(&random.bytes::<16>())
+}
+
+fn new_token_key(random: &Random) -> String {
+    hex(&random.bytes::<32>())
+}
+
+fn read_token_key(text: &str, path: &Path) -> anyhow::Result<TokenKey> {
+    let secret = unhex(text).with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
     Ok(TokenKey::new(&secret))
 }
 
 /// What `path` holds, or what `make` makes, durably.
 fn kept(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<Kept> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => return Ok(Kept { text: text.trim().to_owned(), is_new: false }),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    if let Some(text) = read(path)? {
+        return Ok(Kept { text, is_new: false });
     }
     let text = make();
     write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Kept { text, is_new: true })
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
@@ -64,11 +152,15 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use metadata::{Limits, Sqlite};
+    use service::Clock;
+    use tempfile::{TempDir, tempdir};
+
     use super::*;
 
     #[test]
     fn secrets_are_made_once_and_are_nobody_elses() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = tempdir().expect("a directory");
         let random = Random::seeded(1);
         let first = owner_key(dir.path(), &random).expect("made");
         let second = owner_key(dir.path(), &random).expect("read");
@@ -78,5 +170,33 @@ mod tests {
         token_key(dir.path(), &random).expect("made");
         std::fs::write(dir.path().join("token-key"), "short").expect("written");
         assert!(token_key(dir.path(), &random).is_err());
+    }
+
+    /// A store that knows nothing yet.
+    async fn store(dir: &TempDir, name: &str) -> Sqlite {
+        Sqlite::open(&dir.path().join(name), Limits::default(), Clock::system()).await.expect("opened")
+    }
+
+    #[tokio::test]
+    async fn a_fleet_has_one_secret_that_survives_the_store() {
+        let (one, other, random) = (tempdir().expect("a directory"), tempdir().expect("another"), Random::seeded(1));
+        let fleet = store(&one, "fleet").await;
+        let (first, agreed) = shared_owner_key(one.path(), &random, &fleet).await.expect("made");
+        let (second, _) = shared_owner_key(other.path(), &random, &fleet).await.expect("taken");
+        assert!(first.is_new && second.is_new && first.text == second.text);
+        assert_eq!(owner_key(other.path(), &random).expect("kept").text, first.text);
+
+        // The store loses it, and whoever comes first puts it back.
+        let lost = store(&one, "lost").await;
+        assert_eq!(put_back(std::slice::from_ref(&agreed), &lost).await.expect("reached"), [""; 0]);
+        let (third, _) = shared_owner_key(other.path(), &random, &lost).await.expect("the same");
+        assert!(!third.is_new && third.text == first.text);
+
+        // Another fleet.
+        let strangers = store(&one, "strangers").await;
+        strangers.agree(OWNER_KEY, "theirs").await.expect("made");
+        assert_eq!(put_back(&[agreed], &strangers).await.expect("reached"), [OWNER_KEY]);
+        let refused = shared_owner_key(one.path(), &random, &strangers).await.expect_err("it is another's");
+        assert!(refused.to_string().contains("remove that file"), "{refused}");
     }
 }

@@ -1,13 +1,16 @@
 //! The wiring: which roles run in this process, on what, and in which order everything starts and stops.
 
 mod gate;
+mod keys;
 mod metadata_store;
+mod node;
 mod parts;
 #[cfg(test)]
 mod tests;
 
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use metadata::Broadcasts;
@@ -20,19 +23,23 @@ use crate::config::Config;
 use crate::secrets;
 use gate::Gate;
 use metadata_store::MetadataStore;
+use node::Registration;
 use parts::{Built, Parts};
 
 /// Which roles a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Roles {
     recorder: bool,
+    balancer: bool,
     playlist: bool,
 }
 
 impl Roles {
-    pub(crate) const ALL: Self = Self { recorder: true, playlist: true };
-    pub(crate) const RECORDER: Self = Self { recorder: true, playlist: false };
-    pub(crate) const PLAYLIST: Self = Self { recorder: false, playlist: true };
+    pub(crate) const ALL: Self = Self { recorder: true, balancer: true, playlist: true };
+    /// With a balancer, so that a publisher that was told of one recorder can ask it for the others.
+    pub(crate) const RECORDER: Self = Self { recorder: true, balancer: true, playlist: false };
+    pub(crate) const BALANCER: Self = Self { recorder: false, balancer: true, playlist: false };
+    pub(crate) const PLAYLIST: Self = Self { recorder: false, balancer: false, playlist: true };
 }
 
 pub(crate) fn run(config: Config, roles: Roles) -> anyhow::Result<()> {
@@ -61,6 +68,8 @@ struct Process {
     registry: Registry,
     clock: Clock,
     address: SocketAddr,
+    /// Once it takes segments.
+    node: OnceLock<Registration>,
 }
 
 impl Process {
@@ -109,32 +118,57 @@ impl Process {
         let metrics = HttpMetrics::register(&registry, "main")?;
         service::serve(listener, gate.clone(), config.server.clone(), metrics, &intake, clock.clone());
         tracing::info!(%address, "listening");
-        Ok(Self { intake, background, metadata, gate, start_up, health, registry, clock, address })
+        Ok(Self {
+            intake,
+            background,
+            metadata,
+            gate,
+            start_up,
+            health,
+            registry,
+            clock,
+            address,
+            node: OnceLock::new(),
+        })
     }
 
     /// Starts the roles and opens the gate. The owner key is one that may have to be shown.
     async fn open(&self, config: &Config, roles: Roles) -> anyhow::Result<Option<secrets::Kept>> {
+        let random = Random::system();
         let parts = Parts {
             config,
+            nodes: self.metadata.nodes(),
             broadcasts: Broadcasts::new(self.metadata.logs(), self.background.clone(), self.clock.clone()),
             clock: &self.clock,
-            random: Random::system(),
+            random: random.clone(),
             registry: &self.registry,
             health: &self.health,
             start_up: &self.start_up,
             background: &self.background,
         };
-        let Built { behind_gate, owner_key } = parts.build(roles).await?;
+        let Built { behind_gate, owner_key, node } = parts.build(roles).await?;
         self.gate.open(behind_gate);
         self.start_up.ready();
+        if let Some((name, duties)) = node {
+            let (nodes, health) = (self.metadata.nodes(), self.health.clone());
+            let shell = (&self.clock, &random, &self.background);
+            let node = Registration::start(config, name, self.address, duties, nodes, health, shell);
+            self.node.set(node).expect("it is opened once");
+        }
         Ok(owner_key)
     }
 
-    /// No new requests; those at work end or are cut off after their grace; then what runs beside them; then what
-    /// they wrote to. The store needs no closing: what it acknowledged is durable.
+    /// Others are told first. No new requests; those at work end or are cut off after their grace; then what runs beside
+    /// them; then what they wrote to. The store needs no closing: what it acknowledged is durable.
     async fn stop(&self) {
+        if let Some(node) = self.node.get() {
+            node.drain().await;
+        }
         self.intake.shutdown().await;
         self.background.shutdown().await;
+        if let Some(node) = self.node.get() {
+            node.forget().await;
+        }
         self.metadata.shutdown().await;
     }
 
@@ -157,6 +191,13 @@ impl Process {
 struct Shown {
     here: SocketAddr,
     elsewhere: Option<SocketAddr>,
+}
+
+impl Shown {
+    /// By which others reach this machine, if they can.
+    fn best(&self) -> SocketAddr {
+        self.elsewhere.unwrap_or(self.here)
+    }
 }
 
 /// Nobody can open `0.0.0.0`: it stands for all addresses of this machine.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use metadata::{Limits, Metadata, Redis, RedisConfig, RedisMetrics, Sqlite};
+use metadata::{Limits, Metadata, Nodes, Redis, RedisConfig, RedisMetrics, Sqlite};
 use prometheus::Registry;
 use service::Clock;
 
@@ -33,6 +33,13 @@ impl MetadataStore {
     }
 
     pub(super) fn logs(&self) -> Arc<dyn Metadata> {
+        match self {
+            Self::Embedded(sqlite) => sqlite.clone(),
+            Self::Shared(redis) => redis.clone(),
+        }
+    }
+
+    pub(super) fn nodes(&self) -> Arc<dyn Nodes> {
         match self {
             Self::Embedded(sqlite) => sqlite.clone(),
             Self::Shared(redis) => redis.clone(),

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use metadata::Broadcasts;
+use balancer::{Balancer, Geo};
+use metadata::{Broadcasts, NodeName, Nodes};
 use playlist::Playlists;
 use prometheus::Registry;
 use recorder::{Recorder, ScanError};
 use service::{
-    Clock, Component, Health, OwnerKey, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
+    Clock, Component, Health, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
 };
 use storage::{LocalReader, LocalStore, Store};
 
 use super::gate::Open;
+use super::keys::Keys;
+use super::node::{self, Duties};
 use super::readiness;
 use crate::config::Config;
 use crate::{docs, pages, secrets};
@@ -27,6 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// What the roles are built from.
 pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
+    pub(super) nodes: Arc<dyn Nodes>,
     pub(super) broadcasts: Broadcasts,
     pub(super) clock: &'a Clock,
     pub(super) random: Random,
@@ -41,24 +45,35 @@ pub(super) struct Built {
     pub(super) behind_gate: Open,
     /// If it is one that may have to be shown.
     pub(super) owner_key: Option<secrets::Kept>,
+    /// If others are to know of it.
+    pub(super) node: Option<(NodeName, Duties)>,
 }
 
 impl Parts<'_> {
     pub(super) async fn build(&self, roles: super::Roles) -> anyhow::Result<Built> {
         let mut router = Router::new();
         let mut openapi = Vec::new();
-        let mut shown = None;
+        let (mut node, mut shown) = (None, None);
         // One process writes to a directory; others may read from it.
         let mut store: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
-        if roles.recorder {
-            let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
-            self.watch_space(&local);
-            let (owner_key, kept) = self.owner_key()?;
-            let recorder = self.recorder(&local, owner_key)?;
-            self.scan(&recorder).await?;
-            router = router.merge(recorder.router().layer(cors_for_publishers()));
-            openapi.push(recorder::openapi());
-            (store, shown) = (Arc::new(local), kept);
+        if roles.recorder || roles.balancer {
+            let keys = self.keys().await?;
+            if roles.recorder {
+                let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
+                self.watch_space(&local);
+                let name = node::name(self.config, &self.random)?;
+                let recorder = self.recorder(&local, &name, &keys)?;
+                self.scan(&recorder).await?;
+                router = router.merge(recorder.router().layer(cors_for_publishers()));
+                openapi.push(recorder::openapi());
+                store = Arc::new(local.clone());
+                node = Some((name, Duties { recorder, store: local, agreed: keys.agreed.clone() }));
+            }
+            if roles.balancer {
+                router = router.merge(self.balancer(&keys).await?.router().layer(cors_for_publishers()));
+                openapi.push(balancer::openapi());
+            }
+            shown = keys.shown;
         }
         let playlists = roles.playlist.then(|| self.playlists(store)).transpose()?;
         if playlists.is_some() {
@@ -70,7 +85,7 @@ impl Parts<'_> {
             Some(playlists) => Open::WithPlaylists(playlists.before(router)),
             None => Open::WithoutPlaylists(router),
         };
-        Ok(Built { behind_gate, owner_key: shown })
+        Ok(Built { behind_gate, owner_key: shown, node })
     }
 
     /// Begins again when the metadata store was away and has come back.
@@ -93,7 +108,7 @@ impl Parts<'_> {
         }
     }
 
-    async fn metadata_is_well(&self) {
+    pub(super) async fn metadata_is_well(&self) {
         while self.broadcasts.store().health().is_err() {
             self.clock.sleep(LOOK_AGAIN).await;
         }
@@ -108,7 +123,12 @@ impl Parts<'_> {
         });
     }
 
-    fn recorder(&self, store: &LocalStore, owner_key: OwnerKey) -> anyhow::Result<Arc<Recorder>> {
+    fn recorder(&self, store: &LocalStore, name: &NodeName, keys: &Keys) -> anyhow::Result<Arc<Recorder>> {
+        let mut config = self.config.recorder.clone();
+        if self.config.metadata.is_some() {
+            // Where there may be others, the log says which of them it was.
+            config.node.get_or_insert_with(|| name.to_string());
+        }
         let deps = recorder::Deps {
             broadcasts: self.broadcasts.clone(),
             store: store.clone(),
@@ -116,26 +136,31 @@ impl Parts<'_> {
             random: self.random.clone(),
             tasks: self.background.clone(),
             registry: self.registry,
-            tokens: secrets::token_key(&self.config.data, &self.random)?,
-            owner_key,
+            tokens: keys.token.clone(),
+            owner_key: keys.owner.clone(),
             public_url: self.config.public_url.clone(),
         };
-        Ok(Recorder::build(self.config.recorder.clone(), deps)?)
+        Ok(Recorder::build(config, deps)?)
+    }
+
+    async fn balancer(&self, keys: &Keys) -> anyhow::Result<Arc<Balancer>> {
+        let (given, folder) = (self.config.geo.clone(), self.config.data.join("geo"));
+        let geo = Tasks::blocking(move || if given.is_empty() { Geo::found_in(&folder) } else { Geo::open(&given) });
+        let deps = balancer::Deps {
+            nodes: self.nodes.clone(),
+            geo: geo.await?,
+            clock: self.clock.clone(),
+            tasks: self.background.clone(),
+            registry: self.registry,
+            tokens: keys.token.clone(),
+            owner_key: keys.owner.clone(),
+        };
+        Ok(Balancer::start(self.config.balancer.clone(), deps)?)
     }
 
     fn playlists(&self, store: Arc<dyn Store>) -> anyhow::Result<Playlists> {
         let (broadcasts, clock) = (self.broadcasts.clone(), self.clock.clone());
         let (registry, config) = (self.registry, self.config.playlist);
         Ok(Playlists::new(playlist::Deps { broadcasts, store, clock, registry, config })?)
-    }
-
-    /// The key that was given, or the kept one, which may have to be shown.
-    fn owner_key(&self) -> anyhow::Result<(OwnerKey, Option<secrets::Kept>)> {
-        if let Some(key) = &self.config.owner_key {
-            return Ok((key.clone(), None));
-        }
-        let kept = secrets::owner_key(&self.config.data, &self.random)?;
-        let key = kept.text.parse().with_context(|| format!("{}", self.config.data.join("owner-key").display()))?;
-        Ok((key, Some(kept)))
     }
 }

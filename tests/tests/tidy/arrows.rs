@@ -9,13 +9,14 @@ const ROLES: [&str; 7] = ["recorder", "balancer", "playlist", "edge-cache", "tra
 const SEE_ALL: [&str; 2] = ["headwater", "tests"];
 
 /// A dependency from outside that only some may have: it is theirs to speak to.
-const RESERVED: [(&str, &[&str]); 6] = [
+const RESERVED: [(&str, &[&str]); 7] = [
     ("redis", &["lib/metadata"]),
     ("rusqlite", &["lib/metadata"]),
     ("ffmpeg-next", &["lib/media"]),
     ("ffmpeg-sys-next", &["lib/media"]),
     ("opencv", &["tracker"]),
     ("glommio", &["edge-cache"]),
+    ("maxminddb", &["balancer"]),
 ];
 
 /// What a crate must not know, though others do.
