@@ -27,7 +27,7 @@ use crate::policy::{Class, PolicyConfig, Situation, plan};
 use crate::remote::{ArrivedRange, Remote, RemoteError, RemoteStatus, Said};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
-use flight::{Flight, Landed};
+use flight::{Flight, Landed, OnTheirWay};
 
 /// How long to wait before the local log is read again after an error.
 const LOG_RETRY: Duration = Duration::from_secs(1);
@@ -112,7 +112,7 @@ pub struct Uplink {
     /// How often an upload of this segment was given up because nothing moved.
     given_up: BTreeMap<SegmentName, u32>,
     /// How many live segments are on their way: while any is, the bodies of missing ones pause.
-    live_on_its_way: watch::Sender<usize>,
+    live_on_its_way: Arc<OnTheirWay>,
     there: There,
     asked_ms: Option<i64>,
     kept_bytes: u64,
@@ -154,7 +154,7 @@ impl Uplink {
             flights: Vec::new(),
             next_flight: 0,
             given_up: BTreeMap::new(),
-            live_on_its_way: watch::Sender::new(0),
+            live_on_its_way: Arc::default(),
             there: There::default(),
             asked_ms: None,
             kept_bytes: 0,
@@ -190,6 +190,7 @@ impl Uplink {
                 return Ok(());
             }
             tokio::select! {
+                biased;
                 entries = &mut log => {
                     self.take_log(entries).await?;
                     log = self.wait_for_log();
@@ -273,7 +274,7 @@ impl Uplink {
 
     fn count_live(&self) {
         let live = self.flights.iter().filter(|flight| flight.class == Class::Live).count();
-        self.live_on_its_way.send_if_modified(|known| std::mem::replace(known, live) != live);
+        self.live_on_its_way.set(live);
     }
 
     fn take_landed(&mut self, landed: Landed) -> Result<(), UplinkError> {
@@ -538,6 +539,7 @@ async fn within<T>(
     work: impl Future<Output = Result<T, RemoteError>>,
 ) -> Result<T, RemoteError> {
     tokio::select! {
+        biased;
         done = work => done,
         () = clock.sleep(limit) => Err(RemoteError::Stalled(limit)),
     }

@@ -29,6 +29,7 @@ impl Recorder {
         // What was being sent when the end was said is part of it.
         let said_ms = self.now_ms();
         tokio::select! {
+            biased;
             () = pusher.until_arrived(said_ms) => {}
             () = self.clock.sleep(ARRIVING_MAX) => {}
         }
@@ -61,6 +62,7 @@ impl Recorder {
         let stop = self.tasks.stop_token();
         self.tasks.spawn("end a broadcast", async move {
             tokio::select! {
+                biased;
                 () = recorder.wait_and_end(id) => {}
                 () = stop.cancelled() => {}
             }

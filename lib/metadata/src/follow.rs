@@ -107,6 +107,7 @@ impl Broadcasts {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         self.tasks.spawn("follow a log", async move {
             tokio::select! {
+                biased;
                 () = keep_up(id, store, weak, clock) => {}
                 () = gone.cancelled() => {}
                 () = stop.cancelled() => {}

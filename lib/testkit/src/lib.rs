@@ -6,6 +6,7 @@ mod http;
 mod redis;
 mod road;
 mod tools;
+pub mod ts;
 mod waiting;
 
 pub use crate::http::{Answer, HttpClient};

@@ -1,7 +1,7 @@
 //! One upload on its way: its segments one after the other, its bytes watched while they go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use broadcast::{CapturedAt, Digest, Key, Millis, Segment};
@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use service::Clock;
 use storage::{Blob, Store, StoreError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Uplink, millis};
@@ -65,6 +65,36 @@ impl Watched {
     }
 }
 
+/// How many live segments are on their way. Those who wait are woken in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct OnTheirWay {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+impl OnTheirWay {
+    pub(super) fn set(&self, count: usize) {
+        if self.count.swap(count, Ordering::SeqCst) != 0 && count == 0 {
+            self.none.notify_waiters();
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    async fn until_none(&self) {
+        loop {
+            // Waits from here on: what changes after the look is not missed.
+            let none = self.none.notified();
+            if self.count() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
 impl Flight {
     pub(super) fn in_flight(&self) -> InFlight {
         InFlight {
@@ -107,7 +137,7 @@ impl Uplink {
             uplink: (self.deps.clone(), self.id),
             recorder: recorder.clone(),
             class,
-            live_on_its_way: self.live_on_its_way.subscribe(),
+            live_on_its_way: self.live_on_its_way.clone(),
             watched: watched.clone(),
         };
         let flight = Flight { number, class, recorder, from_ms, names, watched, stuck_after_ms };
@@ -138,7 +168,7 @@ struct Sending {
     uplink: (super::Deps, broadcast::BroadcastId),
     recorder: RecorderUrl,
     class: Class,
-    live_on_its_way: watch::Receiver<usize>,
+    live_on_its_way: Arc<OnTheirWay>,
     watched: Arc<Watched>,
 }
 
@@ -148,6 +178,7 @@ impl Sending {
         for parcel in parcels {
             self.watched.moved();
             let sent = tokio::select! {
+                biased;
                 sent = self.one(&parcel) => sent,
                 stalls = self.stalls(parcel.limit) => Err(stalls),
             };
@@ -200,9 +231,8 @@ impl Sending {
             pieces.then(move |piece| {
                 let (watched, gate) = (watched.clone(), gate.clone());
                 async move {
-                    if let Some(mut gate) = gate {
-                        // An error means that the uplink is gone, and this with it.
-                        let _ = gate.wait_for(|live| *live == 0).await;
+                    if let Some(gate) = gate {
+                        gate.until_none().await;
                     }
                     watched.moved();
                     piece
@@ -216,10 +246,11 @@ impl Sending {
         let waits = |now_ms: i64| now_ms - self.watched.moved_ms.load(Ordering::Relaxed);
         loop {
             tokio::select! {
+                biased;
                 () = self.watched.given_up.notified() => return RemoteError::Stuck,
                 () = self.watched.clock.sleep(super::TICK) => {}
             }
-            if self.class == Class::Missing && *self.live_on_its_way.borrow() > 0 {
+            if self.class == Class::Missing && self.live_on_its_way.count() > 0 {
                 self.watched.moved();
             }
             if waits(self.watched.now_ms()) >= millis(limit) {

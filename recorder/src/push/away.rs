@@ -195,6 +195,7 @@ impl Recorder {
         let stop = self.tasks.stop_token();
         self.tasks.spawn(name, async move {
             tokio::select! {
+                biased;
                 () = work => {}
                 () = stop.cancelled() => {}
             }

@@ -6,7 +6,7 @@ use serde_json::Value;
 const ROLES: [&str; 7] = ["recorder", "balancer", "playlist", "edge-cache", "tracker", "storage-sync", "publisher"];
 
 /// The crates that see several roles: what wires them, and what tests them together.
-const SEE_ALL: [&str; 2] = ["headwater", "tests"];
+const SEE_ALL: [&str; 3] = ["headwater", "tests", "tests/simulation"];
 
 /// A dependency from outside that only some may have: it is theirs to speak to.
 const RESERVED: [(&str, &[&str]); 7] = [

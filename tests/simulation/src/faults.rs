@@ -1,0 +1,158 @@
+//! What befalls everybody, as long as it is meant to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use service::Tasks;
+use storage::Kept;
+
+use crate::dice::Dice;
+use crate::network::Condition;
+use crate::node::Node;
+use crate::phone::Phone;
+use crate::signal::Signal;
+use crate::store::{Mood, SharedStore};
+use crate::truth::Truth;
+
+/// Everything that can be made to fail.
+#[derive(Clone, Debug)]
+pub(crate) struct Faults {
+    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) phones: Vec<Arc<Phone>>,
+    pub(crate) store: Arc<SharedStore>,
+    pub(crate) dice: Dice,
+    pub(crate) truth: Truth,
+    pub(crate) tasks: Tasks,
+    /// The mean time from one fault to the next, in milliseconds.
+    pub(crate) every_ms: u64,
+    /// Set once all faults shall end.
+    pub(crate) over: Signal<bool>,
+}
+
+impl Faults {
+    /// Keeps each machine alive: it starts again after each crash.
+    pub(crate) fn keep_alive(&self) {
+        for node in &self.nodes {
+            let (faults, node, dice) = (self.clone(), node.clone(), self.dice.fork());
+            self.tasks.spawn("a machine", async move {
+                loop {
+                    node.start().await;
+                    faults.until_crash(&node).await;
+                    let kept = [Kept::Everything, Kept::Names, Kept::Nothing][dice.index(3)];
+                    faults.truth.note(&format_args!("{} stops, its disk keeps {kept:?}", node.name));
+                    node.crash(kept).await;
+                    tokio::time::sleep(Duration::from_millis(dice.between(10, 60_000))).await;
+                    faults.truth.note(&format_args!("{} starts", node.name));
+                }
+            });
+        }
+    }
+
+    async fn until_crash(&self, node: &Node) {
+        tokio::select! {
+            biased;
+            () = node.killed.notified() => {}
+            () = node.power_is_gone() => {}
+        }
+    }
+
+    /// One fault after the other, and several at a time, until it is over; then everything is mended.
+    pub(crate) async fn befall(self) {
+        loop {
+            let pause = Duration::from_millis(self.dice.between(1, 2 * self.every_ms));
+            tokio::select! {
+                biased;
+                () = self.over.until(|over| over) => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let (faults, dice) = (self.clone(), self.dice.fork());
+            self.tasks.spawn("a fault", async move { faults.one(&dice).await });
+        }
+    }
+
+    async fn one(&self, dice: &Dice) {
+        let phone = &self.phones[dice.index(self.phones.len())];
+        let node = &self.nodes[dice.index(self.nodes.len())];
+        match dice.between(0, 9) {
+            0..=2 => self.outage(phone, dice).await,
+            3 | 4 => self.bad_link(phone, dice).await,
+            5 => {
+                self.truth.note(&format_args!("{} is killed", node.name));
+                node.killed.notify_one();
+            }
+            6 => {
+                let steps = dice.between(0, 40) as usize;
+                self.truth.note(&format_args!("the power of {} goes after {steps} steps", node.name));
+                node.disk.cut_after(steps);
+            }
+            7 => self.store_fails(dice).await,
+            8 => {
+                if dice.chance(500) {
+                    self.truth.note(&format_args!("phone {} is killed", phone.id));
+                    phone.killed.notify_one();
+                } else {
+                    let steps = dice.between(0, 40) as usize;
+                    self.truth.note(&format_args!("the power of phone {} goes after {steps} steps", phone.id));
+                    phone.disk.cut_after(steps);
+                }
+            }
+            _ => {
+                self.truth.note(&format_args!("the disk of {} is full", node.name));
+                node.disk.fill_up(true);
+                self.last(dice.between(5_000, 120_000)).await;
+                node.disk.fill_up(false);
+            }
+        }
+    }
+
+    /// So long, but no longer than faults shall last.
+    async fn last(&self, ms: u64) {
+        tokio::select! {
+            biased;
+            () = self.over.until(|over| over) => {}
+            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+        }
+    }
+
+    async fn outage(&self, phone: &Phone, dice: &Dice) {
+        let swallows = dice.chance(500);
+        self.truth.note(&format_args!("phone {} is in a tunnel, which swallows: {swallows}", phone.id));
+        phone.link.set(|condition| (condition.up, condition.swallows) = (false, swallows));
+        self.last(dice.between(500, 300_000)).await;
+        phone.link.set(|condition| condition.up = true);
+        self.truth.note(&format_args!("phone {} is out of the tunnel", phone.id));
+    }
+
+    async fn bad_link(&self, phone: &Phone, dice: &Dice) {
+        // From a third of what is recorded to thirty times that.
+        let recorded = phone.bytes_per_s();
+        let bad = Condition {
+            bytes_per_s: (recorded * dice.between(1, 90) / 3).max(50),
+            latency_ms: dice.between(10, 2_000),
+            torn: dice.between(0, 200),
+            deaf: dice.between(0, 200),
+            twice: dice.between(0, 100),
+            ..Condition::GOOD
+        };
+        self.truth.note(&format_args!("the way of phone {} is {bad:?}", phone.id));
+        phone.link.set(|condition| *condition = Condition { up: condition.up, swallows: condition.swallows, ..bad });
+        self.last(dice.between(5_000, 300_000)).await;
+        phone.link.set(|condition| {
+            *condition = Condition { up: condition.up, swallows: condition.swallows, ..Condition::GOOD };
+        });
+    }
+
+    async fn store_fails(&self, dice: &Dice) {
+        let mood = Mood {
+            away: dice.chance(500),
+            fails: dice.between(0, 200),
+            silent: dice.between(0, 200),
+            slow_ms: dice.between(0, 3_000),
+        };
+        self.truth.note(&format_args!("the metadata store is {mood:?}"));
+        self.store.mood.change(|now| *now = mood);
+        self.last(dice.between(1_000, 120_000)).await;
+        self.store.mood.change(|now| *now = Mood::default());
+        self.truth.note(&"the metadata store is well");
+    }
+}

@@ -1,0 +1,114 @@
+//! What really happened, kept where no fault reaches it: what was recorded, what was acknowledged, what went wrong.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+use broadcast::{BroadcastId, Digest, Seq};
+use bytes::Bytes;
+
+use crate::network::lock;
+
+/// What counts as a segment of one broadcast: numbers and digests.
+pub(crate) type Segments = BTreeMap<Seq, Digest>;
+
+/// Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Truth(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    recorded: BTreeMap<BroadcastId, Segments>,
+    acknowledged: BTreeMap<BroadcastId, Segments>,
+    violations: Vec<String>,
+    story: DefaultHasher,
+    told: Vec<String>,
+    tell: bool,
+}
+
+/// The most violations that are kept: what follows from the first ones says nothing new.
+const VIOLATIONS_MAX: usize = 20;
+
+impl Truth {
+    pub(crate) fn new(tell: bool) -> Self {
+        Self(Arc::new(Mutex::new(State { tell, ..State::default() })))
+    }
+
+    /// The publisher's spool has said that it has it.
+    pub(crate) fn recorded(&self, id: BroadcastId, seq: Seq, digest: Digest) {
+        lock(&self.0).recorded.entry(id).or_default().insert(seq, digest);
+        self.note(&format_args!("recorded {id} {seq}"));
+    }
+
+    /// A recorder has said that it has what was PUT to `path`.
+    pub(crate) fn acknowledged(&self, path: &str, answer: &Bytes) {
+        let Some((id, seq, digest)) = read(path, answer) else { return };
+        let before = lock(&self.0).acknowledged.entry(id).or_default().insert(seq, digest);
+        if before.is_some_and(|before| before != digest) {
+            self.violated(format!("{id} {seq} was acknowledged with other bytes before"));
+        }
+        self.note(&format_args!("acknowledged {id} {seq}"));
+    }
+
+    pub(crate) fn recorded_of(&self, id: BroadcastId) -> Segments {
+        lock(&self.0).recorded.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn acknowledged_of(&self, id: BroadcastId) -> Segments {
+        lock(&self.0).acknowledged.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// An invariant does not hold.
+    pub(crate) fn violated(&self, what: String) {
+        self.note(&what);
+        let mut state = lock(&self.0);
+        if state.violations.len() < VIOLATIONS_MAX {
+            state.violations.push(what);
+        }
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        lock(&self.0).violations.clone()
+    }
+
+    /// Something happened. The same seed has the same story.
+    pub(crate) fn note(&self, what: &dyn std::fmt::Display) {
+        let mut line = format!("{:>12} ", now_us());
+        let _ = write!(line, "{what}");
+        let mut state = lock(&self.0);
+        line.hash(&mut state.story);
+        if state.tell {
+            state.told.push(line);
+        }
+    }
+
+    /// What tells two stories apart.
+    pub(crate) fn story(&self) -> u64 {
+        lock(&self.0).story.finish()
+    }
+
+    pub(crate) fn told(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.0).told)
+    }
+}
+
+/// Simulated time since the clock of the simulation began, in microseconds.
+#[expect(clippy::disallowed_methods, reason = "simulated time")]
+fn now_us() -> u128 {
+    thread_local! {
+        static BEGAN: std::cell::Cell<Option<tokio::time::Instant>> = const { std::cell::Cell::new(None) };
+    }
+    let now = tokio::time::Instant::now();
+    let began = BEGAN.get().filter(|began| *began <= now).unwrap_or(now);
+    BEGAN.set(Some(began));
+    now.duration_since(began).as_micros()
+}
+
+fn read(path: &str, answer: &Bytes) -> Option<(BroadcastId, Seq, Digest)> {
+    let mut parts = path.strip_prefix("/ingest/")?.split('/');
+    let (id, _rendition, file) = (parts.next()?, parts.next()?, parts.next()?);
+    let seq = file.split_once('.')?.0.parse().ok()?;
+    let answer: serde_json::Value = serde_json::from_slice(answer).ok()?;
+    Some((id.parse().ok()?, seq, answer["digest"].as_str()?.parse().ok()?))
+}
