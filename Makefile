@@ -2,6 +2,7 @@
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 FUZZ_SECONDS ?= 60
+SEEDS ?= 1-1000
 
 SAY = @echo "==>"
 CARGO_DENY = 0.20.2
@@ -11,7 +12,7 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench fuzz obs geo web clean
+.PHONY: help run test check bench simulate fuzz obs geo web clean
 .PHONY: format types lints rules licences toolchain packages-to-run packages-to-test
 
 help: ## this list
@@ -32,6 +33,12 @@ test: toolchain packages-to-test web .tools/venv/requirements.txt tests/browser/
 	@scripts/in-memory cargo test --workspace --locked
 
 check: toolchain packages-to-run web format types lints rules licences ## format, types, lints, house rules, licences (8 minutes the first time)
+
+simulate: toolchain ## publishers, recorders and every fault in simulated time (SEEDS=1-1000 WITHOUT=fsync|idempotency|safe-rule)
+	$(SAY) "Building the simulation (about 5 minutes on 2 cores the first time)"
+	@cargo build --release --locked -p headwater-simulation
+	$(SAY) "Simulating seeds $(SEEDS) (a few minutes for a thousand)"
+	@$(or $(CARGO_TARGET_DIR),target)/release/headwater-simulation --seeds "$(SEEDS)" $(if $(WITHOUT),--without $(WITHOUT))
 
 fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-packages fuzz

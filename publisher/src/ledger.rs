@@ -94,6 +94,10 @@ impl Ledger {
         self.largest_len = self.largest_len.max(len);
         self.recorded.insert(name.clone(), Recorded { captured_at, duration, len, standing: Standing::Stored });
         self.stand(&name, Standing::Owed);
+        #[cfg(feature = "simulation")]
+        if service::is_without(service::Safeguard::SafeRule) {
+            self.deletable.insert((captured_at, name));
+        }
     }
 
     /// A recorder has acknowledged a segment.

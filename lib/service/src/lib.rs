@@ -17,7 +17,7 @@ mod random;
 mod range;
 mod server;
 #[cfg(feature = "simulation")]
-pub mod simulation;
+mod simulation;
 mod tasks;
 mod telemetry;
 
@@ -34,5 +34,7 @@ pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
 pub use server::{RequestBody, ServeConfig, serve};
+#[cfg(feature = "simulation")]
+pub use simulation::{Safeguard, is_simulated, is_without, simulate_on_this_thread, without};
 pub use tasks::{Blocking, Tasks};
 pub use telemetry::{LogFormat, TelemetryError, init_telemetry};

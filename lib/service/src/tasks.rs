@@ -43,7 +43,7 @@ impl Tasks {
     /// Runs `work` on a thread where it may block. It starts at once, and ends even if nobody waits for its answer.
     pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
         #[cfg(feature = "simulation")]
-        if crate::simulation::is_on() {
+        if crate::simulation::is_simulated() {
             return Blocking(Work::Done(Some(work())));
         }
         Blocking(Work::Borrowed(tokio::task::spawn_blocking(work)))

@@ -17,19 +17,23 @@ mod truth;
 mod viewer;
 mod world;
 
+pub use service::Safeguard;
+
 /// How large a world may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The longest recording, in minutes.
     pub minutes_max: u64,
     pub phones_max: u64,
+    /// What the code has to go without.
+    pub without: Option<Safeguard>,
     /// Whether to keep what happened, line by line.
     pub tell: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { minutes_max: 20, phones_max: 2, tell: false }
+        Self { minutes_max: 20, phones_max: 2, without: None, tell: false }
     }
 }
 
@@ -53,7 +57,10 @@ pub struct Outcome {
 /// # Panics
 /// If there is no place for its disks.
 pub fn run(seed: u64, options: &Options) -> Outcome {
-    service::simulation::take_over_this_thread();
+    service::simulate_on_this_thread();
+    if let Some(safeguard) = options.without {
+        service::without(safeguard);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O");
     let memory = std::path::Path::new("/dev/shm");

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use headwater_simulation::{Options, Outcome, run};
+use headwater_simulation::{Options, Outcome, Safeguard, run};
 
 /// Simulate phones, networks, disks, clocks and recorders over the real code, and check that nothing is lost.
 #[derive(Debug, Parser)]
@@ -25,6 +25,9 @@ struct Cli {
     /// The most publishers in one world.
     #[arg(long, default_value_t = Options::default().phones_max)]
     phones: u64,
+    /// Take a safeguard away: fsync, idempotency or safe-rule. Seeds should fail then.
+    #[arg(long, value_parser = safeguard)]
+    without: Option<Safeguard>,
     /// How many worlds at a time [default: one for each core].
     #[arg(long)]
     jobs: Option<usize>,
@@ -43,6 +46,15 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     if first > last { Err(format!("{first} comes after {last}")) } else { Ok(first..=last) }
 }
 
+fn safeguard(text: &str) -> Result<Safeguard, String> {
+    match text {
+        "fsync" => Ok(Safeguard::Fsync),
+        "idempotency" => Ok(Safeguard::Idempotency),
+        "safe-rule" => Ok(Safeguard::SafeRule),
+        _ => Err("it is none of fsync, idempotency, safe-rule".to_owned()),
+    }
+}
+
 #[derive(Debug, Default)]
 struct Sum {
     worlds: u64,
@@ -57,7 +69,7 @@ fn main() -> ExitCode {
     if let Some(log) = &cli.log {
         tracing_subscriber::fmt().with_env_filter(log).without_time().with_writer(std::io::stderr).init();
     }
-    let options = Options { minutes_max: cli.minutes, phones_max: cli.phones, tell: cli.tell };
+    let options = Options { minutes_max: cli.minutes, phones_max: cli.phones, without: cli.without, tell: cli.tell };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (next, sum, began) = (AtomicU64::new(*cli.seeds.start()), Mutex::new(Sum::default()), Instant::now());
     std::thread::scope(|scope| {

@@ -10,6 +10,9 @@ use metadata::{Expect, Known, Metadata, MetadataError, Outcome, Sqlite};
 use crate::dice::Dice;
 use crate::signal::Signal;
 
+/// How long a call may take when all is well, in milliseconds.
+const QUICK_MS: u64 = 3;
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mood {
@@ -39,11 +42,14 @@ impl SharedStore {
         self.mood.get()
     }
 
+    async fn takes_time(&self) {
+        let slow_ms = self.mood().slow_ms.max(QUICK_MS);
+        tokio::time::sleep(Duration::from_millis(self.dice.between(0, slow_ms))).await;
+    }
+
     async fn reached(&self) -> Result<(), MetadataError> {
+        self.takes_time().await;
         let mood = self.mood();
-        if mood.slow_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(self.dice.between(0, mood.slow_ms))).await;
-        }
         if self.mood().away || self.dice.chance(mood.fails) { Err(unavailable("cannot be reached")) } else { Ok(()) }
     }
 
@@ -74,6 +80,8 @@ impl Metadata for SharedStore {
 
     async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         let entries = self.log.wait_beyond(id, known, max).await?;
+        // News takes its time.
+        self.takes_time().await;
         // What was appended while it is away is heard of when it is back.
         self.mood.until(|mood| !mood.away).await;
         Ok(entries)

@@ -1,11 +1,12 @@
 //! A world: some phones, some recorders, one metadata store, and a time of faults. Everything in it follows from a seed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
-use broadcast::{Broadcast, BroadcastId, EventIndex, Extent, Key, RenditionName, State, View};
+use broadcast::{Broadcast, BroadcastId, Event, EventIndex, Extent, Key, RenditionName, State, View};
 use http::Request;
 use metadata::{Limits, Metadata, Sqlite};
 use service::{Clock, Random, Tasks};
@@ -22,7 +23,7 @@ use crate::signal::Signal;
 use crate::store::{Mood, SharedStore};
 use crate::truth::Truth;
 use crate::viewer::Viewer;
-use crate::{Options, Outcome};
+use crate::{Options, Outcome, Safeguard};
 
 /// When every world begins, in milliseconds since the Unix epoch.
 const START_MS: i64 = 1_790_000_000_000;
@@ -45,7 +46,7 @@ struct World {
 /// Lets a world go by. Its disks are in `dir`.
 pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     let (truth, dice, tasks) = (Truth::new(options.tell), Dice::new(seed), Tasks::new());
-    let world = World::new(dir, &truth, &dice, &tasks).await;
+    let world = World::new(dir, &truth, &dice, &tasks, options).await;
     let mut recorded_ms = 0;
     let mut phones = Vec::new();
     let faults_over = Signal::new(false);
@@ -63,7 +64,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     for number in 0..dice.between(1, options.phones_max) {
         let lasts_ms = dice.between(60_000, options.minutes_max * 60_000);
         recorded_ms += lasts_ms;
-        phones.push(world.phone(dir, number, lasts_ms).await);
+        phones.push(world.phone(dir, number, lasts_ms, options).await);
     }
     let befalls = faults(phones.clone());
     tasks.spawn("faults", befalls.befall());
@@ -109,7 +110,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
 }
 
 impl World {
-    async fn new(dir: &Path, truth: &Truth, dice: &Dice, tasks: &Tasks) -> Self {
+    async fn new(dir: &Path, truth: &Truth, dice: &Dice, tasks: &Tasks, options: &Options) -> Self {
         let clock = Clock::from_tokio(START_MS);
         let log = Sqlite::open(&dir.join("metadata.sqlite"), Limits::default(), clock.clone()).await;
         let log = Arc::new(log.expect("a new file"));
@@ -120,7 +121,7 @@ impl World {
             Arc::new(Node {
                 dir: dir.join(&name),
                 name,
-                disk: Crash::default(),
+                disk: disk(options),
                 clock: skewed(dice),
                 random: Random::seeded(dice.roll()),
                 metadata: store.clone(),
@@ -134,7 +135,7 @@ impl World {
         Self { log, store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
     }
 
-    async fn phone(&self, dir: &Path, number: u64, lasts_ms: u64) -> Arc<Phone> {
+    async fn phone(&self, dir: &Path, number: u64, lasts_ms: u64, options: &Options) -> Arc<Phone> {
         let id = self.create().await;
         let dir = dir.join(format!("p{number}"));
         std::fs::create_dir_all(&dir).expect("a directory can be made");
@@ -149,7 +150,7 @@ impl World {
         Arc::new(Phone {
             id,
             dir,
-            disk: Crash::default(),
+            disk: disk(options),
             random: Random::seeded(self.dice.roll()),
             dice: self.dice.fork(),
             link: Link::new(clock.instant()),
@@ -196,6 +197,14 @@ impl World {
             Ok(Some(broadcast)) => broadcast,
             other => return self.truth.violated(format!("the log of {id} is none: {other:?}")),
         };
+        let mut once = BTreeSet::new();
+        for entry in &log {
+            if let Event::Stored(segment) = &entry.event
+                && !once.insert(segment.seq)
+            {
+                self.truth.violated(format!("{id} {} is in the log twice", segment.seq));
+            }
+        }
         let now = self.log.horizon().expect("it was reached");
         if broadcast.state(now) != State::Complete {
             return self.truth.violated(format!("{id} is {:?}, not complete", broadcast.state(now)));
@@ -232,4 +241,11 @@ impl World {
 /// A clock that is wrong by up to twenty seconds.
 fn skewed(dice: &Dice) -> Clock {
     Clock::from_tokio(START_MS + dice.between(0, 40_000).cast_signed() - 20_000)
+}
+
+/// One that fails only as it is told to; or one that syncs nothing at all.
+fn disk(options: &Options) -> Crash {
+    let disk = Crash::default();
+    disk.lie(options.without == Some(Safeguard::Fsync));
+    disk
 }

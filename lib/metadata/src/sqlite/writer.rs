@@ -83,7 +83,7 @@ impl Writer {
         let thread = Thread { file, limits, watches, horizon };
         let writes = Writes::new(clock);
         #[cfg(feature = "simulation")]
-        if service::simulation::is_on() {
+        if service::is_simulated() {
             return Self { queue, tasks, writes, here: Some(std::sync::Mutex::new(thread)) };
         }
         tasks.spawn("sqlite writer", Tasks::blocking(move || thread.run(messages)));

@@ -1,0 +1,52 @@
+//! A short run with fixed seeds, that a seed tells all, and that the checks can fail.
+
+use headwater_simulation::{Options, Outcome, Safeguard, run};
+
+/// Short enough for every change; `make simulate` runs longer ones.
+const SHORT: Options = Options { minutes_max: 8, phones_max: 2, without: None, tell: false };
+
+/// Seeds that failed once, each for a reason of its own.
+const FAILED_ONCE: [u64; 1] = [111];
+
+/// A world needs a thread of its own.
+fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().expect("the world does not panic"))
+}
+
+#[track_caller]
+fn assert_well(outcome: &Outcome) {
+    assert!(outcome.violations.is_empty(), "seed {}: {:#?}", outcome.seed, outcome.violations);
+}
+
+#[test]
+fn nothing_is_lost() {
+    let segments: u64 = on_a_thread(|| {
+        let outcomes = (1..=60).map(|seed| run(seed, &SHORT));
+        outcomes.inspect(assert_well).map(|outcome| outcome.segments).sum()
+    });
+    assert!(segments > 1_000, "only {segments} segments were recorded");
+}
+
+#[test]
+fn what_failed_once_does_not_fail_again() {
+    on_a_thread(|| {
+        FAILED_ONCE.iter().map(|seed| run(*seed, &Options::default())).for_each(|outcome| assert_well(&outcome))
+    });
+}
+
+#[test]
+fn a_seed_tells_all() {
+    for seed in [7, 8, 9] {
+        let story = || on_a_thread(move || run(seed, &SHORT).story);
+        assert_eq!(story(), story(), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_is_removed_is_missed() {
+    for safeguard in [Safeguard::Fsync, Safeguard::Idempotency, Safeguard::SafeRule] {
+        let options = Options { without: Some(safeguard), ..SHORT };
+        let noticed = on_a_thread(|| (1..=1_000).find(|seed| !run(*seed, &options).violations.is_empty()));
+        assert!(noticed.is_some(), "nobody notices that {safeguard:?} is missing");
+    }
+}
