@@ -5,6 +5,7 @@
 
 mod access;
 mod body;
+mod client;
 mod clock;
 mod conditional;
 mod cors;
@@ -16,6 +17,7 @@ mod problem;
 mod random;
 mod range;
 mod server;
+mod signed;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod tasks;
@@ -23,6 +25,7 @@ mod telemetry;
 
 pub use access::{OwnerKey, OwnerKeyError, bearer, unauthorized};
 pub use body::{BodyError, BodyLimits, BodyReader};
+pub use client::{HttpsClient, https_client};
 pub use clock::Clock;
 pub use conditional::ETag;
 pub use cors::{cors_for_publishers, cors_for_viewers};
@@ -34,6 +37,7 @@ pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
 pub use server::{RequestBody, ServeConfig, serve};
+pub use signed::{SendError, SignedAnswer, SignedClient, SigningSecret, SigningSecretError, signatures};
 #[cfg(feature = "simulation")]
 pub use simulation::{Safeguard, is_simulated, is_without, simulate_on_this_thread, without};
 pub use tasks::{Blocking, Tasks};

@@ -14,12 +14,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::Frame;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use service::{HttpsClient, https_client};
 use storage::{Blob, StoreError};
 
 use super::{Acknowledged, ArrivedRange, Outgoing, Remote, RemoteError, RemoteStatus, Said};
@@ -53,17 +50,11 @@ pub struct HttpRemote {
 
 /// Connections over TCP and TLS, kept for the next request.
 #[derive(Debug)]
-struct Network(Client<HttpsConnector<HttpConnector>, RequestBody>);
+struct Network(HttpsClient<RequestBody>);
 
 impl Network {
     fn new() -> Self {
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(CONNECT_MAX));
-        http.set_nodelay(true);
-        http.enforce_http(false);
-        let https =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
-        Self(Client::builder(TokioExecutor::new()).build(https))
+        Self(https_client(CONNECT_MAX))
     }
 }
 
