@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::event::{Event, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 use crate::ids::{Digest, FormatId, RenditionName, Seq};
-use crate::live::{Live, Look, RangeKind};
+use crate::live::{DateRange, Live, Look, RangeKind};
 use crate::policy::TargetDuration;
 use crate::segment::{Format, Segment};
 use crate::seq_set::SeqSet;
@@ -365,7 +365,18 @@ impl Broadcast {
         if self.ended.is_some() {
             return if self.missing_count() == 0 { State::Complete } else { State::Ended };
         }
-        let outage = self.look(now).outage();
+        self.state_in(self.look(now).outage())
+    }
+
+    /// How time alone changes the state after `after` and up to `until`, if no event comes: when, by the store's time, and
+    /// to what. Readers see it when the clock margin has passed.
+    pub fn changes(&self, after: StoreTime, until: StoreTime) -> impl Iterator<Item = (StoreTime, State)> {
+        let after = after.max(self.last_at);
+        let outages = self.ended.is_none().then(|| self.live.outages(after, until, &self.arrivals));
+        outages.into_iter().flatten().map(|(at, outage)| (at, self.state_in(outage)))
+    }
+
+    fn state_in(&self, outage: Option<DateRange>) -> State {
         match outage {
             Some(outage) if outage.kind == RangeKind::Interrupted && !self.paused => {
                 State::Interrupted { since: outage.start }

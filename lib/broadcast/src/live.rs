@@ -19,7 +19,7 @@ use crate::broadcast::Arrivals;
 use crate::event::SeqRange;
 use crate::policy::{TargetDuration, ViewPolicy};
 use crate::segment::Segment;
-use crate::time::StoreTime;
+use crate::time::{Millis, StoreTime};
 use tail::{Published, Tail};
 
 /// The live timeline of one broadcast, folded up to the last event of its log.
@@ -103,6 +103,36 @@ impl Live {
             tail.advance(until, known, &mut ahead);
         }
         Look { live: self, tail, ahead }
+    }
+
+    /// How time alone opens and closes outages after `after` and up to `until`, at a cost that grows with the decisions
+    /// that it takes, once. By the store's time: nobody waits for the clock margin.
+    pub(crate) fn outages(
+        &self,
+        after: StoreTime,
+        until: StoreTime,
+        known: &[Arrivals],
+    ) -> impl Iterator<Item = (StoreTime, Option<DateRange>)> {
+        let (mut tail, mut out) = (self.tail.clone(), vec![Vec::new(); known.len()]);
+        if let Some(tail) = &mut tail {
+            tail.advance(after, known, &mut out);
+        }
+        std::iter::from_fn(move || {
+            let tail = tail.as_mut()?;
+            let kind = |tail: &Tail| tail.outage().map(|outage| outage.kind);
+            let before = kind(tail);
+            loop {
+                let at = tail.next_deadline()? + Millis(1);
+                if at > until {
+                    return None;
+                }
+                out.iter_mut().for_each(Vec::clear);
+                tail.advance(at, known, &mut out);
+                if kind(tail) != before {
+                    return Some((at, tail.outage()));
+                }
+            }
+        })
     }
 
     fn with_tail(&mut self, known: &[Arrivals], act: impl FnOnce(&mut Tail, &mut Published)) {
