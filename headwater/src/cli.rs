@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Balancer(ServeOptions),
     /// Run only a playlist server: the views, and the segments below --data. Needs --metadata.
     Playlist(ServeOptions),
+    /// Tell the portal what happens: run only that (needs --metadata), or ask a running Headwater about it.
+    Webhooks(WebhooksOptions),
     /// Record a camera, a file or an address, and publish it over any network: what cannot be sent now is sent later.
     Publish(PublishOptions),
     /// Take what ffmpeg, OBS or any other HLS encoder pushes on this machine, and publish it over any network.
@@ -93,6 +95,73 @@ pub(crate) struct ServeOptions {
     /// How log lines look: human, json, or auto (human on a terminal) [default: auto].
     #[arg(long, env = "HEADWATER_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+}
+
+/// Alone it serves; with a command it asks who serves.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = WEBHOOKS_HELP)]
+pub(crate) struct WebhooksOptions {
+    #[command(subcommand)]
+    pub(crate) command: Option<WebhooksCommand>,
+    #[command(flatten)]
+    pub(crate) serve: ServeOptions,
+}
+
+const WEBHOOKS_HELP: &str = "\
+Who is told what is in the file that --config names, also for `headwater up`:
+  [[webhooks.endpoints]]
+  url = 'https://portal.example.org/hooks/headwater'
+  secrets = ['whsec_...']     # echo whsec_$(openssl rand -base64 32)
+  events = '*'                # or a list: ['broadcast.live', 'broadcast.complete']
+  segments = false            # true: each stored segment, too
+Try it, and look after what could not be delivered:
+  headwater webhooks test
+  headwater webhooks list-dead
+  headwater webhooks resend --all";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// Show who is told what: address, letters waiting, dead letters, state, events.
+    List {
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// Send a test message to the endpoints, once, and show what they answer.
+    Test {
+        /// Only this endpoint.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// List what could not be delivered, oldest first: number, type, broadcast, attempts, when, address, why.
+    ListDead {
+        /// How many at most.
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// Send dead letters again. An endpoint that was disabled because it answered 410 Gone is enabled again.
+    Resend(WhichDead),
+    /// Forget dead letters.
+    Discard(WhichDead),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct WhichDead {
+    /// Their numbers, as list-dead shows them.
+    #[arg(value_name = "NUMBER", required_unless_present_any = ["url", "all"])]
+    pub(crate) numbers: Vec<u64>,
+    /// All of this endpoint.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// All there are.
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 /// Where to publish to, and what to keep meanwhile.

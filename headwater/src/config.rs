@@ -14,6 +14,7 @@ use recorder::RecorderConfig;
 use serde::Deserialize;
 use service::{LogFormat, OwnerKey, ServeConfig};
 use storage::StorageConfig;
+use webhooks::WebhooksConfig;
 
 use crate::cli::ServeOptions;
 
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) node: NodeConfig,
     /// Databases of where addresses are. Empty: those in DIR/geo.
     pub(crate) geo: Vec<PathBuf>,
+    pub(crate) webhooks: WebhooksConfig,
 }
 
 /// The file. Every key is optional; the tables hold the settings of the parts.
@@ -58,6 +60,7 @@ struct File {
     balancer: BalancerConfig,
     node: node::File,
     geo: Vec<PathBuf>,
+    webhooks: WebhooksConfig,
 }
 
 impl Config {
@@ -67,6 +70,7 @@ impl Config {
         let given = |flag: &Option<String>, file: Option<String>| flag.clone().or(file);
         let public_url = given(&options.public_url, file.public_url);
         let public_url = public_url.map(|url| node::checked_url("public_url", url)).transpose()?;
+        file.webhooks.check()?;
         let metadata = given(&options.metadata, file.metadata);
         let owner_key = given(&options.owner_key, file.owner_key);
         let log_format = options.log_format.as_deref().map(str::parse).transpose()?;
@@ -87,6 +91,7 @@ impl Config {
             balancer: file.balancer,
             node: NodeConfig::load(options, file.node)?,
             geo: if options.geo.is_empty() { file.geo } else { options.geo.clone() },
+            webhooks: file.webhooks,
         })
     }
 }
@@ -135,6 +140,12 @@ mod tests {
             "[node]\nplace = 'Zürich'",
             "[node]\nadvertise = 'r1.example.org'",
             "[node]\ntime_to_live_ms = 5000",
+            "[webhooks]\nretries_s = []",
+            "[[webhooks.endpoints]]\nurl = 'https://a.example'",
+            "[[webhooks.endpoints]]\nurl = 'https://a.example'\nsecrets = []",
+            "[[webhooks.endpoints]]\nurl = 'https://a.example'\nsecrets = ['secret']",
+            "[[webhooks.endpoints]]\nurl = 'a.example'\nsecrets = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']",
+            "[[webhooks.endpoints]]\nurl = 'https://a.example'\nsecrets = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']\nevents = ['broadcast.gone']",
             "not toml",
         ];
         for file in wrong {

@@ -1,4 +1,6 @@
-//! `headwater broadcast …` and `headwater nodes`: the control API from the command line.
+//! `headwater broadcast …`, `headwater nodes` and `headwater webhooks …`: the control API from the command line.
+
+mod webhooks;
 
 use std::io::Write;
 
@@ -6,6 +8,8 @@ use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
 use crate::cli::{BroadcastCommand, ServerOptions};
+
+pub(crate) use webhooks::run as webhooks;
 
 /// The longest answer that is read, in bytes.
 const ANSWER_LEN_MAX: u64 = 64 << 20;

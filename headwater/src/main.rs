@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, WebhooksOptions};
 use crate::config::Config;
 
 fn main() -> ExitCode {
@@ -34,6 +34,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Recorder(options) => up::run(Config::load(&options)?, up::Roles::RECORDER),
         Command::Balancer(options) => up::run(Config::load(&options)?, up::Roles::BALANCER),
         Command::Playlist(options) => up::run(Config::load(&options)?, up::Roles::PLAYLIST),
+        Command::Webhooks(WebhooksOptions { command: Some(command), .. }) => control::webhooks(command),
+        Command::Webhooks(WebhooksOptions { command: None, serve }) => {
+            let config = Config::load(&serve)?;
+            anyhow::ensure!(
+                !config.webhooks.endpoints.is_empty(),
+                "nobody is to be told: --config has no [[webhooks.endpoints]]"
+            );
+            up::run(config, up::Roles::WEBHOOKS)
+        }
         Command::Publish(options) => relay::publish(&options),
         Command::Relay(options) => relay::relay(&options),
         Command::Broadcast(command) => control::run(command),

@@ -32,14 +32,17 @@ pub(crate) struct Roles {
     recorder: bool,
     balancer: bool,
     playlist: bool,
+    webhooks: bool,
 }
 
 impl Roles {
-    pub(crate) const ALL: Self = Self { recorder: true, balancer: true, playlist: true };
+    const NONE: Self = Self { recorder: false, balancer: false, playlist: false, webhooks: false };
+    pub(crate) const ALL: Self = Self { recorder: true, balancer: true, playlist: true, webhooks: true };
     /// With a balancer, so that a publisher that was told of one recorder can ask it for the others.
-    pub(crate) const RECORDER: Self = Self { recorder: true, balancer: true, playlist: false };
-    pub(crate) const BALANCER: Self = Self { recorder: false, balancer: true, playlist: false };
-    pub(crate) const PLAYLIST: Self = Self { recorder: false, balancer: false, playlist: true };
+    pub(crate) const RECORDER: Self = Self { recorder: true, balancer: true, ..Self::NONE };
+    pub(crate) const BALANCER: Self = Self { balancer: true, ..Self::NONE };
+    pub(crate) const PLAYLIST: Self = Self { playlist: true, ..Self::NONE };
+    pub(crate) const WEBHOOKS: Self = Self { webhooks: true, ..Self::NONE };
 }
 
 pub(crate) fn run(config: Config, roles: Roles) -> anyhow::Result<()> {
@@ -139,6 +142,7 @@ impl Process {
             config,
             nodes: self.metadata.nodes(),
             broadcasts: Broadcasts::new(self.metadata.logs(), self.background.clone(), self.clock.clone()),
+            outbox: self.metadata.outbox(),
             clock: &self.clock,
             random: random.clone(),
             registry: &self.registry,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use metadata::{Limits, Metadata, Nodes, Redis, RedisConfig, RedisMetrics, Sqlite};
+use metadata::{Limits, Metadata, Nodes, Outbox, Redis, RedisConfig, RedisMetrics, Sqlite};
 use prometheus::Registry;
 use service::Clock;
 
@@ -40,6 +40,13 @@ impl MetadataStore {
     }
 
     pub(super) fn nodes(&self) -> Arc<dyn Nodes> {
+        match self {
+            Self::Embedded(sqlite) => sqlite.clone(),
+            Self::Shared(redis) => redis.clone(),
+        }
+    }
+
+    pub(super) fn outbox(&self) -> Arc<dyn Outbox> {
         match self {
             Self::Embedded(sqlite) => sqlite.clone(),
             Self::Shared(redis) => redis.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use balancer::{Balancer, Geo};
-use metadata::{Broadcasts, NodeName, Nodes};
+use metadata::{Broadcasts, NodeName, Nodes, Outbox};
 use playlist::Playlists;
 use prometheus::Registry;
 use recorder::{Recorder, ScanError};
@@ -14,6 +14,7 @@ use service::{
     Clock, Component, Health, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
 };
 use storage::{LocalReader, LocalStore, Store};
+use webhooks::Webhooks;
 
 use super::gate::Open;
 use super::keys::Keys;
@@ -32,6 +33,7 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) nodes: Arc<dyn Nodes>,
     pub(super) broadcasts: Broadcasts,
+    pub(super) outbox: Arc<dyn Outbox>,
     pub(super) clock: &'a Clock,
     pub(super) random: Random,
     pub(super) registry: &'a Registry,
@@ -56,7 +58,7 @@ impl Parts<'_> {
         let (mut node, mut shown) = (None, None);
         // One process writes to a directory; others may read from it.
         let mut store: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
-        if roles.recorder || roles.balancer {
+        if roles.recorder || roles.balancer || roles.webhooks {
             let keys = self.keys().await?;
             if roles.recorder {
                 let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
@@ -72,6 +74,12 @@ impl Parts<'_> {
             if roles.balancer {
                 router = router.merge(self.balancer(&keys).await?.router().layer(cors_for_publishers()));
                 openapi.push(balancer::openapi());
+            }
+            if roles.webhooks {
+                let webhooks = self.webhooks(&keys)?;
+                webhooks.start();
+                router = router.merge(webhooks.router());
+                openapi.push(webhooks::openapi());
             }
             shown = keys.shown;
         }
@@ -162,5 +170,18 @@ impl Parts<'_> {
         let (broadcasts, clock) = (self.broadcasts.clone(), self.clock.clone());
         let (registry, config) = (self.registry, self.config.playlist);
         Ok(Playlists::new(playlist::Deps { broadcasts, store, clock, registry, config })?)
+    }
+
+    fn webhooks(&self, keys: &Keys) -> anyhow::Result<Arc<Webhooks>> {
+        let deps = webhooks::Deps {
+            broadcasts: self.broadcasts.clone(),
+            outbox: self.outbox.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            tasks: self.background.clone(),
+            registry: self.registry,
+            owner_key: keys.owner.clone(),
+        };
+        Ok(Webhooks::build(self.config.webhooks.clone(), deps)?)
     }
 }

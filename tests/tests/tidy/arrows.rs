@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// Crates that play one role each. They meet over HTTP, the metadata trait and the storage trait.
-const ROLES: [&str; 7] = ["recorder", "balancer", "playlist", "edge-cache", "tracker", "storage-sync", "publisher"];
+const ROLES: [&str; 8] =
+    ["recorder", "balancer", "playlist", "edge-cache", "tracker", "storage-sync", "publisher", "webhooks"];
 
 /// The crates that see several roles: what wires them, and what tests them together.
 const SEE_ALL: [&str; 2] = ["headwater", "tests"];
