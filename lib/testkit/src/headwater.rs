@@ -72,6 +72,11 @@ impl Headwater {
         self.dir.path().join("data")
     }
 
+    /// The file of its settings, read at each start.
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.path().join("headwater.toml")
+    }
+
     /// Ends it at once, as a loss of power would, but for what the kernel has not written yet.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -175,7 +180,7 @@ impl Headwater {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be written");
         let mut command = Command::new(binary());
         command.arg("up").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0", "--config"]);
-        command.arg(self.dir.path().join("headwater.toml"));
+        command.arg(self.config_path());
         // What whoever runs the tests has set for their own Headwater is none of ours.
         let theirs = std::env::vars_os().map(|(name, _)| name);
         theirs.filter(|name| name.to_string_lossy().starts_with("HEADWATER_")).for_each(|name| {
