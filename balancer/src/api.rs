@@ -12,7 +12,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
 use metadata::{NodeState, Registered, Role};
 use serde::Serialize;
-use service::{Problem, ProblemKind, bearer, unauthorized};
+use service::{Problem, ProblemKind, base_url, bearer, unauthorized};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::balancer::Balancer;
@@ -70,7 +70,7 @@ pub(crate) async fn route(
     balancer.metrics.placed.inc_by(u64::from(publisher.is_some()));
     balancer.metrics.recorders.set(i64::try_from(ranked.len()).unwrap_or(i64::MAX));
     let recorder = |Registered { node, .. }: Registered| Recorder {
-        url: node.url,
+        url: if balancer.unadvertised.as_ref() == Some(&node.name) { base_url(&headers) } else { node.url },
         node: node.name.to_string(),
         region: node.region,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use broadcast::TokenKey;
-use metadata::Nodes;
+use metadata::{NodeName, Nodes};
 use prometheus::Registry;
 use serde::Deserialize;
 use service::{Clock, OwnerKey, Tasks};
@@ -46,6 +46,9 @@ pub struct Deps<'a> {
     pub registry: &'a Registry,
     pub tokens: TokenKey,
     pub owner_key: OwnerKey,
+    /// The node in this process, if nobody has said by which address it is reached: then whoever asks is told the one by
+    /// which it has asked.
+    pub unadvertised: Option<NodeName>,
 }
 
 /// A balancer. Its task is one of those it was given.
@@ -58,6 +61,7 @@ pub struct Balancer {
     pub(crate) metrics: Metrics,
     pub(crate) tokens: TokenKey,
     pub(crate) owner_key: OwnerKey,
+    pub(crate) unadvertised: Option<NodeName>,
 }
 
 impl Balancer {
@@ -79,6 +83,7 @@ impl Balancer {
             metrics: Metrics::new(deps.registry)?,
             tokens: deps.tokens,
             owner_key: deps.owner_key,
+            unadvertised: deps.unadvertised,
         }))
     }
 

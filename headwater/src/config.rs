@@ -64,6 +64,11 @@ struct File {
 }
 
 impl Config {
+    /// By which address others are told that they reach this node.
+    pub(crate) fn advertised(&self) -> Option<&str> {
+        self.node.advertise.as_deref().or(self.public_url.as_deref())
+    }
+
     /// clap has already put each flag before its variable.
     pub(crate) fn load(options: &ServeOptions) -> anyhow::Result<Self> {
         let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();

@@ -169,9 +169,11 @@ impl Planned<'_> {
 
     /// The best recorder. One that has failed lately is tried with one upload at a time.
     fn pick(&self, not: Option<&RecorderUrl>) -> Option<RecorderUrl> {
-        let recorder = self.situation.route.pick(self.situation.now_ms, not)?;
-        let busy = self.recorders().any(|other| other == recorder);
-        (!busy || !self.situation.route.is_doubtful(recorder)).then(|| recorder.clone())
+        let Situation { route, now_ms, .. } = *self.situation;
+        let is_busy = |recorder: &RecorderUrl| self.recorders().any(|other| other == recorder);
+        let may =
+            |recorder: &&RecorderUrl| Some(*recorder) != not && (!route.is_doubtful(recorder) || !is_busy(recorder));
+        route.usable(now_ms).find(may).cloned()
     }
 
     fn recorders(&self) -> impl Iterator<Item = &RecorderUrl> {
@@ -315,5 +317,16 @@ mod tests {
         case.check_at(1_000, &[(Live, NEAR, &[15])]);
         case.route.answered(&url(NEAR));
         case.check_at(1_000, &[(Live, NEAR, &[15]), (Live, NEAR, &[16]), (Missing, NEAR, &[0]), (Missing, NEAR, &[1])]);
+    }
+
+    #[test]
+    fn nothing_waits_for_a_doubtful_recorder_while_another_answers() {
+        let mut case = Case::owed(2);
+        case.route.failed(&url(NEAR), 0, None, 1.0);
+        case.check_at(0, &[(Live, FAR, &[0]), (Live, FAR, &[1])]);
+        case.check_at(60_000, &[(Live, FAR, &[0]), (Live, FAR, &[1])]);
+        // When both are doubtful, each is tried with one upload.
+        case.route.failed(&url(FAR), 0, None, 1.0);
+        case.check_at(1_000, &[(Live, NEAR, &[0]), (Live, FAR, &[1])]);
     }
 }

@@ -19,6 +19,9 @@ pub use http::{AnswerBody, HttpRemote, RequestBody, Transport};
 /// Recorders far away. Calls may be dropped at any moment, and made again: all of them are idempotent.
 #[async_trait]
 pub trait Remote: fmt::Debug + Send + Sync + 'static {
+    /// To which recorders to send, as a balancer says; `None` if there is no balancer at that address.
+    async fn route(&self, balancer: &RecorderUrl) -> Result<Option<Routed>, RemoteError>;
+
     /// What of the broadcast has arrived.
     async fn status(&self, recorder: &RecorderUrl) -> Result<RemoteStatus, RemoteError>;
 
@@ -35,6 +38,15 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
 
     /// Says what the publisher has to say.
     async fn say(&self, recorder: &RecorderUrl, said: &Said) -> Result<(), RemoteError>;
+}
+
+/// What a balancer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// Best first; at least one.
+    pub recorders: Vec<RecorderUrl>,
+    /// For how long that holds.
+    pub ttl: Duration,
 }
 
 /// A segment on its way.

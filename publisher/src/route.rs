@@ -1,4 +1,7 @@
 //! To which recorder: the best that is not known to fail, and when one that failed is tried again. Pure.
+//!
+//! Nothing waits for one that failed while another answers. A better one that failed is asked now and then whether it is
+//! back; once it answers, it is used again.
 
 use std::fmt;
 
@@ -44,10 +47,37 @@ impl Route {
         self.0 = urls.into_iter().map(of).collect();
     }
 
-    /// The best one that may be tried now, other than `not`.
-    pub fn pick(&self, now_ms: i64, not: Option<&RecorderUrl>) -> Option<&RecorderUrl> {
-        let may = |candidate: &&Candidate| candidate.not_before_ms <= now_ms && Some(&candidate.url) != not;
-        self.0.iter().find(may).map(|candidate| &candidate.url)
+    /// Those that may be used now: who answers, best first; then who has failed and was left alone for long enough.
+    pub fn usable(&self, now_ms: i64) -> impl Iterator<Item = &RecorderUrl> {
+        let answers = self.0.iter().filter(|candidate| candidate.failures == 0);
+        let failed = self.0.iter().filter(move |candidate| candidate.failures > 0 && candidate.not_before_ms <= now_ms);
+        answers.chain(failed).map(|candidate| &candidate.url)
+    }
+
+    /// The best one that may be used now.
+    pub fn pick(&self, now_ms: i64) -> Option<&RecorderUrl> {
+        self.usable(now_ms).next()
+    }
+
+    /// The best one that has failed, if it would be better than who answers, and may be asked whether it is back.
+    pub fn probe(&self, now_ms: i64) -> Option<&RecorderUrl> {
+        let better = self.0.iter().take_while(|candidate| candidate.failures > 0);
+        let mut may = better.filter(|candidate| candidate.not_before_ms <= now_ms);
+        may.next().map(|candidate| &candidate.url)
+    }
+
+    /// Whether all have failed, or there is none.
+    pub fn is_cut_off(&self) -> bool {
+        self.0.iter().all(|candidate| candidate.failures > 0)
+    }
+
+    pub fn has(&self, url: &RecorderUrl) -> bool {
+        self.0.iter().any(|candidate| candidate.url == *url)
+    }
+
+    /// It is none after all.
+    pub fn remove(&mut self, url: &RecorderUrl) {
+        self.0.retain(|candidate| candidate.url != *url);
     }
 
     /// Whether it has failed, and not answered since.
@@ -89,44 +119,55 @@ mod tests {
         Route::new(vec![url("near"), url("far")])
     }
 
+    fn text(url: Option<&RecorderUrl>) -> Option<&str> {
+        url.map(|url| url.0.as_str())
+    }
+
     fn picked(route: &Route, now_ms: i64) -> Option<&str> {
-        route.pick(now_ms, None).map(|url| url.0.as_str())
+        text(route.pick(now_ms))
+    }
+
+    fn probed(route: &Route, now_ms: i64) -> Option<&str> {
+        text(route.probe(now_ms))
     }
 
     #[test]
-    fn the_next_takes_over_until_the_better_one_is_back() {
+    fn the_next_takes_over_until_the_better_one_answers() {
         let mut route = route();
-        assert_eq!(picked(&route, 0), Some("near"));
+        assert_eq!((picked(&route, 0), probed(&route, 0)), (Some("near"), None));
         route.failed(&url("near"), 0, None, 1.0);
-        assert_eq!(
-            (picked(&route, 0), picked(&route, 249), picked(&route, 250)),
-            (Some("far"), Some("far"), Some("near"))
-        );
+        assert_eq!((picked(&route, 0), picked(&route, 9_999)), (Some("far"), Some("far")));
+        assert_eq!((probed(&route, 249), probed(&route, 250)), (None, Some("near")));
         route.failed(&url("near"), 250, None, 1.0);
-        assert_eq!((picked(&route, 749), picked(&route, 750)), (Some("far"), Some("near")));
+        assert_eq!((probed(&route, 749), probed(&route, 750)), (None, Some("near")));
         route.answered(&url("near"));
+        assert_eq!((picked(&route, 750), probed(&route, 750)), (Some("near"), None));
         route.failed(&url("near"), 1_000, None, 1.0);
-        assert_eq!(picked(&route, 1_250), Some("near"), "what failed long ago does not count");
+        assert_eq!(probed(&route, 1_250), Some("near"), "what failed long ago does not count");
+        route.answered(&url("near"));
+        route.failed(&url("far"), 2_000, None, 1.0);
+        assert_eq!(probed(&route, 9_999), None, "who would not be used need not be asked");
     }
 
     #[test]
     fn when_all_fail_somebody_is_tried_soon() {
         let mut route = route();
         for now_ms in 0..20 {
+            assert_eq!(route.is_cut_off(), now_ms > 0);
             route.failed(&url("near"), now_ms, None, 0.0);
             route.failed(&url("far"), now_ms, None, 1.0);
         }
         assert_eq!(picked(&route, 19), None);
-        let back = |name| (19..).find(|now_ms| route.pick(*now_ms, Some(&url(name))).is_some());
-        assert!(back("near") > back("far"), "jitter spreads them");
-        assert!(back("near").is_some_and(|far| far <= 19 + BACK_OFF_MAX_MS));
+        let back = |name| (19..).find(|now_ms| route.usable(*now_ms).any(|usable| usable.0 == name));
+        assert!(back("near") < back("far"), "jitter spreads them");
+        assert!(back("far").is_some_and(|far| far <= 19 + BACK_OFF_MAX_MS));
     }
 
     #[test]
     fn who_asks_for_time_gets_it() {
-        let mut route = route();
+        let mut route = Route::new(vec![url("near")]);
         route.failed(&url("near"), 0, Some(30_000), 0.5);
-        assert_eq!((picked(&route, 29_999), picked(&route, 30_000)), (Some("far"), Some("near")));
+        assert_eq!((picked(&route, 29_999), picked(&route, 30_000)), (None, Some("near")));
     }
 
     #[test]
@@ -134,7 +175,9 @@ mod tests {
         let mut route = route();
         route.failed(&url("far"), 0, Some(1_000), 0.0);
         route.replace(vec![url("far"), url("new")]);
-        assert_eq!(picked(&route, 0), Some("new"));
-        assert_eq!(route.pick(1_000, Some(&url("far"))).map(|url| url.0.as_str()), Some("new"));
+        assert_eq!((picked(&route, 0), probed(&route, 0), probed(&route, 1_000)), (Some("new"), None, Some("far")));
+        assert!(route.has(&url("new")) && !route.has(&url("near")));
+        route.remove(&url("new"));
+        assert!(route.is_cut_off() && Route::default().is_cut_off());
     }
 }

@@ -2,6 +2,9 @@
 //! says what the local log says, deletes what is safe. One task; all that it waits for, it waits for in one place.
 
 mod flight;
+mod routing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use storage::{LocalStore, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::guide::Guide;
 use crate::ledger::{Arrived, Ledger, SegmentName};
 use crate::link::Link;
 use crate::offset::Offset;
@@ -28,6 +32,7 @@ use crate::remote::{ArrivedRange, Remote, RemoteError, RemoteStatus, Said};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
 use flight::{Flight, Landed, OnTheirWay};
+use routing::Routing;
 
 /// How long to wait before the local log is read again after an error.
 const LOG_RETRY: Duration = Duration::from_secs(1);
@@ -78,7 +83,7 @@ pub struct Deps {
     /// Where it keeps its segments.
     pub store: LocalStore,
     pub remote: Arc<dyn Remote>,
-    /// Recorders to begin with, best first.
+    /// Where to ask for recorders; if nobody knows there, they are the recorders.
     pub recorders: Vec<RecorderUrl>,
     pub clock: Clock,
     pub random: Random,
@@ -104,6 +109,8 @@ pub struct Uplink {
     began: Instant,
     broadcast: Broadcast,
     ledger: Ledger,
+    guide: Guide,
+    /// Empty until the guide was told.
     route: Route,
     link: Link,
     offset: Offset,
@@ -148,7 +155,8 @@ impl Uplink {
             began: deps.clock.instant(),
             broadcast: Broadcast::open(first)?,
             ledger: Ledger::default(),
-            route: Route::new(deps.recorders.clone()),
+            guide: Guide::new(deps.recorders.clone()),
+            route: Route::default(),
             link: Link::default(),
             offset: Offset::default(),
             flights: Vec::new(),
@@ -180,11 +188,12 @@ impl Uplink {
     /// is a crash: it may be run again.
     pub async fn run(mut self) -> Result<(), UplinkError> {
         let mut landing: FuturesUnordered<BoxFuture<'static, Landed>> = FuturesUnordered::new();
-        let mut talk: Option<Talk> = None;
+        let (mut talk, mut routing): (Option<Talk>, Option<Routing>) = (None, None);
         let mut log = self.wait_for_log();
         loop {
             self.begin(&mut landing);
             talk = talk.or_else(|| self.next_talk());
+            routing = routing.or_else(|| self.next_routing());
             self.show();
             if self.is_done() {
                 return Ok(());
@@ -199,6 +208,10 @@ impl Uplink {
                 (recorder, talked) = at_work(&mut talk) => {
                     talk = None;
                     self.take_talk(recorder, talked)?;
+                }
+                (balancer, answer) = routing::at_work(&mut routing) => {
+                    routing = None;
+                    self.take_routing(&balancer, answer)?;
                 }
                 () = self.deps.clock.sleep(TICK) => {}
             }
@@ -299,6 +312,7 @@ impl Uplink {
         if bytes > 0 {
             self.link.carried(flight.from_ms, now_ms, bytes);
             self.reached(&flight.recorder);
+            self.pass_over_who_stands_still(&flight.recorder, now_ms);
         }
         match landed.failed {
             None => Ok(()),
@@ -329,6 +343,10 @@ impl Uplink {
 
     /// A recorder, or the way to it, has failed.
     fn fail(&mut self, recorder: &RecorderUrl, error: RemoteError) -> Result<(), UplinkError> {
+        if self.is_no_recorder(recorder, &error) {
+            self.route.remove(recorder);
+            return Ok(());
+        }
         // Who was accepted before goes on recording, whatever is said now.
         if error.is_fatal() && self.there.status.is_none() {
             return Err(UplinkError::Remote { recorder: recorder.clone(), error });
@@ -337,7 +355,10 @@ impl Uplink {
             let asked_ms = error.retry_after().map(millis);
             let (now_ms, jitter) = (self.now_ms(), self.jitter());
             self.route.failed(recorder, now_ms, asked_ms, jitter);
-            self.there.trouble = Some(format!("{recorder} {error}"));
+            // While another one answers, there is none.
+            if self.route.is_cut_off() {
+                self.there.trouble = Some(format!("{recorder} {error}"));
+            }
         }
         Ok(())
     }
@@ -351,8 +372,8 @@ impl Uplink {
     /// What to ask or say next, if anything.
     fn next_talk(&mut self) -> Option<Talk> {
         let now_ms = self.now_ms();
-        let recorder = self.route.pick(now_ms, None)?.clone();
         if self.there.status.is_some()
+            && let Some(recorder) = self.route.pick(now_ms).cloned()
             && let Some(said) = self.to_say()
         {
             let (remote, limit) = (self.deps.remote.clone(), self.answer_max(0));
@@ -366,6 +387,8 @@ impl Uplink {
         if self.asked_ms.is_some_and(|asked_ms| now_ms - asked_ms < i64::from(every_ms)) {
             return None;
         }
+        // A better one is used again as soon as it answers this.
+        let recorder = self.route.probe(now_ms).or_else(|| self.route.pick(now_ms))?.clone();
         self.asked_ms = Some(now_ms);
         let (remote, clock) = (self.deps.remote.clone(), self.deps.clock.clone());
         let limit = Duration::from_millis(self.config.probe_max_ms.into());
@@ -379,7 +402,11 @@ impl Uplink {
     /// Whether it matters to know soon how things are there.
     fn wants_news(&self, now_ms: i64) -> bool {
         let unsafe_yet = self.ledger.is_sent() && !self.ledger.is_settled();
-        self.there.status.is_none() || unsafe_yet || self.flights.iter().any(|flight| flight.is_stuck(now_ms))
+        let may_be_back = self.route.probe(now_ms).is_some();
+        self.there.status.is_none()
+            || unsafe_yet
+            || may_be_back
+            || self.flights.iter().any(|flight| flight.is_stuck(now_ms))
     }
 
     fn take_talk(&mut self, recorder: RecorderUrl, talked: Talked) -> Result<(), UplinkError> {
@@ -403,7 +430,12 @@ impl Uplink {
                 self.has_said(said);
                 Ok(())
             }
-            Talked::Asked { answer: Err(error), .. } | Talked::Said(_, Err(error)) => self.fail(&recorder, error),
+            Talked::Asked { answer: Err(error), .. } => {
+                // The next one is asked at once; this one is left alone for a while.
+                self.asked_ms = None;
+                self.fail(&recorder, error)
+            }
+            Talked::Said(_, Err(error)) => self.fail(&recorder, error),
         }
     }
 

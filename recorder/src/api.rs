@@ -129,13 +129,8 @@ impl Recorder {
 
     /// How whoever sent this request reaches us.
     fn base_url(&self, headers: &HeaderMap) -> String {
-        if let Some(url) = &self.public_url {
-            return url.trim_end_matches('/').to_owned();
-        }
-        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let scheme = header("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
-        let host = header("x-forwarded-host").or_else(|| header("host")).unwrap_or("localhost");
-        format!("{scheme}://{host}")
+        let given = self.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        given.unwrap_or_else(|| service::base_url(headers))
     }
 }
 

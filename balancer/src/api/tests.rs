@@ -41,6 +41,7 @@ impl Rig {
             registry: &Registry::new(),
             tokens: TokenKey::new(&[1; 32]),
             owner_key: OWNER.parse().unwrap(),
+            unadvertised: Some("here".parse().unwrap()),
         };
         let balancer = Balancer::start(BalancerConfig::default(), deps).unwrap();
         Self { store, balancer, tasks, _dir: dir }
@@ -58,7 +59,7 @@ impl Rig {
     async fn get(&self, path: &str, bearer: Option<&str>) -> (u16, Value) {
         let router: Router = self.balancer.router();
         let peer = ConnectInfo(SocketAddr::from(([203, 0, 113, 9], 4711)));
-        let mut request = Request::get(path).extension(peer);
+        let mut request = Request::get(path).extension(peer).header("host", "road:1");
         if let Some(bearer) = bearer {
             request = request.header("authorization", format!("Bearer {bearer}"));
         }
@@ -99,6 +100,11 @@ async fn a_route_has_what_a_publisher_needs() {
     let (status, route) = rig.get(&path(1), Some(&token(1, Scope::Publish))).await;
     let expected = serde_json::json!({"recorders": [{"url": "http://a", "node": "a", "region": "eu"}], "ttl_s": 30});
     assert_eq!((status, route), (200, expected));
+    // Behind a road that nobody told us of.
+    rig.store.forget(&"a".parse().unwrap()).await.unwrap();
+    rig.register("here").await;
+    let (_, route) = rig.get(&path(1), Some(OWNER)).await;
+    assert_eq!(route["recorders"][0]["url"], "http://road:1");
     rig.stop().await;
 }
 

@@ -82,7 +82,7 @@ impl Registration {
         health: Health,
         (clock, random, tasks): (&Clock, &Random, &Tasks),
     ) -> Self {
-        let url = config.node.advertise.clone().or_else(|| config.public_url.clone());
+        let url = config.advertised().map(str::to_owned);
         let registration = Self(Arc::new(Inner {
             nodes,
             name,

@@ -72,7 +72,8 @@ impl Parts<'_> {
                 node = Some((name, Duties { recorder, store: local, agreed: keys.agreed.clone() }));
             }
             if roles.balancer {
-                router = router.merge(self.balancer(&keys).await?.router().layer(cors_for_publishers()));
+                let name = node.as_ref().map(|(name, _)| name);
+                router = router.merge(self.balancer(&keys, name).await?.router().layer(cors_for_publishers()));
                 openapi.push(balancer::openapi());
             }
             if roles.webhooks {
@@ -151,7 +152,7 @@ impl Parts<'_> {
         Ok(Recorder::build(config, deps)?)
     }
 
-    async fn balancer(&self, keys: &Keys) -> anyhow::Result<Arc<Balancer>> {
+    async fn balancer(&self, keys: &Keys, here: Option<&NodeName>) -> anyhow::Result<Arc<Balancer>> {
         let (given, folder) = (self.config.geo.clone(), self.config.data.join("geo"));
         let geo = Tasks::blocking(move || if given.is_empty() { Geo::found_in(&folder) } else { Geo::open(&given) });
         let deps = balancer::Deps {
@@ -162,6 +163,7 @@ impl Parts<'_> {
             registry: self.registry,
             tokens: keys.token.clone(),
             owner_key: keys.owner.clone(),
+            unadvertised: here.filter(|_| self.config.advertised().is_none()).cloned(),
         };
         Ok(Balancer::start(self.config.balancer.clone(), deps)?)
     }

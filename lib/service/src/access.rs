@@ -1,4 +1,4 @@
-//! Who owns an installation: its owner key, and how keys and tokens are sent. What a token allows is decided elsewhere.
+//! Who owns an installation: its owner key; how keys and tokens are sent; by which address a sender reaches us. What a token allows is decided elsewhere.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +51,14 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// How whoever sent a request reaches us, by what it says itself: `http://host:port`.
+pub fn base_url(headers: &HeaderMap) -> String {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let scheme = header("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
+    let host = header("x-forwarded-host").or_else(|| header("host")).unwrap_or("localhost");
+    format!("{scheme}://{host}")
 }
 
 /// A 401 that says how to come back (RFC 6750, 3).

@@ -23,7 +23,7 @@ mod simulation;
 mod tasks;
 mod telemetry;
 
-pub use access::{OwnerKey, OwnerKeyError, bearer, unauthorized};
+pub use access::{OwnerKey, OwnerKeyError, base_url, bearer, unauthorized};
 pub use body::{BodyError, BodyLimits, BodyReader};
 pub use client::{HttpsClient, https_client};
 pub use clock::Clock;

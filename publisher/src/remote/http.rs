@@ -19,12 +19,14 @@ use serde_json::{Value, json};
 use service::{HttpsClient, https_client};
 use storage::{Blob, StoreError};
 
-use super::{Acknowledged, ArrivedRange, Outgoing, Remote, RemoteError, RemoteStatus, Said};
+use super::{Acknowledged, ArrivedRange, Outgoing, Remote, RemoteError, RemoteStatus, Routed, Said};
 use crate::address::Address;
 use crate::route::RecorderUrl;
 
 /// How long a connection may take to be made.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// The most recorders of a route that are looked at.
+const ROUTE_LEN_MAX: usize = 32;
 /// The longest answer that is read, in bytes.
 const ANSWER_LEN_MAX: usize = 8 << 20;
 
@@ -83,18 +85,39 @@ impl HttpRemote {
     }
 
     async fn send(&self, request: http::request::Builder, body: RequestBody) -> Result<Value, RemoteError> {
+        let (head, json) = self.exchange(request, body).await?;
+        if head.status.is_success() { Ok(json) } else { Err(refusal(head.status, &head.headers, &json)) }
+    }
+
+    async fn exchange(
+        &self,
+        request: http::request::Builder,
+        body: RequestBody,
+    ) -> Result<(http::response::Parts, Value), RemoteError> {
         let request = request.body(body).map_err(|error| RemoteError::Unreachable { reason: error.to_string() })?;
         let response = self.transport.send(request).await.map_err(|error| unreachable(error.as_ref()))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_LEN_MAX).collect().await;
         let body = body.map_err(|error| RemoteError::Unreachable { reason: error.to_string() })?.to_bytes();
-        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        if head.status.is_success() { Ok(json) } else { Err(refusal(head.status, &head.headers, &json)) }
+        Ok((head, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 }
 
 #[async_trait]
 impl Remote for HttpRemote {
+    async fn route(&self, balancer: &RecorderUrl) -> Result<Option<Routed>, RemoteError> {
+        let path = format!("/v1/publish/{}/route", self.address.broadcast);
+        let (head, answer) = self.exchange(self.request(Method::GET, balancer, &path), empty()).await?;
+        match head.status {
+            // Whoever says so, there is none.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(None),
+            status if status.is_success() => {
+                serde_json::from_value::<Route>(answer).map_err(unexpected)?.read().map(Some)
+            }
+            status => Err(refusal(status, &head.headers, &answer)),
+        }
+    }
+
     async fn status(&self, recorder: &RecorderUrl) -> Result<RemoteStatus, RemoteError> {
         let request = self.request(Method::GET, recorder, &format!("/ingest/{}", self.address.broadcast));
         let answer = self.send(request, empty()).await?;
@@ -144,6 +167,30 @@ impl Remote for HttpRemote {
         let path = format!("/v1/broadcasts/{}/{what}", self.address.broadcast);
         let request = self.request(Method::POST, recorder, &path).header("content-type", "application/json");
         self.send(request, full(body)).await.map(drop)
+    }
+}
+
+/// The answer to GET /v1/publish/{id}/route.
+#[derive(Debug, Deserialize)]
+struct Route {
+    recorders: Vec<RouteEntry>,
+    ttl_s: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct RouteEntry {
+    url: String,
+}
+
+impl Route {
+    fn read(self) -> Result<Routed, RemoteError> {
+        let is_web = |entry: &RouteEntry| entry.url.starts_with("http://") || entry.url.starts_with("https://");
+        let usable = self.recorders.into_iter().filter(is_web).take(ROUTE_LEN_MAX);
+        let recorders: Vec<_> = usable.map(|entry| RecorderUrl(entry.url.trim_end_matches('/').to_owned())).collect();
+        if recorders.is_empty() {
+            return Err(unexpected("a route without a recorder"));
+        }
+        Ok(Routed { recorders, ttl: Duration::from_secs(self.ttl_s.into()) })
     }
 }
 
@@ -280,6 +327,17 @@ mod tests {
         check(422, "digest-mismatch", RemoteError::is_of_the_recorder);
         check(503, "storage-full", |error| error.retry_after() == Some(Duration::from_secs(7)));
         check(500, "internal", RemoteError::is_of_the_recorder);
+    }
+
+    #[test]
+    fn routes_are_checked() {
+        let read = |route: Value| serde_json::from_value::<Route>(route).expect("a route").read();
+        let routed = read(json!({"ttl_s": 30, "recorders": [
+            {"url": "ftp://x", "node": "x"}, {"url": "https://a/", "node": "a", "region": null}, {"url": "http://b"},
+        ]}));
+        let recorders = ["https://a", "http://b"].map(|url| RecorderUrl(url.to_owned())).to_vec();
+        assert_eq!(routed.ok(), Some(Routed { recorders, ttl: Duration::from_secs(30) }));
+        assert!(read(json!({"ttl_s": 30, "recorders": []})).is_err());
     }
 
     #[test]

@@ -1,0 +1,384 @@
+//! The uplink with recorders in memory, in simulated time: whom it asks, to whom it sends, and how soon it goes to another.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use broadcast::{Digest, Format, Opened, Segment, SeqRange, ViewPolicy};
+use bytes::Bytes;
+use metadata::{Expect, Limits, Sqlite};
+use service::Tasks;
+use storage::{Blob, StorageConfig};
+use tempfile::TempDir;
+
+use super::*;
+use crate::ledger::tests::segment;
+use crate::remote::{Acknowledged, Outgoing, Routed};
+
+const BEGINNING_MS: i64 = 1_790_000_000_000;
+/// How long an answer is on its way.
+const LATENCY: Duration = Duration::from_millis(20);
+
+fn id() -> BroadcastId {
+    BroadcastId::new(1_790_000_000_000, 7)
+}
+
+/// How an address behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Well,
+    /// Nobody listens there.
+    Dead,
+    /// 503, come back in a minute.
+    Busy,
+    /// Nothing comes back.
+    Hangs,
+    /// It knows where to send, and takes nothing.
+    Balancer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Route,
+    Status,
+    Said,
+    Segment(u64),
+}
+
+/// What was asked of whom, and when it was granted.
+#[derive(Clone, Debug)]
+struct Call {
+    at_ms: i64,
+    to: String,
+    what: Asked,
+}
+
+/// All recorders and balancers, which share one log.
+#[derive(Debug)]
+struct Far {
+    clock: Clock,
+    state: Mutex<FarState>,
+}
+
+#[derive(Debug)]
+struct FarState {
+    moods: BTreeMap<&'static str, Mood>,
+    /// What balancers tell, if they do, and for how long that holds.
+    route: Option<Vec<&'static str>>,
+    ttl: Duration,
+    broadcast: Broadcast,
+    granted: Vec<Call>,
+}
+
+impl Far {
+    fn new(clock: Clock, moods: &[(&'static str, Mood)], route: Option<&[&'static str]>) -> Arc<Self> {
+        let opened = LogEntry { index: EventIndex(0), at: StoreTime(0), event: Event::Opened(opened()) };
+        let state = FarState {
+            moods: moods.iter().copied().collect(),
+            route: route.map(<[_]>::to_vec),
+            ttl: Duration::from_secs(30),
+            broadcast: Broadcast::open(&opened).unwrap(),
+            granted: Vec::new(),
+        };
+        Arc::new(Self { clock, state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, FarState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, url: &'static str, mood: Mood) {
+        self.state().moods.insert(url, mood);
+    }
+
+    /// Who has what was asked, in the order in which it was granted.
+    fn granted(&self) -> Vec<Call> {
+        self.state().granted.clone()
+    }
+
+    async fn ask(&self, to: &RecorderUrl, what: Asked) -> Result<(), RemoteError> {
+        self.clock.sleep(LATENCY).await;
+        let mood = self.state().moods.get(to.0.as_str()).copied().unwrap_or(Mood::Dead);
+        match mood {
+            Mood::Well => {}
+            Mood::Balancer if what == Asked::Route => {}
+            Mood::Balancer => return Err(RemoteError::NoBroadcast),
+            Mood::Dead => return Err(RemoteError::Unreachable { reason: "connection refused".to_owned() }),
+            Mood::Busy => {
+                let retry_after = Some(Duration::from_secs(60));
+                return Err(RemoteError::Busy { retry_after, detail: "no room".to_owned() });
+            }
+            Mood::Hangs => std::future::pending().await,
+        }
+        let at_ms = self.clock.now_ms() - BEGINNING_MS;
+        self.state().granted.push(Call { at_ms, to: to.0.clone(), what });
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Remote for Far {
+    async fn route(&self, balancer: &RecorderUrl) -> Result<Option<Routed>, RemoteError> {
+        self.ask(balancer, Asked::Route).await?;
+        let state = self.state();
+        let url = |name: &&str| RecorderUrl((*name).to_owned());
+        let routed = |recorders: &Vec<&str>| Routed { recorders: recorders.iter().map(url).collect(), ttl: state.ttl };
+        Ok(state.route.as_ref().map(routed))
+    }
+
+    async fn status(&self, recorder: &RecorderUrl) -> Result<RemoteStatus, RemoteError> {
+        self.ask(recorder, Asked::Status).await?;
+        let state = self.state();
+        let of_rendition = |rendition: &broadcast::Rendition| {
+            let stored = |segment: &Arc<Segment>| {
+                let seqs = SeqRange::one(segment.seq);
+                ArrivedRange { seqs, digest: rendition.digest_of(seqs).unwrap(), safe: SeqSet::default() }
+            };
+            (rendition.name().clone(), rendition.segments().map(stored).collect())
+        };
+        Ok(RemoteStatus {
+            server_time_ms: self.clock.now_ms(),
+            arrived: state.broadcast.renditions().iter().map(of_rendition).collect(),
+            ..RemoteStatus::default()
+        })
+    }
+
+    async fn put_segment(&self, recorder: &RecorderUrl, outgoing: Outgoing) -> Result<Acknowledged, RemoteError> {
+        self.ask(recorder, Asked::Segment(outgoing.segment.seq.0)).await?;
+        outgoing.body.collect().await.unwrap();
+        let mut state = self.state();
+        let (index, at) = (state.broadcast.next_index(), StoreTime(self.clock.now_ms()));
+        let event = Event::Stored(Segment::clone(&outgoing.segment));
+        state.broadcast.apply(&LogEntry { index, at, event }).unwrap();
+        Ok(Acknowledged { safe: false })
+    }
+
+    async fn put_init(&self, _: &RecorderUrl, _: &RenditionName, _: Bytes) -> Result<(), RemoteError> {
+        unreachable!("these segments need none")
+    }
+
+    async fn say(&self, recorder: &RecorderUrl, _: &Said) -> Result<(), RemoteError> {
+        self.ask(recorder, Asked::Said).await
+    }
+}
+
+fn opened() -> Opened {
+    Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: false }
+}
+
+/// A spool with its uplink.
+struct Rig {
+    far: Arc<Far>,
+    clock: Clock,
+    metadata: Arc<Sqlite>,
+    store: LocalStore,
+    recorded: u64,
+    status: watch::Receiver<Status>,
+    ended: tokio::sync::oneshot::Receiver<Result<(), UplinkError>>,
+    tasks: Tasks,
+    _dir: TempDir,
+}
+
+impl Rig {
+    /// An uplink that was given the address `to`.
+    async fn start(to: &str, moods: &[(&'static str, Mood)], route: Option<&[&'static str]>) -> Self {
+        service::simulate_on_this_thread();
+        let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(BEGINNING_MS));
+        let far = Far::new(clock.clone(), moods, route);
+        let store = LocalStore::open(dir.path(), StorageConfig::default()).await.unwrap();
+        let metadata = Sqlite::open(&dir.path().join("metadata"), Limits::default(), clock.clone()).await.unwrap();
+        let metadata = Arc::new(metadata);
+        Metadata::open(&*metadata, id(), &opened()).await.unwrap();
+        let format = Event::Format(Format {
+            rendition: RenditionName::main(),
+            id: segment(0).format,
+            container: segment(0).container,
+            codecs: "avc1.64001f".to_owned(),
+            resolution: None,
+            frame_rate_milli: None,
+            init: None,
+        });
+        metadata.commit(id(), &[format], Expect::Any).await.unwrap();
+        let deps = Deps {
+            metadata: metadata.clone(),
+            store: store.clone(),
+            remote: far.clone(),
+            recorders: vec![RecorderUrl(to.to_owned())],
+            clock: clock.clone(),
+            random: Random::seeded(1),
+        };
+        let uplink = Uplink::new(id(), deps, UplinkConfig::default()).await.unwrap();
+        let (status, tasks) = (uplink.status(), Tasks::new());
+        let ((tell, ended), stop) = (tokio::sync::oneshot::channel(), tasks.stop_token());
+        tasks.spawn("uplink", async move {
+            tokio::select! {
+                done = uplink.run() => drop(tell.send(done)),
+                () = stop.cancelled() => {}
+            }
+        });
+        Self { far, clock, metadata, store, recorded: 0, status, ended, tasks, _dir: dir }
+    }
+
+    /// Records a segment that has just been captured; when that was.
+    async fn record(&mut self) -> i64 {
+        let seq = self.recorded;
+        self.recorded += 1;
+        let now_ms = self.clock.now_ms();
+        let digest = Digest([u8::try_from(seq).unwrap(); 16]);
+        let captured_at = CapturedAt(now_ms - 2_000);
+        let segment = Segment { captured_at, digest, len: 1_000, ..segment(seq) };
+        self.store.put(&Key::of_segment(id(), &segment), Blob::from(Bytes::from(vec![1; 1_000]))).await.unwrap();
+        self.metadata.commit(id(), &[Event::Stored(segment)], Expect::Any).await.unwrap();
+        now_ms - BEGINNING_MS
+    }
+
+    /// Records one every two seconds; how long after its capture each was stored far away, and by whom.
+    async fn record_many(&mut self, count: u64) -> Vec<(i64, String)> {
+        let first = self.recorded;
+        let mut recorded_at = Vec::new();
+        for _ in 0..count {
+            recorded_at.push(self.record().await);
+            self.pass(2_000).await;
+        }
+        self.pass(8_000).await;
+        let granted = self.far.granted();
+        let of = |(position, at_ms): (usize, i64)| {
+            let what = Asked::Segment(first + position as u64);
+            let call = granted.iter().find(|call| call.what == what).unwrap_or_else(|| panic!("{what:?}: {granted:?}"));
+            (call.at_ms - at_ms, call.to.clone())
+        };
+        recorded_at.into_iter().enumerate().map(of).collect()
+    }
+
+    async fn pass(&self, ms: u64) {
+        self.clock.sleep(Duration::from_millis(ms)).await;
+    }
+
+    /// How often this was granted by `to`, or by anybody.
+    fn count(&self, what: &Asked, to: Option<&str>) -> usize {
+        let granted = self.far.granted();
+        granted.iter().filter(|call| call.what == *what && to.is_none_or(|to| call.to == to)).count()
+    }
+
+    async fn stop(self) {
+        self.tasks.shutdown().await;
+        self.metadata.shutdown().await;
+    }
+}
+
+/// That each was stored by `by`, soon.
+#[track_caller]
+fn check(sent: &[(i64, String)], by: &str, within_ms: i64) {
+    for (position, (took_ms, to)) in sent.iter().enumerate() {
+        assert!(to == by && *took_ms <= within_ms, "segment {position} of {sent:?}");
+    }
+}
+
+use Mood::{Balancer, Busy, Dead, Hangs, Well};
+
+#[tokio::test(start_paused = true)]
+async fn it_asks_first_and_sends_to_the_best() {
+    let mut rig = Rig::start("balancer", &[("balancer", Balancer), ("a", Well), ("b", Well)], Some(&["a", "b"])).await;
+    check(&rig.record_many(3).await, "a", 600);
+    assert_eq!(rig.far.granted()[0].what, Asked::Route);
+    assert_eq!(rig.status.borrow().recorder.as_deref(), Some("a"));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_balancer_it_sends_to_the_address_it_was_given() {
+    let mut rig = Rig::start("a", &[("a", Well)], None).await;
+    check(&rig.record_many(3).await, "a", 600);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_cannot_is_passed_over_at_once() {
+    // A refusal and a 503 cost a round trip or two; silence costs what a live segment may stand still.
+    for (mood, within_ms) in [(Dead, 500), (Busy, 500), (Hangs, 2_500 + 500)] {
+        let moods = [("balancer", Balancer), ("a", Well), ("b", Well)];
+        let mut rig = Rig::start("balancer", &moods, Some(&["a", "b"])).await;
+        check(&rig.record_many(2).await, "a", 600);
+        rig.far.set("a", mood);
+        let sent = rig.record_many(8).await;
+        check(&sent[..2], "b", within_ms);
+        check(&sent[2..], "b", 500);
+        assert_eq!(rig.status.borrow().trouble, None, "{mood:?}: another one answers");
+        // And already at the start.
+        rig.stop().await;
+        let mut rig =
+            Rig::start("balancer", &[("balancer", Balancer), ("a", mood), ("b", Well)], Some(&["a", "b"])).await;
+        check(&rig.record_many(4).await, "b", within_ms);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_returns_to_the_better_one_once_that_answers() {
+    let moods = [("balancer", Balancer), ("a", Dead), ("b", Well)];
+    let mut rig = Rig::start("balancer", &moods, Some(&["a", "b"])).await;
+    check(&rig.record_many(5).await, "b", 1_000);
+    rig.far.set("a", Well);
+    // Asked for its status, not tried with what is live.
+    rig.pass(8_000).await;
+    assert!(rig.count(&Asked::Status, Some("a")) > 0);
+    check(&rig.record_many(5).await, "a", 600);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_asks_again_when_the_answer_is_old_and_follows() {
+    let moods = [("balancer", Balancer), ("a", Well), ("b", Well)];
+    let mut rig = Rig::start("balancer", &moods, Some(&["a", "b"])).await;
+    check(&rig.record_many(2).await, "a", 600);
+    assert_eq!(rig.count(&Asked::Route, None), 1);
+    rig.far.state().route = Some(vec!["b", "a"]);
+    rig.pass(33_000).await;
+    assert_eq!(rig.count(&Asked::Route, None), 2);
+    check(&rig.record_many(2).await, "b", 600);
+    // A balancer that is gone takes nothing with it.
+    rig.far.set("balancer", Dead);
+    rig.pass(100_000).await;
+    check(&rig.record_many(2).await, "b", 600);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_fail_it_asks_at_once_for_others() {
+    let moods = [("balancer", Balancer), ("a", Well), ("b", Well), ("new", Well)];
+    let mut rig = Rig::start("balancer", &moods, Some(&["a", "b"])).await;
+    check(&rig.record_many(2).await, "a", 600);
+    rig.far.set("a", Dead);
+    rig.far.set("b", Dead);
+    rig.far.state().route = Some(vec!["new"]);
+    let sent = rig.record_many(3).await;
+    check(&sent[..1], "new", 5_000);
+    check(&sent[2..], "new", 600);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_recorder_may_tell_when_the_address_given_is_dead() {
+    let moods = [("a", Well), ("b", Well), ("c", Well)];
+    let mut rig = Rig::start("a", &moods, Some(&["a", "b"])).await;
+    check(&rig.record_many(2).await, "a", 600);
+    rig.far.set("a", Dead);
+    rig.far.state().route = Some(vec!["c", "b"]);
+    rig.pass(45_000).await;
+    assert!(rig.count(&Asked::Route, Some("b")) > 0);
+    check(&rig.record_many(2).await, "c", 600);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_balancer_without_recorders_ends_nothing() {
+    let moods = [("balancer", Balancer), ("a", Dead)];
+    let mut rig = Rig::start("balancer", &moods, Some(&["a"])).await;
+    rig.record().await;
+    rig.pass(20_000).await;
+    assert!(rig.ended.try_recv().is_err(), "it goes on");
+    assert!(rig.status.borrow().trouble.as_ref().is_some_and(|why| why.contains("a cannot be reached")));
+    rig.far.set("a", Well);
+    rig.pass(10_000).await;
+    assert_eq!(rig.count(&Asked::Segment(0), Some("a")), 1);
+    rig.stop().await;
+}
