@@ -1,4 +1,4 @@
-//! The real `headwater up` for one test: built from this tree, on a free port, with its data in a temporary folder.
+//! The real `headwater up`, or another of its roles, for one test: built from this tree, on a free port, with its data in a temporary folder.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -17,10 +17,11 @@ const LOG_TAIL_LEN: u64 = 8_000;
 /// What it says, on one line, when it can be used.
 const UP: &str = "Headwater is up. Publish and watch: ";
 
-/// A running `headwater up`. It is killed when this is dropped; if a test fails, the end of its log is shown.
+/// A running Headwater. It is killed when this is dropped; if a test fails, the end of its log is shown.
 #[derive(Debug)]
 pub struct Headwater {
     dir: TempDir,
+    command: Vec<String>,
     child: Option<Child>,
     url: String,
     owner_key: String,
@@ -50,10 +51,16 @@ impl Headwater {
 
     /// Starts one with these settings, in TOML.
     pub fn start_with(config: &str) -> Self {
+        Self::start_as(&["up"], config)
+    }
+
+    /// Starts another command than `up` that serves, with these options of its own: `recorder --metadata redis://…`.
+    pub fn start_as(command: &[&str], config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         std::fs::write(dir.path().join("headwater.toml"), config).expect("the configuration can be written");
         let (url, owner_key) = Default::default();
-        let mut headwater = Self { dir, child: None, url, owner_key, client: HttpClient::default() };
+        let command = command.iter().map(|&word| word.to_owned()).collect();
+        let mut headwater = Self { dir, command, child: None, url, owner_key, client: HttpClient::default() };
         headwater.run();
         headwater
     }
@@ -82,6 +89,18 @@ impl Headwater {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("a child that was not waited for can be killed");
             child.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not stop well.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            Tool::find("kill").run(["-TERM", &child.id().to_string()]);
+            let status = child.wait().expect("a child can be waited for");
+            assert!(status.success(), "headwater ended with {status}");
         }
     }
 
@@ -179,7 +198,7 @@ impl Headwater {
     fn run(&mut self) {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be written");
         let mut command = Command::new(binary());
-        command.arg("up").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0", "--config"]);
+        command.args(&self.command).arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0", "--config"]);
         command.arg(self.config_path());
         // What whoever runs the tests has set for their own Headwater is none of ours.
         let theirs = std::env::vars_os().map(|(name, _)| name);
