@@ -65,9 +65,10 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Reads the nodes from here on.
-    pub fn start(config: BalancerConfig, deps: Deps<'_>) -> Result<Arc<Self>, prometheus::Error> {
+    /// Reads the nodes, if the store is there, and again and again from here on.
+    pub async fn start(config: BalancerConfig, deps: Deps<'_>) -> Result<Arc<Self>, prometheus::Error> {
         let known = Known::new(deps.nodes, deps.clock.clone());
+        known.read().await;
         let (reader, stop) = (known.clone(), deps.tasks.stop_token());
         deps.tasks.spawn("read the nodes", async move {
             tokio::select! {

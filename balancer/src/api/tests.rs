@@ -43,7 +43,7 @@ impl Rig {
             owner_key: OWNER.parse().unwrap(),
             unadvertised: Some("here".parse().unwrap()),
         };
-        let balancer = Balancer::start(BalancerConfig::default(), deps).unwrap();
+        let balancer = Balancer::start(BalancerConfig::default(), deps).await.unwrap();
         Self { store, balancer, tasks, _dir: dir }
     }
 

@@ -165,7 +165,7 @@ impl Parts<'_> {
             owner_key: keys.owner.clone(),
             unadvertised: here.filter(|_| self.config.advertised().is_none()).cloned(),
         };
-        Ok(Balancer::start(self.config.balancer.clone(), deps)?)
+        Ok(Balancer::start(self.config.balancer.clone(), deps).await?)
     }
 
     fn playlists(&self, store: Arc<dyn Store>) -> anyhow::Result<Playlists> {
