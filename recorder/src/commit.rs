@@ -9,7 +9,7 @@ use broadcast::{
 };
 use bytes::Bytes;
 use media::{InitSection, Inspection};
-use metadata::{Expect, Followed, Outcome};
+use metadata::{Followed, Outcome};
 use service::{Problem, ProblemKind};
 use storage::{Parked, Store, Upload};
 
@@ -141,10 +141,8 @@ impl Recorder {
 
     async fn commit_or_remove(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
         let Durable { events, seq, key, .. } = durable;
-        let id = followed.id();
         // A file whose commit failed stays: it may have been committed all the same, and the next start looks.
-        let outcomes = self.broadcasts.store().commit(id, events, Expect::Any).await.map_err(problems::of_metadata)?;
-        followed.committed(events, &outcomes).await.map_err(problems::of_metadata)?;
+        let outcomes = followed.commit(events).await.map_err(problems::of_metadata)?;
         let refused = match outcomes.last().expect("a commit has an outcome for each event") {
             Outcome::Appended { .. } => return Ok(Kept::Stored),
             Outcome::Duplicate => None,

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use broadcast::{BroadcastId, CapturedAt, Container, Digest, Event, RenditionName, Seq, SeqRange, SeqSet};
 use http::{HeaderMap, StatusCode};
 use media::Inspector;
-use metadata::{Expect, Followed, Outcome};
+use metadata::{Followed, Outcome};
 use serde::Serialize;
 use service::{BodyReader, Problem, ProblemKind};
 use utoipa::ToSchema;
@@ -198,9 +198,7 @@ impl Recorder {
         let Kind::Init(bytes) = arrived.kind else { return Err(not_init()) };
         let known = self.keep_init(followed.id(), &rendition, bytes, digest).await?;
         let events = [Event::Format(format_of_init(&rendition, &known))];
-        let outcomes = self.broadcasts.store().commit(followed.id(), &events, Expect::Any).await;
-        let outcomes = outcomes.map_err(problems::of_metadata)?;
-        followed.refresh().await.map_err(problems::of_metadata)?;
+        let outcomes = followed.commit(&events).await.map_err(problems::of_metadata)?;
         let kept = if outcomes == [Outcome::Duplicate] { Kept::Already } else { Kept::Stored };
         Ok((kept, digest))
     }

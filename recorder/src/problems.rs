@@ -48,7 +48,8 @@ pub(crate) fn of_metadata(error: MetadataError) -> Problem {
         | MetadataError::TooManyLetters { .. }
         | MetadataError::LetterTooLong { .. } => ProblemKind::BAD_REQUEST.detail(error),
         MetadataError::Full { .. } => ProblemKind::CONFLICT.detail(error),
-        MetadataError::Unavailable(_) => {
+        // It is put back by whoever knows it, or by a rebuild.
+        MetadataError::Unavailable(_) | MetadataError::Lost { .. } => {
             tracing::warn!(error = &error as &dyn std::error::Error, "metadata store unavailable");
             ProblemKind::UNAVAILABLE.detail(error).retry_after(RETRY_SOON)
         }

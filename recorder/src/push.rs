@@ -389,9 +389,7 @@ impl Recorder {
     }
 
     pub(crate) async fn commit_event(&self, followed: &Followed, event: Event) -> Result<Outcome, Problem> {
-        let committed = self.broadcasts.store().commit(followed.id(), &[event], Expect::Any).await;
-        let outcomes = committed.map_err(problems::of_metadata)?;
-        followed.refresh().await.map_err(problems::of_metadata)?;
+        let outcomes = followed.commit(&[event]).await.map_err(problems::of_metadata)?;
         Ok(outcomes[0])
     }
 }

@@ -1,7 +1,7 @@
 //! A commit, checked for its bounds and brought into the form in which every store decides about it: the compact
 //! event, and what makes it new. Nothing here knows what is stored.
 
-use broadcast::{Event, LastSeq, RenditionName, Seq, SeqRange};
+use broadcast::{Event, EventIndex, LastSeq, LogEntry, RenditionName, Seq, SeqRange, StoreTime};
 
 use crate::error::{Fault, MetadataError};
 use crate::store::ShortDigest;
@@ -56,6 +56,21 @@ pub(crate) fn check(events: &[Event]) -> Result<Vec<Entry>, MetadataError> {
 /// The compact form of the event that opens a log.
 pub(crate) fn opened(event: &Event) -> Result<Vec<u8>, MetadataError> {
     body(event).map_err(|fault| MetadataError::Refused { position: 0, fault })
+}
+
+/// Entries that were in the log before: each with its time.
+pub(crate) fn check_put_back(entries: &[LogEntry]) -> Result<Vec<(Entry, StoreTime)>, MetadataError> {
+    if entries.len() > COMMIT_EVENTS_MAX {
+        return Err(MetadataError::TooMany { events: entries.len() });
+    }
+    // The limit on what one commit abandons has been kept by each.
+    let entry = |(position, entry): (usize, &LogEntry)| {
+        let fault = |fault| MetadataError::Refused { position, fault };
+        let rule =
+            if entry.index == EventIndex(0) { Rule::Always } else { rule(&entry.event, &mut 0).map_err(fault)? };
+        Ok((Entry { body: body(&entry.event).map_err(fault)?, rule }, entry.at))
+    };
+    entries.iter().enumerate().map(entry).collect()
 }
 
 fn body(event: &Event) -> Result<Vec<u8>, Fault> {

@@ -19,6 +19,9 @@ pub enum MetadataError {
     /// Not what [`Expect::Len`](crate::Expect::Len) said.
     #[error("the log has {} entries", len.0)]
     Stale { len: EventIndex },
+    /// The log is shorter than it is known to have been: the store has lost what it had acknowledged.
+    #[error("the store has lost a part of the log: it has {} entries", len.0)]
+    Lost { len: EventIndex },
     #[error("{events} events in one commit, more than {COMMIT_EVENTS_MAX}")]
     TooMany { events: usize },
     #[error("event {position} of the commit: {fault}")]

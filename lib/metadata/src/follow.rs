@@ -2,11 +2,12 @@
 //!
 //! Bounded: what nobody has asked for lately is forgotten, and folded again when somebody does.
 
+mod history;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 use broadcast::{Broadcast, BroadcastId, Event, EventIndex, LogEntry, LogError, Millis, StoreTime};
@@ -15,8 +16,11 @@ use service::{Clock, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::COMMIT_EVENTS_MAX;
 use crate::error::MetadataError;
-use crate::store::{Metadata, Outcome, READ_MAX};
+use crate::store::{Expect, Metadata, Outcome, READ_MAX};
+
+use history::History;
 
 /// How many broadcasts are kept up to date at once.
 const FOLLOWED_MAX: u64 = 10_000;
@@ -42,6 +46,9 @@ pub struct Followed {
     id: BroadcastId,
     store: Arc<dyn Metadata>,
     broadcast: RwLock<Broadcast>,
+    history: Mutex<History>,
+    /// How often the store had been away when it was last seen to have what is known here.
+    checked: AtomicU64,
     /// Makes those who read the log for it take turns.
     reading: tokio::sync::Mutex<LastRead>,
     /// How many reads have begun.
@@ -92,13 +99,16 @@ impl Broadcasts {
     }
 
     async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
-        let broadcast = load(self.store.as_ref(), id).await?;
+        let breaks = self.store.breaks();
+        let (broadcast, history) = load(self.store.as_ref(), id).await?;
         let gone = CancellationToken::new();
         let followed = Arc::new(Followed {
             id,
             store: self.store.clone(),
             length: watch::Sender::new(broadcast.next_index()),
             broadcast: RwLock::new(broadcast),
+            history: Mutex::new(history),
+            checked: AtomicU64::new(breaks),
             reading: tokio::sync::Mutex::new(LastRead { number: 0, done: Ok(()) }),
             reads: AtomicU64::new(0),
             gone: gone.clone(),
@@ -155,18 +165,110 @@ impl Followed {
     }
 
     async fn read_to_end(&self) -> Result<(), MetadataError> {
+        let mut put_back = false;
         loop {
             let next = self.read().next_index();
-            let entries = self.store.read(self.id, next, READ_MAX).await?;
-            if entries.is_empty() {
-                return Ok(());
+            match self.store.read(self.id, next, READ_MAX).await {
+                Ok(entries) if entries.is_empty() => return Ok(()),
+                Ok(entries) => self.take(&entries)?,
+                Err(error) if has_lost(&error) && !put_back => {
+                    self.put_back().await?;
+                    put_back = true;
+                }
+                Err(error) => return Err(error),
             }
-            self.take(&entries)?;
         }
     }
 
+    /// Commits events, and takes in what was appended. If the store turns out to have lost a part of the log, that is
+    /// put back first.
+    pub async fn commit(&self, events: &[Event]) -> Result<Vec<Outcome>, MetadataError> {
+        let commit = async || {
+            let known = self.read().next_index();
+            self.store.commit(self.id, events, Expect::AtLeast(known)).await
+        };
+        self.look_after_break().await?;
+        let mut done = commit().await;
+        if done.as_ref().is_err_and(has_lost) {
+            self.put_back().await?;
+            done = commit().await;
+        }
+        let outcomes = done?;
+        self.committed(events, &outcomes).await?;
+        Ok(outcomes)
+    }
+
+    /// Gives the store again what it has lost and is known here, with the index and the time that it had.
+    async fn put_back(&self) -> Result<(), MetadataError> {
+        #[cfg(feature = "simulation")]
+        if service::is_without(service::Safeguard::PutBack) {
+            return Ok(());
+        }
+        loop {
+            let next = self.read().next_index();
+            let len = match self.store.read(self.id, next, 1).await {
+                Ok(_) => return Ok(()),
+                Err(MetadataError::Lost { len }) => len,
+                Err(MetadataError::NotFound { .. }) => EventIndex(0),
+                Err(error) => return Err(error),
+            };
+            let lost = self.history().from(len, COMMIT_EVENTS_MAX);
+            let Some(lost) = lost else {
+                tracing::error!(id = %self.id, have = len.0, "the metadata store has lost more than is known here");
+                return Err(MetadataError::Lost { len });
+            };
+            match self.store.put_back(self.id, &lost).await {
+                Ok(()) => tracing::warn!(id = %self.id, from = len.0, entries = lost.len(), "put back what was lost"),
+                // Somebody else is doing the same, or something new has come in between.
+                Err(MetadataError::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// After the store was away: whether it still has what is known here.
+    async fn look_after_break(&self) -> Result<(), MetadataError> {
+        let breaks = self.store.breaks();
+        if self.checked.load(Ordering::SeqCst) == breaks {
+            return Ok(());
+        }
+        self.put_back().await?;
+        let last = self.history().last();
+        if let Some(last) = last
+            && self.store.read(self.id, last.index, 1).await?.first() != Some(&last)
+        {
+            self.tell_again().await?;
+        }
+        self.checked.store(breaks, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The store has lost entries, and has others in their places by now. What is known here and not there is committed
+    /// as if it were new.
+    async fn tell_again(&self) -> Result<(), MetadataError> {
+        let (broadcast, history) = load(self.store.as_ref(), self.id).await?;
+        let lost = self.history().lost_in(&history);
+        tracing::warn!(id = %self.id, entries = lost.len(), "the metadata store has lost a part of the log, and went on");
+        {
+            let mut known = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
+            (*known, *self.history()) = (broadcast, history);
+            let length = known.next_index();
+            drop(known);
+            self.length.send_replace(length);
+        }
+        for events in lost.chunks(COMMIT_EVENTS_MAX) {
+            self.store.commit(self.id, events, Expect::Any).await?;
+        }
+        Ok(())
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        // Each change is whole before anything can panic.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes in what a commit has just appended, without asking the store again unless something came in between.
-    pub async fn committed(&self, events: &[Event], outcomes: &[Outcome]) -> Result<(), MetadataError> {
+    async fn committed(&self, events: &[Event], outcomes: &[Outcome]) -> Result<(), MetadataError> {
         let appended = events.iter().zip(outcomes).filter_map(|(event, outcome)| match outcome {
             Outcome::Appended { index, at } => Some(LogEntry { index: *index, at: *at, event: event.clone() }),
             _ => None,
@@ -183,9 +285,12 @@ impl Followed {
         let mut broadcast = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
         let next = broadcast.next_index();
         // The one who reads, the one who waits and the one who commits may all have been given an entry.
+        let mut history = self.history();
         for entry in entries.iter().skip_while(|entry| entry.index < next) {
             broadcast.apply(entry).map_err(|error| unreadable(self.id, error))?;
+            history.push(entry);
         }
+        drop(history);
         let length = broadcast.next_index();
         drop(broadcast);
         self.length.send_if_modified(|known| std::mem::replace(known, length) != length);
@@ -198,10 +303,18 @@ async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Follo
     while let Some(next) = followed.upgrade().map(|followed| followed.read().next_index()) {
         // What is committed here is taken in by whoever commits it.
         let known = || followed.upgrade().map_or(next, |followed| followed.read().next_index());
-        let taken = match store.wait_beyond(id, &known, READ_MAX).await {
-            Ok(entries) => followed.upgrade().map_or(Ok(()), |followed| followed.take(&entries)),
-            Err(error) => Err(error),
+        let waited = store.wait_beyond(id, &known, READ_MAX).await;
+        let Some(followed) = followed.upgrade() else { return };
+        let taken = async {
+            followed.look_after_break().await?;
+            match waited {
+                Err(error) if has_lost(&error) => followed.put_back().await,
+                Err(error) => Err(error),
+                Ok(entries) => followed.take(&entries),
+            }
         };
+        let taken = taken.await;
+        drop(followed);
         if let Err(error) = taken {
             tracing::warn!(%id, error = &error as &dyn std::error::Error, "cannot follow the log of a broadcast");
             clock.sleep(RETRY).await;
@@ -209,14 +322,22 @@ async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Follo
     }
 }
 
-async fn load(store: &dyn Metadata, id: BroadcastId) -> Result<Broadcast, MetadataError> {
+/// Whether the store has lost what was there: nobody asks for it who does not know it.
+fn has_lost(error: &MetadataError) -> bool {
+    matches!(error, MetadataError::Lost { .. } | MetadataError::NotFound { .. })
+}
+
+async fn load(store: &dyn Metadata, id: BroadcastId) -> Result<(Broadcast, History), MetadataError> {
+    let mut history = History::default();
     let mut entries = store.read(id, EventIndex(0), READ_MAX).await?;
     let first = entries.first().ok_or(MetadataError::NotFound { id })?;
     let mut broadcast = Broadcast::open(first).map_err(|error| unreadable(id, error))?;
+    history.push(first);
     let mut applied = 1;
     while applied < entries.len() {
         for entry in &entries[applied..] {
             broadcast.apply(entry).map_err(|error| unreadable(id, error))?;
+            history.push(entry);
         }
         // A short page is the last one; what comes after it is followed.
         if entries.len() < READ_MAX {
@@ -224,7 +345,7 @@ async fn load(store: &dyn Metadata, id: BroadcastId) -> Result<Broadcast, Metada
         }
         (entries, applied) = (store.read(id, broadcast.next_index(), READ_MAX).await?, 0);
     }
-    Ok(broadcast)
+    Ok((broadcast, history))
 }
 
 fn unreadable(id: BroadcastId, error: LogError) -> MetadataError {

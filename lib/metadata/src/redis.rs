@@ -133,31 +133,49 @@ impl Metadata for Redis {
         commit::outcomes(id, &answer?)
     }
 
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+        let Some(first) = entries.first() else { return Ok(()) };
+        let checked = batch::check_put_back(entries)?;
+        let call = commit::call_again(&self.scripts.commit, id, first.index, &checked);
+        let answer: Vec<Vec<u8>> = self
+            .link
+            .call(async |redis| {
+                let answer = call.invoke_async(redis).await?;
+                let () = redis::cmd("ZADD").arg(keys::BROADCASTS).arg(0).arg(id.to_string()).query_async(redis).await?;
+                Ok(answer)
+            })
+            .await?;
+        commit::outcomes(id, &answer).map(drop)
+    }
+
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        let (mut range, mut exists) = (redis::cmd("XRANGE"), redis::cmd("EXISTS"));
+        let (mut range, mut newest) = (redis::cmd("XRANGE"), redis::cmd("XREVRANGE"));
         let max = max.min(READ_MAX);
         range.arg(keys::log(id)).arg(format!("{}-0", from.0)).arg("+").arg("COUNT").arg(max);
-        exists.arg(keys::log(id));
+        newest.arg(keys::log(id)).arg("+").arg("-").arg("COUNT").arg(1);
         // Both are on their way before the first answer comes.
-        let (entries, exists): (Vec<(String, (Vec<u8>, Vec<u8>))>, bool) = self
+        let (entries, newest): (Vec<RawEntry>, Vec<RawEntry>) = self
             .link
             .call(async |redis| {
                 let mut same = redis.clone();
-                tokio::try_join!(range.query_async(redis), exists.query_async(&mut same))
+                tokio::try_join!(range.query_async(redis), newest.query_async(&mut same))
             })
             .await?;
-        if !exists {
-            return Err(MetadataError::NotFound { id });
+        let (newest, _) = newest.first().ok_or(MetadataError::NotFound { id })?;
+        let (last, _) = commit::entry_id(newest).ok_or_else(|| not_an_entry(id, newest))?;
+        if from > last.next() {
+            return Err(MetadataError::Lost { len: last.next() });
         }
         entries.into_iter().map(|(entry, (_, body))| read_entry(id, &entry, &body)).collect()
     }
 
     async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         let mut watch = self.watches.watch(id);
+        let breaks = self.link.breaks();
         loop {
             watch.heard().await;
             match self.read(id, known(), max.max(1)).await {
-                Ok(entries) if entries.is_empty() => {}
+                Ok(entries) if entries.is_empty() && self.link.breaks() == breaks => {}
                 // Connected again, the link says that it hears, and so wakes us.
                 Err(error) if link::is_away(&error) => {}
                 done => return done,
@@ -182,10 +200,17 @@ impl Metadata for Redis {
         self.server_clock.now()
     }
 
+    fn breaks(&self) -> u64 {
+        self.link.breaks()
+    }
+
     fn health(&self) -> Result<(), MetadataError> {
         self.link.health().and_then(|()| self.writes.health())
     }
 }
+
+/// The id of an entry, and its one field.
+type RawEntry = (String, (Vec<u8>, Vec<u8>));
 
 fn read_entry(id: BroadcastId, entry: &str, body: &[u8]) -> Result<LogEntry, MetadataError> {
     let (index, at) = commit::entry_id(entry).ok_or_else(|| not_an_entry(id, entry))?;

@@ -88,6 +88,11 @@ impl Metadata for Sqlite {
         self.writer.commit(id, batch::check(events)?, expect).await
     }
 
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+        let Some(first) = entries.first() else { return Ok(()) };
+        self.writer.put_back(id, first.index, batch::check_put_back(entries)?).await
+    }
+
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         self.readers.run(move |db| readers::log(db, id, from, max.min(READ_MAX))).await
     }

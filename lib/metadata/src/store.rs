@@ -59,11 +59,17 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// Appends the events that are new, by the rules above, in one round trip. One outcome for each event.
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError>;
 
-    /// The entries from `from` on, at most `max` or [`READ_MAX`]; none if the log is not that long.
+    /// Appends entries that the store has lost, with the index and the time that they had. They follow each other, and
+    /// the log's end: otherwise nothing is appended, and the answer is [`MetadataError::Stale`]. The first may be that
+    /// which opened the log. At most [`COMMIT_EVENTS_MAX`](crate::COMMIT_EVENTS_MAX).
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError>;
+
+    /// The entries from `from` on, at most `max` or [`READ_MAX`]; none if `from` is the log's end, and
+    /// [`MetadataError::Lost`] if it is beyond.
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError>;
 
-    /// Like [`read`](Self::read), but waits while there are none, through times when the store is away. Dropping the
-    /// future ends the wait.
+    /// Like [`read`](Self::read), but waits while there are none, through times when the store is away; after one, it
+    /// may return none, so that the caller looks at whether something was lost. Dropping the future ends the wait.
     async fn wait(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         self.wait_beyond(id, &|| from, max).await
     }
@@ -90,6 +96,12 @@ pub trait Metadata: Send + Sync + fmt::Debug {
         self.horizon()
     }
 
+    /// How many times the store has been away, as far as is known here: since then it may have lost what it had
+    /// acknowledged.
+    fn breaks(&self) -> u64 {
+        0
+    }
+
     /// Whether the store can be used, as far as is known: asks nobody. If not, the error that a call would get, or
     /// that the last commit got.
     fn health(&self) -> Result<(), MetadataError>;
@@ -105,6 +117,9 @@ pub enum Expect {
     Any,
     /// Exactly this long: otherwise nothing is appended, and the answer is [`MetadataError::Stale`].
     Len(EventIndex),
+    /// At least this long: otherwise the store has lost what was known to be there, nothing is appended, and the answer
+    /// is [`MetadataError::Lost`].
+    AtLeast(EventIndex),
 }
 
 /// What became of one event of a commit.

@@ -18,6 +18,8 @@ pub enum Safeguard {
     Idempotency,
     /// Only what is safe is deleted from a spool.
     SafeRule,
+    /// What the metadata store has lost is put back.
+    PutBack,
 }
 
 /// From now on, what would block on a thread of its own is done at once on this one, when it is asked for.

@@ -67,6 +67,10 @@ impl Metadata for Distant {
         self.store.commit(id, events, expect).await
     }
 
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+        self.store.put_back(id, entries).await
+    }
+
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         self.trouble.reads.fetch_add(1, Ordering::SeqCst);
         self.reach()?;

@@ -296,6 +296,10 @@ impl Metadata for Moody {
         self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.commit(id, events, expect).await
     }
 
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.put_back(id, entries).await
+    }
+
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         self.answers_unless(&[Mood::Away])?.read(id, from, max).await
     }

@@ -1,8 +1,11 @@
 //! What befalls everybody, as long as it is meant to.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use metadata::{Limits, Metadata, Sqlite};
 use service::Tasks;
 use storage::Kept;
 
@@ -11,7 +14,7 @@ use crate::network::Condition;
 use crate::node::Node;
 use crate::phone::Phone;
 use crate::signal::Signal;
-use crate::store::{Mood, SharedStore};
+use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
 use crate::truth::Truth;
 
 /// Everything that can be made to fail.
@@ -20,6 +23,8 @@ pub(crate) struct Faults {
     pub(crate) nodes: Vec<Arc<Node>>,
     pub(crate) phones: Vec<Arc<Phone>>,
     pub(crate) store: Arc<SharedStore>,
+    /// Of the world.
+    pub(crate) dir: PathBuf,
     pub(crate) dice: Dice,
     pub(crate) truth: Truth,
     pub(crate) tasks: Tasks,
@@ -73,7 +78,7 @@ impl Faults {
     async fn one(&self, dice: &Dice) {
         let phone = &self.phones[dice.index(self.phones.len())];
         let node = &self.nodes[dice.index(self.nodes.len())];
-        match dice.between(0, 9) {
+        match dice.between(0, 10) {
             0..=2 => self.outage(phone, dice).await,
             3 | 4 => self.bad_link(phone, dice).await,
             5 => {
@@ -96,6 +101,7 @@ impl Faults {
                     phone.disk.cut_after(steps);
                 }
             }
+            9 => self.store_forgets(dice).await,
             _ => {
                 self.truth.note(&format_args!("the disk of {} is full", node.name));
                 node.disk.fill_up(true);
@@ -142,6 +148,23 @@ impl Faults {
         });
     }
 
+    /// The store goes back to what it knew some seconds ago, as after a failover. What only a machine knew that has
+    /// crashed meanwhile is beyond repair, so that is left out.
+    async fn store_forgets(&self, dice: &Dice) {
+        let crashes = || self.nodes.iter().map(|node| node.crashes.load(Ordering::SeqCst)).sum::<u64>();
+        let (crashes_before, breaks) = (crashes(), self.store.breaks());
+        let older = store_dir(&self.dir, dice.roll());
+        copy(&self.store.dir(), &older);
+        tokio::time::sleep(Duration::from_millis(dice.between(1, 20_000))).await;
+        if crashes() != crashes_before || self.store.breaks() != breaks {
+            return;
+        }
+        self.truth.note(&"the metadata store forgets");
+        let clock = self.store.clock.clone();
+        let log = Sqlite::open(&older.join(STORE_FILE), Limits::default(), clock).await;
+        self.store.forget(log.expect("a copy of a store is one"), older);
+    }
+
     async fn store_fails(&self, dice: &Dice) {
         let mood = Mood {
             away: dice.chance(500),
@@ -154,5 +177,15 @@ impl Faults {
         self.last(dice.between(1_000, 120_000)).await;
         self.store.mood.change(|now| *now = Mood::default());
         self.truth.note(&"the metadata store is well");
+    }
+}
+
+/// Nothing is written meanwhile: all is done on one thread.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory can be made");
+    for file in std::fs::read_dir(from).expect("it is there").flatten() {
+        if !file.file_name().to_string_lossy().ends_with("-lock") {
+            std::fs::copy(file.path(), to.join(file.file_name())).expect("it can be copied");
+        }
     }
 }

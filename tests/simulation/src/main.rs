@@ -25,7 +25,7 @@ struct Cli {
     /// The most publishers in one world.
     #[arg(long, default_value_t = Options::default().phones_max)]
     phones: u64,
-    /// Take a safeguard away: fsync, idempotency or safe-rule. Seeds should fail then.
+    /// Take a safeguard away: fsync, idempotency, safe-rule or put-back. Seeds should fail then.
     #[arg(long, value_parser = safeguard)]
     without: Option<Safeguard>,
     /// How many worlds at a time [default: one for each core].
@@ -51,7 +51,8 @@ fn safeguard(text: &str) -> Result<Safeguard, String> {
         "fsync" => Ok(Safeguard::Fsync),
         "idempotency" => Ok(Safeguard::Idempotency),
         "safe-rule" => Ok(Safeguard::SafeRule),
-        _ => Err("it is none of fsync, idempotency, safe-rule".to_owned()),
+        "put-back" => Ok(Safeguard::PutBack),
+        _ => Err("it is none of fsync, idempotency, safe-rule, put-back".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A recorder on a machine of its own, and all of them together.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(crate) struct Node {
     pub(crate) life: Mutex<Option<Life>>,
     /// Somebody kills the process.
     pub(crate) killed: Notify,
+    /// How many times the process has ended.
+    pub(crate) crashes: AtomicU64,
 }
 
 /// One run of its process.
@@ -104,6 +107,7 @@ impl Node {
 
     /// The process is gone. What the disk was not told to keep may be gone too.
     pub(crate) async fn crash(&self, kept: Kept) {
+        self.crashes.fetch_add(1, Ordering::SeqCst);
         let life = lock(&self.life).take();
         if let Some(Life { tasks, router }) = life {
             tasks.abort();

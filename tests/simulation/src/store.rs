@@ -1,13 +1,17 @@
 //! The metadata store that all recorders share, and what goes wrong between them and it.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime};
 use metadata::{Expect, Known, Metadata, MetadataError, Outcome, Sqlite};
 
+use service::Clock;
+
 use crate::dice::Dice;
+use crate::network::lock;
 use crate::signal::Signal;
 
 /// How long a call may take when all is well, in milliseconds.
@@ -25,10 +29,21 @@ pub(crate) struct Mood {
     pub(crate) slow_ms: u64,
 }
 
+/// Its file, in a directory of its own.
+pub(crate) const STORE_FILE: &str = "metadata.sqlite";
+
+/// Where the store is, and where it is after it has forgotten something for the n-th time.
+pub(crate) fn store_dir(world: &Path, forgotten: u64) -> PathBuf {
+    world.join(format!("store{forgotten}"))
+}
+
 /// The store as a recorder sees it.
 #[derive(Debug)]
 pub(crate) struct SharedStore {
-    pub(crate) log: Arc<Sqlite>,
+    log: Mutex<(Arc<Sqlite>, PathBuf)>,
+    pub(crate) clock: Clock,
+    /// How many times it has forgotten something.
+    breaks: Signal<u64>,
     pub(crate) mood: Signal<Mood>,
     pub(crate) dice: Dice,
 }
@@ -38,6 +53,27 @@ fn unavailable(why: &'static str) -> MetadataError {
 }
 
 impl SharedStore {
+    /// One whose file is in `dir`.
+    pub(crate) fn new(log: Sqlite, dir: PathBuf, clock: Clock, dice: Dice) -> Self {
+        let (log, breaks) = (Mutex::new((Arc::new(log), dir)), Signal::new(0));
+        Self { log, clock, breaks, mood: Signal::new(Mood::default()), dice }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        lock(&self.log).1.clone()
+    }
+
+    /// The store as it is, without the way to it.
+    pub(crate) fn log(&self) -> Arc<Sqlite> {
+        lock(&self.log).0.clone()
+    }
+
+    /// From now on it knows what `older` knows, whose file is in `dir`.
+    pub(crate) fn forget(&self, older: Sqlite, dir: PathBuf) {
+        *lock(&self.log) = (Arc::new(older), dir);
+        self.breaks.change(|breaks| *breaks += 1);
+    }
+
     fn mood(&self) -> Mood {
         self.mood.get()
     }
@@ -63,23 +99,29 @@ impl SharedStore {
 impl Metadata for SharedStore {
     async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
         self.reached().await?;
-        self.log.open(id, opened).await
+        self.log().open(id, opened).await
     }
 
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
         self.reached().await?;
-        let done = self.log.commit(id, events, expect).await;
+        let done = self.log().commit(id, events, expect).await;
         self.heard()?;
         done
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
         self.reached().await?;
-        self.log.read(id, from, max).await
+        self.log().read(id, from, max).await
     }
 
     async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        let entries = self.log.wait_beyond(id, known, max).await?;
+        let breaks = self.breaks.get();
+        let log = self.log();
+        let entries = tokio::select! {
+            biased;
+            () = self.breaks.until(|now| now != breaks) => Vec::new(),
+            entries = log.wait_beyond(id, known, max) => entries?,
+        };
         // News takes its time.
         self.takes_time().await;
         // What was appended while it is away is heard of when it is back.
@@ -89,15 +131,26 @@ impl Metadata for SharedStore {
 
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
         self.reached().await?;
-        self.log.list(after, max).await
+        self.log().list(after, max).await
+    }
+
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+        self.reached().await?;
+        let done = self.log().put_back(id, entries).await;
+        self.heard()?;
+        done
+    }
+
+    fn breaks(&self) -> u64 {
+        self.breaks.get()
     }
 
     fn horizon(&self) -> Option<StoreTime> {
-        self.log.horizon()
+        self.log().horizon()
     }
 
     fn time(&self) -> Option<StoreTime> {
-        self.log.time()
+        self.log().time()
     }
 
     fn health(&self) -> Result<(), MetadataError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::network::Link;
 use crate::node::{Node, Nodes, OWNER_KEY};
 use crate::phone::{Habits, Phone};
 use crate::signal::Signal;
-use crate::store::{Mood, SharedStore};
+use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
 use crate::truth::Truth;
 use crate::viewer::Viewer;
 use crate::{Options, Outcome, Safeguard};
@@ -33,7 +34,6 @@ const MENDED_WITHIN: Duration = Duration::from_secs(3_600);
 const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
 struct World {
-    log: Arc<Sqlite>,
     store: Arc<SharedStore>,
     nodes: Nodes,
     disks: Disks,
@@ -54,6 +54,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         nodes: world.nodes.all().to_vec(),
         phones,
         store: world.store.clone(),
+        dir: dir.to_owned(),
         dice: dice.fork(),
         truth: truth.clone(),
         tasks: tasks.clone(),
@@ -72,7 +73,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     for phone in &phones {
         let (tell, told) = oneshot::channel();
         let (phone, id) = (phone.clone(), phone.id);
-        let viewer = Viewer::new(id, world.log.clone(), world.disks.clone(), truth.clone());
+        let viewer = Viewer::new(id, world.store.clone(), world.disks.clone(), truth.clone());
         tasks.spawn("a viewer", viewer.watch());
         tasks.spawn("a phone", async move {
             phone.live().await;
@@ -111,11 +112,10 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
 
 impl World {
     async fn new(dir: &Path, truth: &Truth, dice: &Dice, tasks: &Tasks, options: &Options) -> Self {
+        std::fs::create_dir_all(store_dir(dir, 0)).expect("a directory can be made");
         let clock = Clock::from_tokio(START_MS);
-        let log = Sqlite::open(&dir.join("metadata.sqlite"), Limits::default(), clock.clone()).await;
-        let log = Arc::new(log.expect("a new file"));
-        let store = SharedStore { log: log.clone(), mood: Signal::new(Mood::default()), dice: dice.fork() };
-        let store = Arc::new(store);
+        let log = Sqlite::open(&store_dir(dir, 0).join(STORE_FILE), Limits::default(), clock.clone()).await;
+        let store = Arc::new(SharedStore::new(log.expect("a new file"), store_dir(dir, 0), clock.clone(), dice.fork()));
         let node = |number: u64| {
             let name = format!("r{number}");
             Arc::new(Node {
@@ -127,12 +127,13 @@ impl World {
                 metadata: store.clone(),
                 life: Mutex::default(),
                 killed: Notify::new(),
+                crashes: AtomicU64::new(0),
             })
         };
         let nodes: Vec<_> = (0..dice.between(1, 3)).map(node).collect();
         let disks = Disks::new(nodes.iter().map(|node| node.dir.clone()).collect());
         let nodes = Nodes::new(nodes, truth.clone(), dice.fork());
-        Self { log, store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
+        Self { store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
     }
 
     async fn phone(&self, dir: &Path, number: u64, lasts_ms: u64, options: &Options) -> Arc<Phone> {
@@ -192,7 +193,7 @@ impl World {
     /// What was recorded is there, and nothing else is.
     async fn check(&self, phone: &Phone) {
         let id = phone.id;
-        let log = self.log.read(id, EventIndex(0), usize::MAX).await.expect("the log can be read");
+        let log = self.store.log().read(id, EventIndex(0), usize::MAX).await.expect("the log can be read");
         let broadcast = match Broadcast::replay(&log) {
             Ok(Some(broadcast)) => broadcast,
             other => return self.truth.violated(format!("the log of {id} is none: {other:?}")),
@@ -205,7 +206,7 @@ impl World {
                 self.truth.violated(format!("{id} {} is in the log twice", segment.seq));
             }
         }
-        let now = self.log.horizon().expect("it was reached");
+        let now = self.store.log().horizon().expect("it was reached");
         if broadcast.state(now) != State::Complete {
             return self.truth.violated(format!("{id} is {:?}, not complete", broadcast.state(now)));
         }

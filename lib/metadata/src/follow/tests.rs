@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Waker};
 
 use async_trait::async_trait;
-use broadcast::{Opened, ViewPolicy};
+use broadcast::{Opened, RenditionName, Seq, SeqRange, ViewPolicy};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -17,20 +17,46 @@ use crate::store::{Expect, Known, Limits};
 /// A real store whose reads are counted, and begin when the test lets them; or fail.
 #[derive(Debug)]
 struct Slow {
-    store: Sqlite,
+    store: std::sync::Mutex<Arc<Sqlite>>,
     may_begin: Semaphore,
     is_away: AtomicBool,
     reads: AtomicU64,
+    breaks: AtomicU64,
+}
+
+impl Slow {
+    fn store(&self) -> Arc<Sqlite> {
+        self.store.lock().unwrap().clone()
+    }
+
+    /// From now on there is another store in its place, which knows these entries and has taken in `event` since.
+    async fn forget(&self, dir: &TempDir, id: BroadcastId, known: &[LogEntry], event: Option<Event>) {
+        let name = format!("{}.db", self.breaks.fetch_add(1, Ordering::SeqCst));
+        let other = Sqlite::open(&dir.path().join(name), Limits::default(), Clock::system()).await.unwrap();
+        other.put_back(id, known).await.unwrap();
+        if let Some(event) = event {
+            other.commit(id, &[event], Expect::Any).await.unwrap();
+        }
+        *self.store.lock().unwrap() = Arc::new(other);
+    }
+
+    async fn log(&self, id: BroadcastId) -> Vec<LogEntry> {
+        self.store().read(id, EventIndex(0), 99).await.unwrap()
+    }
 }
 
 #[async_trait]
 impl Metadata for Slow {
     async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
-        self.store.open(id, opened).await
+        self.store().open(id, opened).await
     }
 
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
-        self.store.commit(id, events, expect).await
+        self.store().commit(id, events, expect).await
+    }
+
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+        self.store().put_back(id, entries).await
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
@@ -39,7 +65,7 @@ impl Metadata for Slow {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(MetadataError::unavailable("away"));
         }
-        self.store.read(id, from, max).await
+        self.store().read(id, from, max).await
     }
 
     async fn wait_beyond(&self, _: BroadcastId, _: Known<'_>, _: usize) -> Result<Vec<LogEntry>, MetadataError> {
@@ -47,15 +73,19 @@ impl Metadata for Slow {
     }
 
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
-        self.store.list(after, max).await
+        self.store().list(after, max).await
+    }
+
+    fn breaks(&self) -> u64 {
+        self.breaks.load(Ordering::SeqCst)
     }
 
     fn horizon(&self) -> Option<StoreTime> {
-        self.store.horizon()
+        self.store().horizon()
     }
 
     fn health(&self) -> Result<(), MetadataError> {
-        self.store.health()
+        self.store().health()
     }
 }
 
@@ -66,7 +96,8 @@ async fn follow(dir: &TempDir) -> (Arc<Slow>, Arc<Followed>) {
         Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
     store.open(id, &opened).await.unwrap();
     let (is_away, reads) = (AtomicBool::new(false), AtomicU64::new(0));
-    let slow = Arc::new(Slow { store, may_begin: Semaphore::new(1), is_away, reads });
+    let (store, breaks) = (std::sync::Mutex::new(Arc::new(store)), AtomicU64::new(0));
+    let slow = Arc::new(Slow { store, may_begin: Semaphore::new(1), is_away, reads, breaks });
     let broadcasts = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system());
     let followed = broadcasts.get(id).await.unwrap();
     slow.reads.store(0, Ordering::SeqCst);
@@ -78,7 +109,7 @@ async fn many(slow: &Slow, followed: &Followed) -> usize {
     let mut first = pin!(followed.refresh());
     assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     // Only a read that begins after this will show it.
-    slow.store.commit(followed.id(), &[Event::EndHinted], Expect::Any).await.unwrap();
+    slow.store().commit(followed.id(), &[Event::EndHinted], Expect::Any).await.unwrap();
     let many = join_all((0..100).map(|_| followed.refresh()));
     let lets = async { slow.may_begin.add_permits(1_000) };
     let (first, done, ()) = tokio::join!(first, many, lets);
@@ -105,4 +136,48 @@ async fn a_store_that_is_away_is_tried_once_for_all() {
     slow.is_away.store(false, Ordering::SeqCst);
     followed.refresh().await.unwrap();
     assert_eq!(followed.read().next_index(), EventIndex(2), "a failure is not kept");
+}
+
+fn safe(seq: u64) -> Event {
+    Event::Safe { rendition: RenditionName::main(), seqs: SeqRange::one(Seq(seq)) }
+}
+
+#[tokio::test]
+async fn what_the_store_forgets_is_put_back_with_its_time() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    slow.may_begin.add_permits(1_000);
+    for seq in 0..5 {
+        followed.commit(&[safe(seq)]).await.unwrap();
+    }
+    let (id, log) = (followed.id(), slow.log(followed.id()).await);
+    for known in [5, 2, 0] {
+        slow.forget(&dir, id, &log[..known], None).await;
+        followed.commit(&[Event::EndHinted]).await.unwrap();
+        assert_eq!(slow.log(id).await[..log.len()], log, "{known} of it were known");
+    }
+    slow.forget(&dir, id, &log[..3], None).await;
+    followed.refresh().await.unwrap();
+    assert_eq!(slow.log(id).await[..log.len()], log, "also for those who only read");
+}
+
+#[tokio::test]
+async fn what_the_store_forgets_and_goes_on_without_is_told_again() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    slow.may_begin.add_permits(1_000);
+    for seq in 0..5 {
+        followed.commit(&[safe(seq)]).await.unwrap();
+    }
+    let (id, log) = (followed.id(), slow.log(followed.id()).await);
+    // Others know less, and are quicker; in the end the log is as long as it was, and longer.
+    for known in [4, 6] {
+        slow.forget(&dir, id, &log[..known - 1], Some(Event::Paused)).await;
+        followed.commit(&[safe(9)]).await.unwrap();
+        let now = slow.log(id).await;
+        let has = |event: &Event| now.iter().any(|entry| entry.event == *event);
+        assert!(log[1..].iter().all(|entry| has(&entry.event)) && has(&Event::Paused) && has(&safe(9)), "{now:?}");
+        assert_eq!(followed.read().next_index().0, now.len() as u64);
+        assert!(followed.read().is_paused());
+    }
 }

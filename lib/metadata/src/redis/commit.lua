@@ -1,8 +1,10 @@
 -- Appends those of some events that are new; the rules are those of the trait Metadata.
 --
 -- KEYS: the log, the state, then the buckets that the events name, in their order.
--- ARGV: the channel of the broadcast, the greatest length of a log, the length that the log must have or '', the
---       number of events; then for each event its compact form, the name of its rule, and the rule's arguments.
+-- ARGV: the channel of the broadcast, the greatest length of a log, the length that the log must have ('=N'), the least
+--       that it must have ('>N') or '', whether the events were in the log before ('again') or '', the number of
+--       events; then for each event its compact form, its time if it was in the log before, the name of its rule, and
+--       the rule's arguments.
 -- Returns the name of an obstacle and the log's length; or 'done' and for each event the id of its entry, or a mark:
 --       '=' duplicate, 'e' ended, 'a' abandoned, '!' conflict, followed by the digest that is stored.
 
@@ -19,24 +21,32 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
-local channel, len_max, len_expected, count = arg(), tonumber(arg()), arg(), tonumber(arg())
+local channel, len_max, expected, again, count = arg(), tonumber(arg()), arg(), arg() ~= '', tonumber(arg())
+local is_expected, len_expected = string.sub(expected, 1, 1), tonumber(string.sub(expected, 2))
 
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-if not newest then
+local len, at = 0, 0
+if newest then
+  local index
+  index, at = string.match(newest[1], '^(%d+)-(%d+)$')
+  len, at = tonumber(index) + 1, tonumber(at)
+elseif not again then
   return { 'missing', '0' }
 end
-local index, at = string.match(newest[1], '^(%d+)-(%d+)$')
-local len = tonumber(index) + 1
-if len_expected ~= '' and tonumber(len_expected) ~= len then
+if is_expected == '=' and len_expected ~= len then
   return { 'stale', tostring(len) }
+elseif is_expected == '>' and len_expected > len then
+  return { 'lost', tostring(len) }
 end
 if len + count > len_max then
   return { 'full', tostring(len) }
 end
 
 -- The clock may go back; the log does not.
-local time = redis.call('TIME')
-at = math.max(tonumber(at), time[1] * 1000 + math.floor(time[2] / 1000))
+if not again then
+  local time = redis.call('TIME')
+  at = math.max(at, time[1] * 1000 + math.floor(time[2] / 1000))
+end
 
 local known = redis.call('HMGET', state, 'ended', 'paused')
 local ended, paused = known[1], known[2]
@@ -152,9 +162,13 @@ end
 
 local outcomes, appended = { 'done' }, false
 for _ = 1, count do
-  local body, name = arg(), arg()
-  local outcome = rule[name]()
-  if not outcome then
+  local body = arg()
+  if again then
+    at = math.max(at, tonumber(arg()))
+  end
+  -- What was in the log was new when it was first decided on: here it is only noted.
+  local outcome = rule[arg()]()
+  if again or not outcome then
     outcome = string.format('%.0f-%.0f', len, at)
     redis.call('XADD', log, outcome, 'e', body)
     len, appended = len + 1, true

@@ -39,11 +39,29 @@ pub(super) fn call<'a>(
     call.key(keys::state(id)).arg(keys::channel(id)).arg(limits.log_len);
     match expect {
         Expect::Any => call.arg(""),
-        Expect::Len(len) => call.arg(len.0),
+        Expect::Len(len) => call.arg(format!("={}", len.0)),
+        Expect::AtLeast(len) => call.arg(format!(">{}", len.0)),
     };
-    call.arg(entries.len());
+    call.arg("").arg(entries.len());
     for Entry { body, rule } in entries {
         call.arg(&body[..]);
+        add_rule(&mut call, id, rule);
+    }
+    call
+}
+
+/// The call of the script that puts back what was lost, from this index on.
+pub(super) fn call_again<'a>(
+    script: &'a Script,
+    id: BroadcastId,
+    first: EventIndex,
+    entries: &[(Entry, StoreTime)],
+) -> ScriptInvocation<'a> {
+    let mut call = script.key(keys::log(id));
+    call.key(keys::state(id)).arg(keys::channel(id)).arg(u64::MAX).arg(format!("={}", first.0));
+    call.arg("again").arg(entries.len());
+    for (Entry { body, rule }, at) in entries {
+        call.arg(&body[..]).arg(at.0);
         add_rule(&mut call, id, rule);
     }
     call
@@ -95,6 +113,7 @@ pub(super) fn outcomes(id: BroadcastId, answer: &[Vec<u8>]) -> Result<Vec<Outcom
     Err(match (&verdict[..], len) {
         (b"missing", _) => MetadataError::NotFound { id },
         (b"stale", Some(len)) => MetadataError::Stale { len },
+        (b"lost", Some(len)) => MetadataError::Lost { len },
         (b"full", Some(len)) => MetadataError::Full { id, len },
         _ => unknown(),
     })

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use broadcast::BroadcastId;
@@ -32,6 +33,7 @@ const SEND_QUEUE_LEN_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Link {
     up: watch::Receiver<Result<Up, Away>>,
+    breaks: Arc<AtomicU64>,
     wait: Duration,
     clock: Clock,
     tasks: Tasks,
@@ -55,7 +57,9 @@ impl Link {
     ) -> Self {
         let (up, receiver) = watch::channel(Err(Away::default()));
         let tasks = Tasks::new();
-        let keeper = Keeper { finder, config: config.clone(), clock: clock.clone(), watches, server_clock, up };
+        let breaks = Arc::<AtomicU64>::default();
+        let (config_, clock_, breaks_) = (config.clone(), clock.clone(), breaks.clone());
+        let keeper = Keeper { finder, config: config_, clock: clock_, watches, server_clock, up, breaks: breaks_ };
         let stop = tasks.stop_token();
         tasks.spawn("redis link", async move {
             tokio::select! {
@@ -63,7 +67,7 @@ impl Link {
                 () = stop.cancelled() => {}
             }
         });
-        Self { up: receiver, wait: config.call_wait, clock, tasks }
+        Self { up: receiver, breaks, wait: config.call_wait, clock, tasks }
     }
 
     /// Makes one call, once there is a connection, if that is soon.
@@ -97,6 +101,11 @@ impl Link {
     }
 
     /// Whether there is a connection, as far as anybody knows.
+    /// How many times the connection was lost.
+    pub(super) fn breaks(&self) -> u64 {
+        self.breaks.load(Ordering::SeqCst)
+    }
+
     pub(super) fn health(&self) -> Result<(), MetadataError> {
         self.away().map_or(Ok(()), |away| Err(MetadataError::unavailable(away)))
     }
@@ -138,6 +147,7 @@ struct Keeper {
     watches: Arc<Watches>,
     server_clock: Arc<ServerClock>,
     up: watch::Sender<Result<Up, Away>>,
+    breaks: Arc<AtomicU64>,
 }
 
 impl Keeper {
@@ -154,6 +164,7 @@ impl Keeper {
             };
             let away = Away { why: Some(lost.clone()) };
             self.up.send_modify(|up| *up = Err(away));
+            self.breaks.fetch_add(1, Ordering::SeqCst);
             self.watches.set_all_unheard();
             // Once for each time that it goes away, not for each attempt.
             if std::mem::replace(&mut was_up, false) {

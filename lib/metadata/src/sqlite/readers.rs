@@ -63,7 +63,10 @@ pub(super) fn log(
     from: EventIndex,
     max: usize,
 ) -> Result<Vec<LogEntry>, MetadataError> {
-    let no = no(db, id)?.ok_or(MetadataError::NotFound { id })?;
+    let (no, len) = log_of(db, id)?.ok_or(MetadataError::NotFound { id })?;
+    if from > len {
+        return Err(MetadataError::Lost { len });
+    }
     let rows = rows(db, no, from, max)?;
     let entry = |(index, at, body): (u64, i64, Vec<u8>)| {
         let event = Event::decode(&body)
@@ -82,9 +85,11 @@ pub(super) fn list(db: &Connection, after: Option<BroadcastId>, max: usize) -> R
     texts.into_iter().map(id).collect()
 }
 
-fn no(db: &Connection, id: BroadcastId) -> rusqlite::Result<Option<i64>> {
-    let mut query = db.prepare_cached("SELECT no FROM broadcast WHERE id = ?1")?;
-    query.query_row([id.to_string()], |row| row.get(0)).optional()
+/// The number of a log here, and its length.
+fn log_of(db: &Connection, id: BroadcastId) -> rusqlite::Result<Option<(i64, EventIndex)>> {
+    let mut query = db.prepare_cached("SELECT no, len FROM broadcast WHERE id = ?1")?;
+    let log = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, EventIndex(row.get::<_, i64>(1)?.cast_unsigned())));
+    query.query_row([id.to_string()], log).optional()
 }
 
 fn rows(db: &Connection, no: i64, from: EventIndex, max: usize) -> rusqlite::Result<Vec<(u64, i64, Vec<u8>)>> {

@@ -36,8 +36,10 @@ pub(super) fn commit(
 ) -> Result<Vec<Outcome>, MetadataError> {
     let mut log = Log::load(db, id)?;
     let len = EventIndex(log.len);
-    if matches!(expect, Expect::Len(expected) if expected != len) {
-        return Err(MetadataError::Stale { len });
+    match expect {
+        Expect::Len(expected) if expected != len => return Err(MetadataError::Stale { len }),
+        Expect::AtLeast(known) if known > len => return Err(MetadataError::Lost { len }),
+        _ => {}
     }
     if log.len + entries.len() as u64 > limits.log_len {
         return Err(MetadataError::Full { id, len });
@@ -47,6 +49,31 @@ pub(super) fn commit(
         None => Ok(log.append(&entry.body, now)?),
     });
     let outcomes = outcomes.collect::<Result<_, MetadataError>>()?;
+    log.save()?;
+    Ok(outcomes)
+}
+
+/// Appends entries that were lost.
+pub(super) fn put_back(
+    db: &Connection,
+    id: BroadcastId,
+    first: EventIndex,
+    entries: &[(Entry, StoreTime)],
+) -> Result<Vec<Outcome>, MetadataError> {
+    if first == EventIndex(0) {
+        let sql = "INSERT OR IGNORE INTO broadcast (id, len, at, paused, ended) VALUES (?1, 0, 0, 0, 0)";
+        execute(db, sql, [id.to_string()])?;
+    }
+    let mut log = Log::load(db, id)?;
+    if EventIndex(log.len) != first {
+        return Err(MetadataError::Stale { len: EventIndex(log.len) });
+    }
+    let mut outcomes = Vec::with_capacity(entries.len());
+    for (entry, at) in entries {
+        // It was new when it was first decided on: here it is only noted.
+        log.decide(&entry.rule)?;
+        outcomes.push(log.append(&entry.body, *at)?);
+    }
     log.save()?;
     Ok(outcomes)
 }

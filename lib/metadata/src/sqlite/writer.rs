@@ -51,6 +51,7 @@ struct Work {
 enum Job {
     Open { body: Vec<u8> },
     Commit { entries: Vec<Entry>, expect: Expect },
+    PutBack { first: EventIndex, entries: Vec<(Entry, StoreTime)> },
     Change(Change),
 }
 
@@ -128,6 +129,15 @@ impl Writer {
         self.run(BroadcastId::new(0, 0), Job::Change(change)).await?;
         let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(answer.expect("a change that was made has left its answer"))
+    }
+
+    pub(super) async fn put_back(
+        &self,
+        id: BroadcastId,
+        first: EventIndex,
+        entries: Vec<(Entry, StoreTime)>,
+    ) -> Result<(), MetadataError> {
+        self.run(id, Job::PutBack { first, entries }).await.map(drop)
     }
 
     /// Finishes what is queued and ends the thread.
@@ -224,6 +234,7 @@ impl Thread {
             let result = match &work.job {
                 Job::Open { body } => rules::open(&part, work.id, body, now),
                 Job::Commit { entries, expect } => rules::commit(&part, work.id, entries, *expect, self.limits, now),
+                Job::PutBack { first, entries } => rules::put_back(&part, work.id, *first, entries),
                 Job::Change(change) => change.0(&part, now).map(|()| Vec::new()),
             };
             if result.is_ok() {

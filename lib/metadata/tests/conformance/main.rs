@@ -55,6 +55,9 @@ suites! {
     rules::a_long_stretch_is_abandoned_at_once
     rules::pausing_twice_is_pausing_once
     rules::a_broadcast_ends_once
+    rules::what_was_lost_is_put_back_as_it_was
+    rules::what_is_put_back_follows_the_end_of_the_log
+    rules::a_commit_notices_what_was_lost
     rules::nothing_is_stored_beyond_the_end
     rules::an_end_may_abandon_what_is_missing
     rules::an_end_abandons_any_number_at_once

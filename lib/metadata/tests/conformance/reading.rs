@@ -41,7 +41,6 @@ pub(crate) async fn a_log_is_read_in_pages(Stores { one, .. }: Stores) {
         (5, 3, 5..8),
         (10_999, 9, 10_999..11_001),
         (11_001, 9, 0..0),
-        (u64::MAX, 9, 0..0),
         (7, 0, 0..0),
         (1, usize::MAX, 1..1 + READ_MAX as u64),
     ];
@@ -51,6 +50,10 @@ pub(crate) async fn a_log_is_read_in_pages(Stores { one, .. }: Stores) {
         assert_eq!(indexes, expected.collect::<Vec<_>>(), "from {from}, at most {max}");
     }
     assert_whole(&log(&one).await);
+    for beyond in [11_002, u64::MAX] {
+        let lost = one.read(id(0), EventIndex(beyond), 9).await.unwrap_err();
+        assert!(matches!(lost, MetadataError::Lost { len: EventIndex(11_001) }), "{lost}");
+    }
 }
 
 pub(crate) async fn broadcasts_are_listed_newest_first(Stores { one, other, .. }: Stores) {

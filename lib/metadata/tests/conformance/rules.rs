@@ -221,3 +221,53 @@ pub(crate) async fn broadcasts_do_not_mix(Stores { one, .. }: Stores) {
         assert_eq!(outcomes.into_iter().map(index).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     }
 }
+
+pub(crate) async fn what_was_lost_is_put_back_as_it_was(Stores { one, other, .. }: Stores) {
+    open(&one).await;
+    let events =
+        [format("main", 1), stored(0), stored(1), abandoned(2, 3), Event::Paused, mapped("a.m3u8", "main"), safe(0, 1)];
+    commit(&one, &events).await;
+    commit(&one, &[ended(&[("main", Some(5))])]).await;
+    let log = log(&one).await;
+    // As a store that has lost all of it: another broadcast, whose log is the same.
+    for entries in log.chunks(3) {
+        one.put_back(id(9), entries).await.unwrap();
+    }
+    let back = other.read(id(9), EventIndex(0), 99).await.unwrap();
+    assert_eq!(back, log);
+    assert!(other.list(None, 9).await.unwrap().contains(&id(9)));
+    // What makes events new is known again too.
+    let again =
+        [format("main", 1), stored(1), stored(2), Event::Resumed, mapped("a.m3u8", "audio"), stored(5), stored(6)];
+    let outcomes = one.commit(id(9), &again, Expect::Any).await.unwrap();
+    let appended =
+        |outcome: &Outcome| matches!(outcome, Outcome::Appended { index, .. } if index.0 == log.len() as u64);
+    assert!(appended(&outcomes[5]), "{outcomes:?}");
+    let expected = [Outcome::Duplicate, Outcome::Duplicate, Outcome::Abandoned, Outcome::Ended, Outcome::Duplicate];
+    assert_eq!((&outcomes[..5], outcomes[6]), (&expected[..], Outcome::Ended));
+}
+
+pub(crate) async fn what_is_put_back_follows_the_end_of_the_log(Stores { one, other, .. }: Stores) {
+    open(&one).await;
+    commit(&one, &[stored(0), stored(1)]).await;
+    let log = log(&one).await;
+    for entries in [&log[..1], &log[1..], &log[2..]] {
+        let error = other.put_back(id(0), entries).await.unwrap_err();
+        assert!(matches!(error, MetadataError::Stale { len: EventIndex(3) }), "{error}");
+    }
+    let next = broadcast::LogEntry { index: EventIndex(3), ..log[2].clone() };
+    other.put_back(id(0), &[next]).await.unwrap();
+    other.put_back(id(0), &[]).await.unwrap();
+    assert_eq!(one.read(id(0), EventIndex(3), 9).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_commit_notices_what_was_lost(Stores { one, .. }: Stores) {
+    open(&one).await;
+    commit(&one, &[stored(0)]).await;
+    let known = |len| Expect::AtLeast(EventIndex(len));
+    one.commit(id(0), &[stored(1)], known(1)).await.unwrap();
+    one.commit(id(0), &[stored(2)], known(3)).await.unwrap();
+    let error = one.commit(id(0), &[stored(3)], known(5)).await.unwrap_err();
+    assert!(matches!(error, MetadataError::Lost { len: EventIndex(4) }), "{error}");
+    assert_eq!(log(&one).await.len(), 4, "nothing was appended");
+}

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use broadcast::{Event, EventIndex};
 use headwater_metadata::MetadataError;
-use tokio::sync::Notify;
 
 use crate::fixtures::*;
 
@@ -45,25 +44,25 @@ pub(crate) async fn a_waiter_gets_at_once_what_is_there(Stores { one, .. }: Stor
 
 pub(crate) async fn a_waiter_is_not_given_what_it_was_told(Stores { one, other, .. }: Stores) {
     open(&one).await;
-    // Waits for 2, and when it is asked again it has been told of that.
-    let (asked, asked_again) = (AtomicU64::new(0), Notify::new());
-    let known = || match asked.fetch_add(1, Ordering::SeqCst) {
-        0 => EventIndex(2),
-        _ => {
-            asked_again.notify_one();
-            EventIndex(3)
-        }
-    };
-    let waits = one.wait_beyond(id(0), &known, 9);
-    let commits = async {
-        commit_one(&other, stored(1)).await;
-        asked_again.notified().await;
-        commit_one(&other, stored(2)).await;
-        commit_one(&other, stored(3)).await;
-    };
-    let both = async { tokio::join!(waits, commits) };
-    let (entries, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("it is asked again");
-    assert_eq!(entries.unwrap()[0].event, stored(3));
+    for round in 0..20 {
+        let len = 1 + 2 * round;
+        let (told, asked) = (AtomicU64::new(len), AtomicU64::new(0));
+        let known = || {
+            let known = told.load(Ordering::SeqCst);
+            asked.store(known, Ordering::SeqCst);
+            EventIndex(known)
+        };
+        let waits = one.wait_beyond(id(0), &known, 9);
+        let commits = async {
+            commit_one(&other, stored(len)).await;
+            // As one who commits is told at once what became of it.
+            told.store(len + 1, Ordering::SeqCst);
+            commit_one(&other, stored(len + 1)).await;
+        };
+        let both = async { tokio::join!(waits, commits) };
+        let (entries, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("it is asked again");
+        assert_eq!(entries.unwrap()[0].index.0, asked.load(Ordering::SeqCst));
+    }
 }
 
 pub(crate) async fn every_waiter_is_woken(Stores { one, other, .. }: Stores) {

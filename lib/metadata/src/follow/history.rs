@@ -1,0 +1,89 @@
+//! The last entries of a log, as they were: what can be put back when the store has lost them.
+
+use std::collections::VecDeque;
+
+use broadcast::{Event, EventIndex, LogEntry, StoreTime};
+
+/// The most entries of one log that are kept, at about 100 bytes each: five hours of two-second segments with a `Safe` for
+/// each.
+const ENTRIES_MAX: usize = 20_000;
+
+/// The end of one log, in its compact form.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    next: EventIndex,
+    last: VecDeque<(StoreTime, Box<[u8]>)>,
+}
+
+impl History {
+    /// The entry that follows the last.
+    pub(super) fn push(&mut self, entry: &LogEntry) {
+        if self.last.len() == ENTRIES_MAX {
+            self.last.pop_front();
+        }
+        self.next = entry.index.next();
+        self.last.push_back((entry.at, entry.event.encode().into()));
+    }
+
+    /// The entries from `from` on, at most `max`; `None` if the first of them is not known any more.
+    pub(super) fn from(&self, from: EventIndex, max: usize) -> Option<Vec<LogEntry>> {
+        let first = self.first();
+        let skipped = usize::try_from(from.0.checked_sub(first)?).ok()?;
+        let known = self.last.iter().enumerate().skip(skipped).take(max);
+        let entry = |(place, (at, body)): (usize, &(StoreTime, Box<[u8]>))| LogEntry {
+            index: EventIndex(first + place as u64),
+            at: *at,
+            event: Event::decode(body).expect("it was encoded here"),
+        };
+        Some(known.map(entry).collect())
+    }
+
+    pub(super) fn last(&self) -> Option<LogEntry> {
+        self.from(EventIndex(self.next.0.checked_sub(1)?), 1)?.pop()
+    }
+
+    /// The events known here from the first on that `now` has not, or has another in its place.
+    pub(super) fn lost_in(&self, now: &Self) -> Vec<Event> {
+        let entry = |history: &Self, index: u64| {
+            let place = usize::try_from(index.checked_sub(history.first())?).ok()?;
+            history.last.get(place).cloned()
+        };
+        let first =
+            (self.first().max(now.first())..self.next.0).find(|index| entry(self, *index) != entry(now, *index));
+        let lost = first.and_then(|first| self.from(EventIndex(first), usize::MAX)).unwrap_or_default();
+        lost.into_iter().map(|entry| entry.event).filter(|event| !matches!(event, Event::Opened(_))).collect()
+    }
+
+    fn first(&self) -> u64 {
+        self.next.0 - self.last.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_entries_come_back_as_they_were() {
+        let entry = |index: u64| LogEntry {
+            index: EventIndex(index),
+            at: StoreTime(index.cast_signed() * 10),
+            event: if index.is_multiple_of(2) { Event::Paused } else { Event::Resumed },
+        };
+        let mut history = History::default();
+        let count = ENTRIES_MAX as u64 + 5;
+        (0..count).for_each(|index| history.push(&entry(index)));
+        assert_eq!(history.from(EventIndex(4), 9), None);
+        assert_eq!(history.from(EventIndex(5), 2), Some(vec![entry(5), entry(6)]));
+        assert_eq!(history.from(EventIndex(count - 1), 9), Some(vec![entry(count - 1)]));
+        assert_eq!(history.from(EventIndex(count), 9), Some(vec![]));
+        assert_eq!(history.last(), Some(entry(count - 1)));
+
+        let mut other = History::default();
+        (0..count - 2).for_each(|index| other.push(&entry(index)));
+        assert_eq!(history.lost_in(&other), [entry(count - 2).event, entry(count - 1).event]);
+        other.push(&LogEntry { event: Event::EndHinted, ..entry(count - 2) });
+        assert_eq!(history.lost_in(&other), [entry(count - 2).event, entry(count - 1).event]);
+        assert_eq!(history.lost_in(&history), []);
+    }
+}
