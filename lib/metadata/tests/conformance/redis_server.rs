@@ -180,6 +180,35 @@ async fn a_server_that_lost_everything_says_so() {
     assert_eq!(index(commit_one(&object(&store), stored(0)).await), 1, "the scripts are brought again");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_empty_is_given_its_logs_again() {
+    let mut server = RedisServer::start();
+    let store = connect_with(&server.url(), |_| {});
+    let tasks = service::Tasks::new();
+    let broadcasts = Broadcasts::new(store.clone(), tasks.clone(), Clock::system());
+    once_back(async || store.open(id(0), &opened()).await).await;
+    let followed = broadcasts.get(id(0)).await.unwrap();
+    for seq in 0..2_500 {
+        followed.commit(&[stored(seq)]).await.unwrap();
+    }
+    let before = log(&object(&store)).await;
+    server.kill();
+    server.restart();
+    // Without a request: whoever follows a log notices.
+    let after = loop {
+        match store.read(id(0), EventIndex(0), 9_999).await {
+            Ok(log) if log.len() == before.len() => break log,
+            Ok(_) | Err(MetadataError::NotFound { .. } | MetadataError::Unavailable(_)) => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    assert_eq!(after, before, "with the index and the time that each had");
+    assert_eq!(followed.commit(&[stored(7)]).await.unwrap(), [DUPLICATE]);
+    tasks.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_in_time() {
     let server = RedisServer::start();
