@@ -24,7 +24,7 @@ run: toolchain packages-to-run web ## build and start everything on this machine
 	$(SAY) "Starting headwater on $(LISTEN), with its data in $(DATA); Ctrl-C stops it"
 	@$(BIN) up --data "$(DATA)" --listen "$(LISTEN)"
 
-test: toolchain packages-to-test web .tools/venv/requirements.txt tests/browser/node_modules/.package-lock.json ## every test: unit, property, conformance, end to end (15 minutes the first time)
+test: toolchain packages-to-test web .tools/venv/requirements.txt .tools/bin/s3s-fs tests/browser/node_modules/.package-lock.json ## every test: unit, property, conformance, end to end (15 minutes the first time)
 	$(SAY) "Testing the web pages (seconds)"
 	@npm --prefix web run --silent test
 	$(SAY) "Building everything for tests (about 5 minutes on 2 cores the first time)"
@@ -112,6 +112,11 @@ tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 .tools/bin/cargo-deny:
 	$(SAY) "Installing cargo-deny $(CARGO_DENY) (about 2 minutes)"
 	@cargo install --quiet --locked --debug --root .tools cargo-deny@$(CARGO_DENY)
+
+# 0.14.1 is the last one that this toolchain builds.
+.tools/bin/s3s-fs:
+	$(SAY) "Installing the tests' S3 server (about 2 minutes)"
+	@cargo install --quiet --locked --debug --root .tools --features binary s3s-fs@0.14.1
 
 .tools/venv/requirements.txt: scripts/requirements.txt
 	$(SAY) "Installing the tests' Python tools, 200 MB with Shaka Packager (about a minute)"

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +18,21 @@ pub enum StoreError {
     Busy { uploads_max: usize },
     #[error("cannot {operation} {}: {source}", path.display())]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
+    /// A store elsewhere did not answer, or with a failure of its own.
+    #[error("{store} is away: cannot {operation}")]
+    Away { store: String, operation: &'static str, source: Box<dyn Error + Send + Sync> },
+    /// A store elsewhere will not do this until somebody changes a setting.
+    #[error("{store} refuses to {operation}: {advice}")]
+    Refused { store: String, operation: &'static str, advice: &'static str, source: Box<dyn Error + Send + Sync> },
+    /// What is under this key is not what its digest was made of.
+    #[error("{key} is damaged: its bytes are not those that it names")]
+    Damaged { key: String },
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later, when there is room or the disk works again.
+    /// Whether the same call may succeed later, when there is room, the disk works again, the store is back, or a setting is right.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::NotFound | Self::ReadOnly)
+        !matches!(self, Self::NotFound | Self::ReadOnly | Self::Damaged { .. })
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {

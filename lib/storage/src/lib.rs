@@ -4,6 +4,9 @@
 //! acknowledged, so it has a way in that other tiers have not: [`LocalStore::upload`] takes bytes while they are still
 //! being received and verified, and [parked](Upload::park) uploads are durable before they have a key.
 //!
+//! [`HotStore`] is what several machines share: a bucket behind the S3 protocol, or a directory that they all mount.
+//! [`Tiers`] reads from the first of several stores that has what is asked for.
+//!
 //! # Crash safety of the local tier
 //!
 //! ```text
@@ -30,16 +33,26 @@
 //!
 //! A file whose sync failed is never acknowledged nor synced again (Linux reports a write error once): it is removed,
 //! and the sender sends it again.
+//!
+//! A directory that is shared as a hot store does the same steps in the same layout, without a lock: names in `incoming/`
+//! are random, and no directory is ever removed.
 
 mod blob;
 mod disk;
 mod error;
+mod hop;
+mod hot;
 mod local;
 mod store;
+mod tiers;
+mod verified;
 
 pub use blob::Blob;
 #[cfg(feature = "simulation")]
 pub use disk::crash::{Crash, Kept};
 pub use error::{OpenError, StoreError};
+pub use hot::{HotStore, HotUrl, HotUrlError};
 pub use local::{LocalReader, LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
 pub use store::{Listed, Listing, Named, Store};
+pub use tiers::Tiers;
+pub use verified::verified;

@@ -19,6 +19,7 @@ use service::Tasks;
 use crate::blob::Blob;
 use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
+use crate::hop::Hop;
 use crate::store::{Listed, Listing, Store};
 
 use directories::Directories;
@@ -29,6 +30,7 @@ mod listing;
 mod parked;
 mod reader;
 mod reading;
+mod shared;
 mod space;
 mod upload;
 
@@ -37,6 +39,7 @@ mod tests;
 
 pub use parked::{Parked, ParkedName, ParkedNameError};
 pub use reader::LocalReader;
+pub(crate) use shared::SharedDirectory;
 pub use upload::Upload;
 
 /// What a directory may hold.
@@ -124,6 +127,11 @@ impl LocalStore {
         Ok(Usage { used: counts.used, promised: counts.promised, available: space.available(&counts, free) })
     }
 
+    /// The most that it may hold, in bytes, if that is limited.
+    pub fn quota(&self) -> Option<u64> {
+        self.0.space.quota
+    }
+
     /// Gives a parked upload its key. When this answers, it is durable there. Doing it again changes nothing.
     pub async fn adopt(&self, parked: &Parked, key: &Key) -> Result<(), StoreError> {
         let (local, parked, to) = (self.0.clone(), parked.clone(), self.0.path_of(key));
@@ -146,7 +154,7 @@ impl LocalStore {
 
     /// The bytes of a parked upload.
     pub async fn read_parked(&self, parked: &Parked) -> Result<Blob, StoreError> {
-        reading::read(self.0.path_of_parked(parked), None).await
+        reading::read(&Hop::default(), self.0.path_of_parked(parked), None).await
     }
 
     /// All parked uploads, in no order: acknowledged, and waiting to be adopted or discarded.
@@ -210,7 +218,7 @@ impl Local {
         };
         Ok(Self {
             incoming,
-            objects: LocalReader::of_segments(segments),
+            objects: LocalReader::of_segments(segments, Hop::default()),
             parked,
             refused,
             directories: Directories::new(root.to_owned(), disk.clone()),

@@ -132,7 +132,7 @@ fn ready(lines: &mut BufReader<ChildStdout>) -> Result<(), String> {
 }
 
 /// Another one each time, and elsewhere in each process.
-fn next_port() -> u16 {
+pub(crate) fn next_port() -> u16 {
     static STARTED: AtomicU16 = AtomicU16::new(0);
     let of_process = u16::try_from(std::process::id() * 61 % u32::from(PORTS)).expect("less than PORTS");
     PORT_FIRST + (of_process + STARTED.fetch_add(1, Ordering::Relaxed)) % PORTS

@@ -50,6 +50,11 @@ impl Tool {
         Self::streamer_binary("ffprobe")
     }
 
+    /// A server of the S3 protocol over a folder, from crates.io.
+    pub(crate) fn s3_server() -> Self {
+        Self::first_of("s3s-fs", [workspace().join(".tools/bin/s3s-fs")])
+    }
+
     /// Python with the packages of `scripts/requirements.txt`.
     pub fn python() -> Self {
         Self::first_of("python", [venv().join("bin/python")])

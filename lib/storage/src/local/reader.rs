@@ -6,28 +6,29 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Key};
-use service::Tasks;
 
 use super::{listing, reading};
 use crate::blob::Blob;
 use crate::disk::Disk;
 use crate::error::StoreError;
+use crate::hop::Hop;
 use crate::store::{Listed, Listing, Store};
 
 /// The objects of a [`LocalStore`](crate::LocalStore), to be read only.
 #[derive(Clone, Debug)]
 pub struct LocalReader {
     segments: PathBuf,
+    hop: Hop,
 }
 
 impl LocalReader {
     /// Reads what the store in `dir` has. Nothing need be there yet.
     pub fn new(dir: &Path) -> Self {
-        Self::of_segments(dir.join("segments"))
+        Self::of_segments(dir.join("segments"), Hop::default())
     }
 
-    pub(super) fn of_segments(segments: PathBuf) -> Self {
-        Self { segments }
+    pub(super) fn of_segments(segments: PathBuf, hop: Hop) -> Self {
+        Self { segments, hop }
     }
 
     pub(super) fn path_of(&self, key: &Key) -> PathBuf {
@@ -42,12 +43,12 @@ impl Store for LocalReader {
     }
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
-        reading::read(self.path_of(key), range).await
+        reading::read(&self.hop, self.path_of(key), range).await
     }
 
     async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError> {
         let path = self.path_of(key);
-        Tasks::blocking(move || Disk::default().len(&path)).await
+        self.hop.run("look at an object", move || Disk::default().len(&path)).await
     }
 
     async fn remove(&self, _: &Key) -> Result<(), StoreError> {

@@ -9,27 +9,29 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use rustix::buffer::spare_capacity;
-use service::Tasks;
 
 use crate::blob::Blob;
 use crate::error::StoreError;
+use crate::hop::Hop;
 
 /// How much is read at once, in bytes: what one reader holds in memory.
 const PIECE_LEN: usize = 256 << 10;
 
 /// The file's bytes `range`, as far as it has them. Opening it and reading the first piece is one hop.
-pub(super) async fn read(path: PathBuf, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
-    let (first, reader) = Tasks::blocking(move || {
+pub(super) async fn read(hop: &Hop, path: PathBuf, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
+    let open = move || {
         let mut reader = Reader::open(path, range)?;
         Ok((reader.next_piece()?, reader))
-    })
-    .await?;
+    };
+    let (first, reader) = hop.run("read", open).await?;
     let (len, range) = (reader.len, reader.range.clone());
-    let rest = stream::try_unfold(reader, |mut reader| async move {
+    let hop = hop.clone();
+    let rest = stream::try_unfold((hop, reader), |(hop, mut reader)| async move {
         if reader.left.is_empty() {
             return Ok(None);
         }
-        Tasks::blocking(move || Ok(Some((reader.next_piece()?, reader)))).await
+        let (piece, reader) = hop.run("read", move || Ok((reader.next_piece()?, reader))).await?;
+        Ok(Some((piece, (hop, reader))))
     });
     let first = stream::iter((!first.is_empty()).then_some(Ok(first)));
     Ok(Blob::part(len, range, first.chain(rest)))
