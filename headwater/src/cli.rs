@@ -67,6 +67,10 @@ pub(crate) struct ServeOptions {
     /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER.
     #[arg(long, env = "HEADWATER_METADATA", value_name = "URL")]
     pub(crate) metadata: Option<String>,
+    /// Copy all that is recorded to this store, which all machines share; what is in it is safe: s3://BUCKET/PREFIX (with
+    /// the usual AWS_... variables) or a directory that several machines mount.
+    #[arg(long, env = "HEADWATER_HOT", value_name = "URL")]
+    pub(crate) hot: Option<String>,
     /// The key that creates and administers broadcasts [default: made at the first start, kept in DIR/owner-key].
     #[arg(long, env = "HEADWATER_OWNER_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) owner_key: Option<String>,

@@ -10,10 +10,10 @@ use anyhow::Context;
 use balancer::BalancerConfig;
 use metadata::RedisAddress;
 use playlist::Config as PlaylistConfig;
-use recorder::RecorderConfig;
+use recorder::{HotConfig, RecorderConfig};
 use serde::Deserialize;
 use service::{LogFormat, OwnerKey, ServeConfig};
-use storage::StorageConfig;
+use storage::{HotUrl, StorageConfig};
 use webhooks::WebhooksConfig;
 
 use crate::cli::ServeOptions;
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     /// Databases of where addresses are. Empty: those in DIR/geo.
     pub(crate) geo: Vec<PathBuf>,
     pub(crate) webhooks: WebhooksConfig,
+    /// Where what is recorded becomes safe.
+    pub(crate) hot: Option<HotUrl>,
 }
 
 /// The file. Every key is optional; the tables hold the settings of the parts.
@@ -61,6 +63,28 @@ struct File {
     node: node::File,
     geo: Vec<PathBuf>,
     webhooks: WebhooksConfig,
+    hot: Hot,
+}
+
+/// `[hot]`: where, and how much of what is there is kept here too.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Hot {
+    url: Option<String>,
+    copies_max: Option<usize>,
+    keep_bytes: Option<u64>,
+    free_bytes: Option<u64>,
+}
+
+impl Hot {
+    fn settings(&self) -> HotConfig {
+        let default = HotConfig::default();
+        HotConfig {
+            copies_max: self.copies_max.unwrap_or(default.copies_max),
+            keep_bytes: self.keep_bytes.or(default.keep_bytes),
+            free_bytes: self.free_bytes.unwrap_or(default.free_bytes),
+        }
+    }
 }
 
 impl Config {
@@ -81,6 +105,9 @@ impl Config {
         let log_format = options.log_format.as_deref().map(str::parse).transpose()?;
         let mut storage = file.storage;
         storage.quota = options.quota.or(storage.quota);
+        let mut recorder = file.recorder;
+        recorder.hot = file.hot.settings();
+        let hot = given(&options.hot, file.hot.url);
         Ok(Self {
             data: options.data.clone().or(file.data).unwrap_or_else(|| "./data".into()),
             listen: options.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -91,12 +118,13 @@ impl Config {
             log_format: log_format.or(file.log_format).unwrap_or_default(),
             server: file.server,
             storage,
-            recorder: file.recorder,
+            recorder,
             playlist: file.playlist,
             balancer: file.balancer,
             node: NodeConfig::load(options, file.node)?,
             geo: if options.geo.is_empty() { file.geo } else { options.geo.clone() },
             webhooks: file.webhooks,
+            hot: hot.map(|url| url.parse()).transpose().context("hot")?,
         })
     }
 }
@@ -138,6 +166,8 @@ mod tests {
             "owner_key = 'short'",
             "metadata = 'mysql://x'",
             "log_format = 'xml'",
+            "[hot]\nurl = 'http://x'",
+            "[hot]\nkeep = 5",
             "[recorder]\nsegment_len = 5",
             "[recorder.views]\nwindow = 5",
             "[balancer]\ntrusted_proxies = ['here']",

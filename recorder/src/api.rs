@@ -8,14 +8,13 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use broadcast::{
-    Broadcast, BroadcastId, Claims, Event, Key, LastSeq, Missing, Opened, RenditionName, Scope, Seq, SeqRange,
-    StoreTime, TargetDuration,
+    Broadcast, BroadcastId, Claims, Event, LastSeq, Missing, Opened, RenditionName, Scope, Seq, SeqRange, StoreTime,
+    TargetDuration,
 };
 use http::{HeaderMap, StatusCode};
 use metadata::{Followed, Outcome};
 use serde::{Deserialize, Serialize};
 use service::{Problem, ProblemKind};
-use storage::{Blob, Store};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::commit::not_a_name;
@@ -86,8 +85,9 @@ pub(crate) async fn create(
     let opened = recorder.opened(wanted)?;
     let now_ms = u64::try_from(recorder.clock.now_ms()).unwrap_or(0);
     let id = BroadcastId::new(now_ms, u128::from_le_bytes(recorder.random.bytes()));
-    recorder.write_document(id, &opened).await?;
+    recorder.write_first_document(id, &opened).await?;
     recorder.broadcasts.store().open(id, &opened).await.map_err(problems::of_metadata)?;
+    recorder.document_is_due(id);
     let token = recorder.tokens.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
     let base = recorder.base_url(&headers);
     let created = Created {
@@ -116,15 +116,8 @@ impl Recorder {
         if let Some(secs) = target_duration.filter(|secs| !(1..=TargetDuration::MAX).contains(secs)) {
             return Err(not_a_name(format!("target_duration is 1 to {} s, not {secs}", TargetDuration::MAX)));
         }
-        let stored_is_safe = self.config.stored_is_safe;
+        let stored_is_safe = self.config.stored_is_safe && self.hot.is_none();
         Ok(Opened { title, target_duration, policy: self.config.views, stored_is_safe })
-    }
-
-    /// Writes the document that makes the store self-describing.
-    async fn write_document(&self, id: BroadcastId, opened: &Opened) -> Result<(), Problem> {
-        let json = serde_json::to_vec_pretty(opened).map_err(|error| ProblemKind::INTERNAL.detail(error))?;
-        let blob = Blob::new(json.len() as u64, futures_util::stream::once(async move { Ok(json.into()) }));
-        self.store.put(&Key::of_document(id), blob).await.map_err(problems::of_store)
     }
 
     /// How whoever sent this request reaches us.

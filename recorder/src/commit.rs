@@ -133,10 +133,23 @@ impl Recorder {
     pub(crate) async fn commit_durable(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
         let kept = self.commit_or_remove(followed, durable).await;
         self.count(&kept);
+        if kept.is_ok() {
+            self.document_after(followed, &durable.events);
+            if !followed.read().opened().stored_is_safe && is_listed(&followed.read(), &durable.key) {
+                self.owe(&durable.key, durable.len);
+            }
+        }
         if kept.as_ref().is_ok_and(|kept| *kept == Kept::Stored) {
             self.metrics.bytes.inc_by(durable.len);
         }
         kept
+    }
+
+    /// This segment is stored here, and not safe.
+    pub(crate) fn owe(&self, key: &Key, len: u64) {
+        if let Some(hot) = &self.hot {
+            hot.owe(key, len);
+        }
     }
 
     async fn commit_or_remove(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
@@ -224,7 +237,7 @@ impl Recorder {
             return Ok(known);
         }
         let key = Key::of_init(id, rendition.clone(), digest);
-        let blob = self.store.read(&key, None).await.map_err(problems::of_store)?;
+        let blob = self.tiers.read(&key, None).await.map_err(problems::of_store)?;
         let bytes = blob.collect().await.map_err(problems::of_store)?;
         let known = parse_init(&bytes, digest)?;
         self.inits.insert(name, known.clone()).await;

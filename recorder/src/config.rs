@@ -35,6 +35,29 @@ pub struct RecorderConfig {
     pub stored_is_safe: bool,
     /// The view settings of new broadcasts.
     pub views: ViewPolicy,
+    /// What is done with a hot store, if there is one.
+    #[serde(skip)]
+    pub hot: HotConfig,
+}
+
+/// How a recorder copies to the hot store, and what it keeps here of what is safe.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HotConfig {
+    /// How many segments are copied at a time.
+    pub copies_max: usize,
+    /// The most that this recorder's disk holds, in bytes, before what is safe is deleted from it, the oldest first.
+    /// Without it, only when room runs short.
+    pub keep_bytes: Option<u64>,
+    /// With less room than this for new segments, in bytes, what is safe is deleted; but at most a quarter of the quota
+    /// is kept free in this way.
+    pub free_bytes: u64,
+}
+
+impl Default for HotConfig {
+    fn default() -> Self {
+        Self { copies_max: 8, keep_bytes: None, free_bytes: 1 << 30 }
+    }
 }
 
 impl Default for RecorderConfig {
@@ -51,6 +74,7 @@ impl Default for RecorderConfig {
             uploads_per_broadcast_max: 64,
             stored_is_safe: true,
             views: ViewPolicy::default(),
+            hot: HotConfig::default(),
         }
     }
 }

@@ -50,7 +50,10 @@ impl Recorder {
             match self.broadcasts.store().commit(followed.id(), &[event], Expect::Len(length)).await {
                 Err(MetadataError::Stale { .. }) => {}
                 Err(error) => return Err(problems::of_metadata(error)),
-                Ok(_) => return followed.refresh().await.map_err(problems::of_metadata),
+                Ok(_) => {
+                    self.document_is_due(followed.id());
+                    return followed.refresh().await.map_err(problems::of_metadata);
+                }
             }
         }
         Err(service::ProblemKind::UNAVAILABLE.detail("segments keep arriving; try again").retry_after(RETRY))

@@ -7,12 +7,15 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use broadcast::{BroadcastId, CapturedAt, Container, Digest, Event, RenditionName, Seq, SeqRange, SeqSet};
+use broadcast::{
+    BroadcastId, CapturedAt, Container, Digest, Event, Key, RenditionName, Segment, Seq, SeqRange, SeqSet,
+};
 use http::{HeaderMap, StatusCode};
 use media::Inspector;
 use metadata::{Followed, Outcome};
 use serde::Serialize;
 use service::{BodyReader, Problem, ProblemKind};
+use storage::Store;
 use utoipa::ToSchema;
 
 use crate::capture::CaptureClock;
@@ -91,6 +94,10 @@ pub(crate) async fn upload(
     recorder.room_for(&followed.read(), &rendition)?;
     let _open = recorder.uploads.open(id, recorder.config.uploads_per_broadcast_max)?;
     let body = BodyReader::new(body, recorder.config.body_limits(recorder.config.segment_len_max))?;
+    let safe = match &file {
+        File::Init => None,
+        File::Segment { seq, .. } => Some((rendition.clone(), *seq)),
+    };
     let (kept, digest) = match file {
         File::Init => recorder.take_init(&followed, rendition, &headers, body).await,
         File::Segment { seq, container } => {
@@ -102,7 +109,9 @@ pub(crate) async fn upload(
         Kept::Stored => (StatusCode::CREATED, "stored"),
         Kept::Already => (StatusCode::OK, "duplicate"),
     };
-    let safe = followed.read().opened().stored_is_safe;
+    let safe = safe.map_or(followed.read().opened().stored_is_safe, |(rendition, seq)| {
+        followed.read().safe(&rendition).is_some_and(|safe| safe.contains(seq))
+    });
     Ok((status, Json(Acknowledged { outcome, safe, digest: digest.to_string() })).into_response())
 }
 
@@ -123,8 +132,13 @@ impl Recorder {
     ) -> Result<(Kept, Digest), Problem> {
         let captured_at = self.captured_at(headers)?;
         self.seq_within_reach(followed, &place.rendition, place.seq)?;
-        if let Some(stored) = digest_at(followed, &place) {
-            return self.compare(place.seq, stored, headers, &mut body).await;
+        let stored = stored_at(followed, &place);
+        let wanted = match &stored {
+            Some(stored) => self.another_copy_wanted(followed, stored).await?,
+            None => None,
+        };
+        if let (Some(stored), None) = (&stored, &wanted) {
+            return self.compare(place.seq, stored.digest, headers, &mut body).await;
         }
         let init = match place.container {
             Container::Ts => None,
@@ -139,6 +153,16 @@ impl Recorder {
         let Arrived { upload, len, kind: Kind::Segment(inspection), .. } = arrived else {
             return Err(problems::NOT_MEDIA.detail("this is an init section: PUT it as init.mp4"));
         };
+        if let (Some(stored), Some(key)) = (&stored, wanted) {
+            if digest != stored.digest {
+                return Err(other_bytes(place.seq, &stored.digest.to_string()));
+            }
+            upload.commit(&key).await.map_err(problems::of_store)?;
+            self.owe(&key, len);
+            let kept = Ok(Kept::Already);
+            self.count(&kept);
+            return Ok((kept?, digest));
+        }
         let candidate = Candidate {
             rendition: place.rendition,
             seq: place.seq,
@@ -152,6 +176,18 @@ impl Recorder {
         };
         let kept = self.keep(followed, candidate, Source::Upload(upload), &mut CaptureClock::default()).await?;
         Ok((kept, digest))
+    }
+
+    /// The key under which a segment is to be kept here too: it is stored and not safe, and the node that has it may be
+    /// lost. Its publisher would not send it again otherwise.
+    async fn another_copy_wanted(&self, followed: &Followed, stored: &Segment) -> Result<Option<Key>, Problem> {
+        let is_safe = followed.read().safe(&stored.rendition).is_some_and(|safe| safe.contains(stored.seq));
+        if self.hot.is_none() || is_safe {
+            return Ok(None);
+        }
+        let key = Key::of_segment(followed.id(), stored);
+        let here = self.store.len(&key).await.map_err(problems::of_store)?;
+        Ok(Some(key).filter(|_| here != Some(stored.len)))
     }
 
     /// Takes a segment that is stored already: nothing is written, so a full disk does not matter.
@@ -199,6 +235,7 @@ impl Recorder {
         let known = self.keep_init(followed.id(), &rendition, bytes, digest).await?;
         let events = [Event::Format(format_of_init(&rendition, &known))];
         let outcomes = followed.commit(&events).await.map_err(problems::of_metadata)?;
+        self.document_after(followed, &events);
         let kept = if outcomes == [Outcome::Duplicate] { Kept::Already } else { Kept::Stored };
         Ok((kept, digest))
     }
@@ -238,10 +275,10 @@ impl Recorder {
     }
 }
 
-fn digest_at(followed: &Followed, place: &Place) -> Option<Digest> {
+fn stored_at(followed: &Followed, place: &Place) -> Option<Arc<Segment>> {
     let broadcast = followed.read();
     let stored = broadcast.rendition(&place.rendition)?.segment(place.seq)?;
-    (stored.container == place.container).then_some(stored.digest)
+    (stored.container == place.container).then(|| stored.clone())
 }
 
 /// For what was found in the body, if that is what its name promised.

@@ -11,8 +11,10 @@ mod api;
 mod capture;
 mod commit;
 mod config;
+mod document;
 mod ending;
 mod hashing;
+mod hot;
 mod ingest;
 mod intake;
 mod metrics;
@@ -26,6 +28,6 @@ mod uploads;
 mod tests;
 
 pub use api::openapi;
-pub use config::RecorderConfig;
+pub use config::{HotConfig, RecorderConfig};
 pub use recorder::{Deps, Recorder};
 pub use scan::{ScanError, ScanReport};

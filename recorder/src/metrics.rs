@@ -14,6 +14,18 @@ pub(crate) struct Metrics {
     pub(crate) commit_seconds: Histogram,
     /// `headwater_recorder_parked`: durable segments that wait to be told which number they have.
     pub(crate) parked: IntGauge,
+    /// `headwater_recorder_hot_owed`: segments here that are not in the hot store yet; at least, when they are very many.
+    pub(crate) hot_owed: IntGauge,
+    /// `headwater_recorder_hot_away`: 1 while the hot store cannot be used.
+    pub(crate) hot_away: IntGauge,
+    /// `headwater_recorder_hot_copied_total`: segments copied to the hot store.
+    pub(crate) hot_copied: IntCounter,
+    /// `headwater_recorder_hot_copied_bytes_total`: bytes of these.
+    pub(crate) hot_bytes: IntCounter,
+    /// `headwater_recorder_hot_failures_total`: copies that failed, and are tried again.
+    pub(crate) hot_failures: IntCounter,
+    /// `headwater_recorder_hot_deleted_total`: segments deleted from this disk because they are safe.
+    pub(crate) hot_deleted: IntCounter,
 }
 
 impl Metrics {
@@ -33,11 +45,35 @@ impl Metrics {
                 "headwater_recorder_parked",
                 "Durable segments that wait to be told which number they have.",
             )?,
+            hot_owed: IntGauge::new(
+                "headwater_recorder_hot_owed",
+                "Segments here that are not in the hot store yet; at least, when they are very many.",
+            )?,
+            hot_away: IntGauge::new("headwater_recorder_hot_away", "1 while the hot store cannot be used.")?,
+            hot_copied: IntCounter::new("headwater_recorder_hot_copied_total", "Segments copied to the hot store.")?,
+            hot_bytes: IntCounter::new(
+                "headwater_recorder_hot_copied_bytes_total",
+                "Bytes of segments copied to the hot store.",
+            )?,
+            hot_failures: IntCounter::new(
+                "headwater_recorder_hot_failures_total",
+                "Copies to the hot store that failed, and are tried again.",
+            )?,
+            hot_deleted: IntCounter::new(
+                "headwater_recorder_hot_deleted_total",
+                "Segments deleted from this disk because they are safe.",
+            )?,
         };
         registry.register(Box::new(metrics.segments.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.parked.clone()))?;
+        for gauge in [&metrics.hot_owed, &metrics.hot_away] {
+            registry.register(Box::new(gauge.clone()))?;
+        }
+        for counter in [&metrics.hot_copied, &metrics.hot_bytes, &metrics.hot_failures, &metrics.hot_deleted] {
+            registry.register(Box::new(counter.clone()))?;
+        }
         Ok(metrics)
     }
 }

@@ -67,7 +67,11 @@ pub(crate) fn of_store(error: StoreError) -> Problem {
         }
         StoreError::Busy { .. } => ProblemKind::UNAVAILABLE.detail(error).retry_after(RETRY_SOON),
         StoreError::NotFound => ProblemKind::NOT_FOUND.detail(error),
-        StoreError::Io { .. } | StoreError::ReadOnly => {
+        StoreError::Away { .. } | StoreError::Refused { .. } => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "hot store unavailable");
+            ProblemKind::UNAVAILABLE.detail("the hot store is away").retry_after(RETRY_SOON)
+        }
+        StoreError::Io { .. } | StoreError::ReadOnly | StoreError::Damaged { .. } => {
             tracing::error!(error = &error as &dyn std::error::Error, "local storage failed");
             ProblemKind::UNAVAILABLE.detail("the recorder's disk failed").retry_after(RETRY_SOON)
         }

@@ -381,7 +381,8 @@ impl Recorder {
             let mapped = [Event::Mapped { playlist: path.to_owned(), rendition }];
             // Another playlist that comes at the same moment must not be given the same rendition.
             match self.broadcasts.store().commit(followed.id(), &mapped, Expect::Len(length)).await {
-                Ok(_) | Err(MetadataError::Stale { .. }) => {}
+                Ok(_) => self.document_is_due(followed.id()),
+                Err(MetadataError::Stale { .. }) => {}
                 Err(error) => return Err(problems::of_metadata(error)),
             }
         }
@@ -390,6 +391,7 @@ impl Recorder {
 
     pub(crate) async fn commit_event(&self, followed: &Followed, event: Event) -> Result<Outcome, Problem> {
         let outcomes = followed.commit(&[event]).await.map_err(problems::of_metadata)?;
+        self.document_is_due(followed.id());
         Ok(outcomes[0])
     }
 }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use broadcast::{BroadcastId, Digest, RenditionName, TokenKey};
+use broadcast::{BroadcastId, Digest, Key, RenditionName, TokenKey};
 use futures_util::FutureExt;
 use metadata::{Broadcasts, Followed};
 use moka::future::Cache;
 use prometheus::Registry;
 use service::{Clock, OwnerKey, Problem, ProblemKind, Random, Tasks};
-use storage::LocalStore;
+use storage::{LocalStore, Store, Tiers};
 
 use crate::commit::KnownInit;
 use crate::config::RecorderConfig;
+use crate::document::Documents;
+use crate::hot::Hot;
 use crate::metrics::Metrics;
 use crate::push::{Pushers, Strangers};
 use crate::uploads::Uploads;
@@ -28,6 +30,8 @@ const INITS_MAX: u64 = 1024;
 pub struct Deps<'a> {
     pub broadcasts: Broadcasts,
     pub store: LocalStore,
+    /// Where what is stored here becomes safe. Without it, what is stored is.
+    pub hot: Option<Arc<dyn Store>>,
     pub clock: Clock,
     pub random: Random,
     pub tasks: Tasks,
@@ -45,6 +49,10 @@ pub struct Recorder {
     pub(crate) config: RecorderConfig,
     pub(crate) broadcasts: Broadcasts,
     pub(crate) store: LocalStore,
+    /// This disk, then the hot store.
+    pub(crate) tiers: Tiers,
+    pub(crate) hot: Option<Arc<Hot>>,
+    pub(crate) documents: Documents,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) tasks: Tasks,
@@ -56,11 +64,18 @@ pub struct Recorder {
     pub(crate) strangers: Strangers,
     pub(crate) uploads: Uploads,
     pub(crate) inits: Cache<(BroadcastId, RenditionName, Digest), Arc<KnownInit>>,
+    /// Init sections that the hot store is known to have.
+    pub(crate) inits_there: Cache<Key, ()>,
 }
 
 impl Recorder {
     pub fn build(config: RecorderConfig, deps: Deps<'_>) -> Result<Arc<Self>, prometheus::Error> {
+        let here: Arc<dyn Store> = Arc::new(deps.store.clone());
+        let tiers = Tiers::new([here].into_iter().chain(deps.hot.clone()).collect());
         Ok(Arc::new(Self {
+            tiers,
+            hot: deps.hot.map(|store| Arc::new(Hot::new(store))),
+            documents: Documents::default(),
             metrics: Metrics::new(deps.registry)?,
             config,
             broadcasts: deps.broadcasts,
@@ -75,6 +90,7 @@ impl Recorder {
             strangers: Strangers::default(),
             uploads: Uploads::default(),
             inits: Cache::new(INITS_MAX),
+            inits_there: Cache::new(INITS_MAX),
         }))
     }
 

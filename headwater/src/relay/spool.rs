@@ -73,6 +73,7 @@ impl Spool {
         let deps = recorder::Deps {
             broadcasts: Broadcasts::new(metadata.clone(), tasks.clone(), clock.clone()),
             store: store.clone(),
+            hot: None,
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
@@ -84,6 +85,7 @@ impl Spool {
         let recorder = Recorder::build(RecorderConfig::default(), deps)?;
         let found = recorder.scan().await.context("cannot look through the spool")?;
         tracing::info!(?found, "looked through the spool");
+        recorder.start();
         let router = with_route_names(with_problems(recorder.router()));
         let metrics = HttpMetrics::register(&registry, "relay")?;
         let (dir, clock, intake) = (dir.to_owned(), clock.clone(), Tasks::new());

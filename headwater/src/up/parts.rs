@@ -13,7 +13,7 @@ use recorder::{Recorder, ScanError};
 use service::{
     Clock, Component, Health, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
 };
-use storage::{LocalReader, LocalStore, Store};
+use storage::{HotStore, LocalReader, LocalStore, Store, StoreError, Tiers};
 use webhooks::Webhooks;
 
 use super::gate::Open;
@@ -57,18 +57,20 @@ impl Parts<'_> {
         let mut openapi = Vec::new();
         let (mut node, mut shown) = (None, None);
         // One process writes to a directory; others may read from it.
-        let mut store: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
+        let mut near: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
+        let hot = self.hot().await?;
         if roles.recorder || roles.balancer || roles.webhooks {
             let keys = self.keys().await?;
             if roles.recorder {
                 let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
                 self.watch_space(&local);
                 let name = node::name(self.config, &self.random)?;
-                let recorder = self.recorder(&local, &name, &keys)?;
+                let recorder = self.recorder(&local, hot.clone(), &name, &keys)?;
                 self.scan(&recorder).await?;
+                recorder.start();
                 router = router.merge(recorder.router().layer(cors_for_publishers()));
                 openapi.push(recorder::openapi());
-                store = Arc::new(local.clone());
+                near = Arc::new(local.clone());
                 node = Some((name, Duties { recorder, store: local, agreed: keys.agreed.clone() }));
             }
             if roles.balancer {
@@ -84,6 +86,7 @@ impl Parts<'_> {
             }
             shown = keys.shown;
         }
+        let store = Arc::new(Tiers::new([near].into_iter().chain(hot).collect()));
         let playlists = roles.playlist.then(|| self.playlists(store)).transpose()?;
         if playlists.is_some() {
             openapi.push(playlist::openapi());
@@ -123,6 +126,32 @@ impl Parts<'_> {
         }
     }
 
+    /// The hot store. It may be away: then it is told, and what is recorded waits for it here.
+    async fn hot(&self) -> anyhow::Result<Option<Arc<dyn Store>>> {
+        let Some(url) = &self.config.hot else {
+            if self.config.metadata.is_some() && self.config.recorder.stored_is_safe {
+                tracing::warn!(
+                    "without a hot store, what is recorded is only on the machine that took it in: give --hot"
+                );
+            }
+            return Ok(None);
+        };
+        let hot = HotStore::open(url, std::env::vars(), &self.random).context("the hot store")?;
+        match hot.probe().await {
+            Ok(()) => tracing::info!(hot = %url, "the hot store is there"),
+            // Taking in goes before everything else.
+            Err(error @ StoreError::Refused { .. }) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the hot store cannot be used; what is recorded waits for it on this disk");
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the hot store is away; what is recorded waits for it on this disk");
+            }
+        }
+        Ok(Some(Arc::new(hot)))
+    }
+
     fn watch_space(&self, store: &LocalStore) {
         let (store, needed) = (store.clone(), SPACE_MIN.min(self.config.recorder.segment_len_max));
         self.health.check("storage", move || match store.usage() {
@@ -132,7 +161,13 @@ impl Parts<'_> {
         });
     }
 
-    fn recorder(&self, store: &LocalStore, name: &NodeName, keys: &Keys) -> anyhow::Result<Arc<Recorder>> {
+    fn recorder(
+        &self,
+        store: &LocalStore,
+        hot: Option<Arc<dyn Store>>,
+        name: &NodeName,
+        keys: &Keys,
+    ) -> anyhow::Result<Arc<Recorder>> {
         let mut config = self.config.recorder.clone();
         if self.config.metadata.is_some() {
             // Where there may be others, the log says which of them it was.
@@ -141,6 +176,7 @@ impl Parts<'_> {
         let deps = recorder::Deps {
             broadcasts: self.broadcasts.clone(),
             store: store.clone(),
+            hot,
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: self.background.clone(),

@@ -6,6 +6,7 @@
 mod broadcast;
 mod capture_order;
 mod continuity;
+mod document;
 mod event;
 mod holes;
 mod ids;
@@ -23,6 +24,7 @@ mod views;
 mod tests;
 
 pub use broadcast::{Broadcast, LogError, RecordedBy, Rendition, State};
+pub use document::Document;
 pub use event::{Event, EventError, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 pub use ids::{BroadcastId, Digest, FormatId, IdError, RenditionName, Seq};
 pub use live::{ByteRange, Content, DateRange, Entry, Item, Part, RangeKind};

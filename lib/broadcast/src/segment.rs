@@ -140,7 +140,7 @@ pub enum Object {
         rendition: RenditionName,
         digest: Digest,
     },
-    /// The small document that says what the broadcast is: [`Opened`](crate::Opened) as JSON.
+    /// The small document that says what no key does: [`Document`](crate::Document) as JSON.
     Document,
 }
 

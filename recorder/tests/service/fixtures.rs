@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use metadata::{Broadcasts, Expect, Known, Limits, Metadata, MetadataError, Outcome, Sqlite};
 use prometheus::Registry;
 use service::{Clock, Random, Tasks};
-use storage::{LocalStore, OpenError, StorageConfig};
+use storage::{LocalStore, OpenError, StorageConfig, Store};
 use tempfile::TempDir;
 use testkit::Tool;
 use tower::ServiceExt;
@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     config: RecorderConfig,
     life: Option<Life>,
+    hot: Option<Arc<dyn Store>>,
     pub(crate) id: BroadcastId,
     token: String,
 }
@@ -57,18 +58,27 @@ impl World {
 
     /// A recorder with one broadcast. Time must be paused.
     pub(crate) async fn with(config: RecorderConfig) -> Self {
-        Self::with_clock(config, 0).await
+        Self::build(config, 0, None).await
+    }
+
+    /// The same with a hot store.
+    pub(crate) async fn with_hot(config: RecorderConfig, hot: Arc<dyn Store>) -> Self {
+        Self::build(config, 0, Some(hot)).await
     }
 
     /// The same on a machine whose clock is so far ahead of the metadata store's.
     pub(crate) async fn with_clock(config: RecorderConfig, ahead_ms: i64) -> Self {
+        Self::build(config, ahead_ms, None).await
+    }
+
+    async fn build(config: RecorderConfig, ahead_ms: i64, hot: Option<Arc<dyn Store>>) -> Self {
         let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(START_MS + ahead_ms));
         let of_store = Clock::from_tokio(START_MS);
         let sqlite = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), of_store).await.unwrap();
         let log = Arc::new(Moody { store: Arc::new(sqlite), mood: AtomicU8::new(Mood::Well as u8) });
         let id = BroadcastId::new(1, 1);
         let store = "store".to_owned();
-        let mut world = Self { dir, store, log, clock, config, life: None, id, token: String::new() };
+        let mut world = Self { dir, store, log, clock, config, life: None, hot, id, token: String::new() };
         world.start().await;
         let created =
             world.ask(Method::POST, "/v1/broadcasts", &[OWNER, JSON], Bytes::from("{}")).await.expect(201).json();
@@ -84,6 +94,7 @@ impl World {
         let deps = Deps {
             broadcasts: Broadcasts::new(log, tasks.clone(), self.clock.clone()),
             store,
+            hot: self.hot.clone(),
             clock: self.clock.clone(),
             random: Random::seeded(1),
             tasks: tasks.clone(),
@@ -94,6 +105,7 @@ impl World {
         };
         let recorder = Recorder::build(self.config.clone(), deps).unwrap();
         let scanned = recorder.scan().await.unwrap();
+        recorder.start();
         self.life = Some(Life { router: recorder.router(), recorder, tasks, scanned });
     }
 
@@ -139,7 +151,8 @@ impl World {
     /// The files of all segments.
     pub(crate) fn segment_files(&self) -> Vec<PathBuf> {
         let main = self.dir.path().join(&self.store).join("segments").join(self.id.to_string()).join("main");
-        std::fs::read_dir(main).unwrap().map(|entry| entry.unwrap().path()).collect()
+        // A directory without files is removed.
+        std::fs::read_dir(main).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
     /// Time passes, at a leap.
@@ -182,6 +195,32 @@ impl World {
         let bearer = format!("Bearer {}", self.token);
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
         self.ask(Method::PUT, &format!("/ingest/{}/main/{file}", self.id), &headers, body).await
+    }
+
+    /// What the publisher is told has arrived.
+    pub(crate) async fn arrived(&self) -> serde_json::Value {
+        let bearer = format!("Bearer {}", self.token);
+        let headers = [("authorization", bearer.as_str())];
+        self.ask(Method::GET, &format!("/ingest/{}", self.id), &headers, Body::empty()).await.expect(200).json()
+    }
+
+    /// The ranges of `main` that the log says are safe.
+    pub(crate) async fn safe(&self) -> Vec<(u64, u64)> {
+        let broadcast = self.broadcast().await;
+        let safe = broadcast.safe(&RenditionName::main());
+        safe.into_iter().flat_map(broadcast::SeqSet::ranges).map(|range| (range.first.0, range.last.0)).collect()
+    }
+
+    /// Until exactly these are safe. Time passes, a little with each look.
+    pub(crate) async fn until_safe(&self, ranges: &[(u64, u64)]) {
+        for _ in 0..LOOKS_MAX / 10 {
+            if self.safe().await == ranges {
+                return;
+            }
+            tokio::time::advance(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
+        }
+        panic!("never safe: {ranges:?}, but {:?}", self.safe().await);
     }
 
     /// POST that the owner sends about the broadcast.

@@ -7,6 +7,7 @@ mod away;
 mod crash;
 mod ending;
 mod fixtures;
+mod hot;
 mod limits;
 mod restart;
 mod taken_over;

@@ -82,6 +82,7 @@ impl Node {
         let deps = Deps {
             broadcasts: Broadcasts::new(self.metadata.clone(), tasks.clone(), self.clock.clone()),
             store,
+            hot: None,
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: tasks.clone(),

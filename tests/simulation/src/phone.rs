@@ -118,6 +118,7 @@ impl Phone {
         let deps = recorder::Deps {
             broadcasts: Broadcasts::new(metadata.clone(), tasks.clone(), self.clock.clone()),
             store: store.clone(),
+            hot: None,
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: tasks.clone(),

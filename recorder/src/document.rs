@@ -1,0 +1,165 @@
+//! The documents of broadcasts: with them, the stores say without the log what the log says.
+//!
+//! A document is written when its broadcast is opened, and again after each event that no key tells: to this disk, and
+//! to the hot store if there is one. Several recorders may write one; who has written looks again whether the log has
+//! more to tell, so that the last word is that of the longest log.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use broadcast::{BroadcastId, Document, Event, EventIndex, Key, LogEntry, Opened, StoreTime};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use metadata::{Followed, MetadataError, READ_MAX};
+use service::Problem;
+use storage::{Named, Store, StoreError};
+use tokio::sync::Notify;
+
+use crate::hot::pause_after;
+use crate::problems;
+use crate::recorder::Recorder;
+
+/// Broadcasts whose log says what their document does not. Each is there once.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    due: Mutex<BTreeSet<BroadcastId>>,
+    changed: Notify,
+}
+
+/// Why a document could not be written.
+#[derive(Debug, thiserror::Error)]
+enum DocumentError {
+    #[error("cannot write the document of a broadcast")]
+    Store(#[from] StoreError),
+    #[error("cannot read the log for its document")]
+    Metadata(#[from] MetadataError),
+}
+
+impl Documents {
+    fn is_due(&self, id: BroadcastId) {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        self.changed.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<BroadcastId> {
+        std::mem::take(&mut *self.due.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Recorder {
+    /// Writes the document of a broadcast that is about to be opened, so that it is never without.
+    pub(crate) async fn write_first_document(&self, id: BroadcastId, opened: &Opened) -> Result<(), Problem> {
+        let at = StoreTime(self.now_ms());
+        let entry = LogEntry { index: EventIndex(0), at, event: Event::Opened(opened.clone()) };
+        // Its time is ours as yet, and not the log's: nothing is covered.
+        let document = Document { entries: vec![entry], ..Document::default() };
+        self.store.put(&Key::of_document(id), json(&document).into()).await.map_err(problems::of_store)
+    }
+
+    pub(crate) fn document_is_due(&self, id: BroadcastId) {
+        self.documents.is_due(id);
+    }
+
+    /// These events have been committed: does the document have to tell more?
+    pub(crate) fn document_after(&self, followed: &Followed, events: &[Event]) {
+        let is_first = || {
+            let broadcast = followed.read();
+            broadcast.renditions().iter().map(|rendition| rendition.segments().take(2).count()).sum::<usize>() == 1
+        };
+        if events.iter().any(Document::tells) || is_first() {
+            self.documents.is_due(followed.id());
+        }
+    }
+
+    pub(crate) async fn write_documents(self: Arc<Self>) {
+        self.find_documents_due().await;
+        let mut failures = 0;
+        loop {
+            let mut failed = BTreeSet::new();
+            for id in self.documents.take() {
+                if let Err(error) = self.write_document(id).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::debug!(%id, error, "a document waits to be written");
+                    failed.insert(id);
+                }
+            }
+            if failed.is_empty() {
+                failures = 0;
+                self.documents.changed.notified().await;
+                continue;
+            }
+            failures += 1;
+            if failures == 3 {
+                tracing::warn!(broadcasts = failed.len(), "documents of broadcasts wait for their stores");
+            }
+            self.clock.sleep(pause_after(failures, &self.random)).await;
+            failed.into_iter().for_each(|id| self.documents.is_due(id));
+        }
+    }
+
+    /// What a crash left to be written: of what is here, whatever is not finished.
+    async fn find_documents_due(&self) {
+        let mut broadcasts = self.store.broadcasts();
+        while let Some(Ok(found)) = broadcasts.next().await {
+            let Named::Ours(id) = found else { continue };
+            let Ok(followed) = self.broadcasts.get(id).await else { continue };
+            let known = read_document(&*self.store_for_documents(), id).await.ok().flatten();
+            let is_whole = known.is_some_and(|document| {
+                let ended = document.entries.iter().any(|entry| matches!(entry.event, Event::Ended { .. }));
+                ended && followed.read().ended().is_some() && document.covers > EventIndex(0)
+            });
+            if !is_whole {
+                self.documents.is_due(id);
+            }
+        }
+    }
+
+    fn store_for_documents(&self) -> Arc<dyn Store> {
+        match &self.hot {
+            Some(hot) => hot.store.clone(),
+            None => Arc::new(self.store.clone()),
+        }
+    }
+
+    async fn write_document(&self, id: BroadcastId) -> Result<(), DocumentError> {
+        let mut document = Document::default();
+        loop {
+            if !self.read_on(id, &mut document).await? {
+                return Ok(());
+            }
+            let (key, bytes) = (Key::of_document(id), json(&document));
+            self.store.put(&key, bytes.clone().into()).await?;
+            let wants_copy = document.opened().is_some_and(|opened| !opened.stored_is_safe);
+            if let Some(hot) = self.hot.as_ref().filter(|_| wants_copy) {
+                hot.store.put(&key, bytes.into()).await?;
+            }
+        }
+    }
+
+    /// Whether the log had more to tell.
+    async fn read_on(&self, id: BroadcastId, document: &mut Document) -> Result<bool, MetadataError> {
+        let mut has_news = false;
+        loop {
+            let entries = self.broadcasts.store().read(id, document.covers, READ_MAX).await?;
+            if entries.is_empty() {
+                return Ok(has_news);
+            }
+            for entry in &entries {
+                has_news |= document.take(entry);
+            }
+        }
+    }
+}
+
+/// The document that a store has of a broadcast; `None` if it has none that can be read.
+async fn read_document(store: &dyn Store, id: BroadcastId) -> Result<Option<Document>, StoreError> {
+    match store.read(&Key::of_document(id), None).await {
+        Ok(blob) => Ok(serde_json::from_slice(&blob.collect().await?).ok()),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn json(document: &Document) -> Bytes {
+    serde_json::to_vec_pretty(document).expect("every document has a JSON form").into()
+}

@@ -1,0 +1,353 @@
+//! The copier: one task that copies so many segments at a time, and commits what has been copied.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broadcast::{BroadcastId, Event, Key, Object, RenditionName, SeqRange, SeqSet};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use metadata::{COMMIT_EVENTS_MAX, MetadataError};
+use storage::{Store, StoreError, verified};
+use tokio::time::Instant;
+
+use super::Hot;
+use super::backoff::pause_after;
+use super::finding::{Standing, standing};
+use crate::recorder::Recorder;
+
+/// When a segment that could not be copied is tried again, if others could.
+const ONE_AGAIN: Duration = Duration::from_secs(10);
+/// How often a long catch-up is told of.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// A catch-up of fewer segments is told of by nobody.
+const TELL_FROM: usize = 100;
+/// How long to wait before an init section that is nowhere yet is looked for again.
+const COMMIT_WAIT_MAX: Duration = Duration::from_secs(3600);
+
+/// What became of one segment.
+enum Copied {
+    /// It is in the hot store.
+    There,
+    /// Somebody else made it safe.
+    Safe,
+    /// Not here any more, or nothing that is owed.
+    Nothing,
+}
+
+type Copy = Pin<Box<dyn Future<Output = (Key, u64, Result<Copied, CopyError>)> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = (Vec<(Key, u64)>, Result<(), MetadataError>)> + Send>>;
+
+#[derive(Debug, thiserror::Error)]
+enum CopyError {
+    #[error("cannot copy to the hot store")]
+    Store(#[from] StoreError),
+    #[error("cannot read the log")]
+    Metadata(#[from] MetadataError),
+}
+
+struct Copier {
+    recorder: Arc<Recorder>,
+    hot: Arc<Hot>,
+    copies: FuturesUnordered<Copy>,
+    /// Copied, and not committed yet.
+    copied: Vec<(Key, u64)>,
+    commit: Option<Commit>,
+    /// Failures in a row, and until when nothing is tried.
+    copy_failures: u32,
+    copy_again: Option<Instant>,
+    commit_failures: u32,
+    commit_again: Option<Instant>,
+    /// Segments that failed, each with when it is tried again.
+    later: Vec<(Instant, Key, u64)>,
+    told: Instant,
+    away: bool,
+}
+
+impl Recorder {
+    /// Starts what is done beside requests. To be called once, after the start-up scan.
+    pub fn start(self: &Arc<Self>) {
+        self.spawn("write documents", self.clone().write_documents());
+        let Some(hot) = self.hot.clone() else { return };
+        let (copying, keeping) = (self.clone().copy_what_is_owed(hot.clone()), self.clone().keep_room(hot));
+        self.spawn("copy to the hot store", copying);
+        self.spawn("keep room", keeping);
+    }
+
+    fn spawn(self: &Arc<Self>, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.tasks.stop_token();
+        self.tasks.spawn(name, async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    async fn copy_what_is_owed(self: Arc<Self>, hot: Arc<Hot>) {
+        self.find_until_found(&hot).await;
+        let told = self.clock.instant();
+        let copier = Copier {
+            recorder: self,
+            hot,
+            copies: FuturesUnordered::new(),
+            copied: Vec::new(),
+            commit: None,
+            copy_failures: 0,
+            copy_again: None,
+            commit_failures: 0,
+            commit_again: None,
+            later: Vec::new(),
+            told,
+            away: false,
+        };
+        copier.run().await;
+    }
+
+    async fn find_until_found(self: &Arc<Self>, hot: &Hot) {
+        let mut failures = 0;
+        while let Err(error) = self.find_owed(hot).await {
+            failures += 1;
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
+            self.clock.sleep(pause_after(failures, &self.random)).await;
+        }
+        let owed = hot.work().owed.len();
+        if owed > 0 {
+            tracing::info!(owed, "segments here are to be copied to the hot store");
+        }
+        hot.room.notify_one();
+    }
+
+    async fn copy_one(self: Arc<Self>, hot: Arc<Hot>, key: Key) -> Result<Copied, CopyError> {
+        let followed = match self.broadcasts.get(key.broadcast).await {
+            Err(MetadataError::NotFound { .. }) => return Ok(Copied::Nothing),
+            followed => followed?,
+        };
+        match standing(&followed, &key) {
+            Standing::Owed => {}
+            Standing::Safe => return Ok(Copied::Safe),
+            Standing::Nothing => return Ok(Copied::Nothing),
+        }
+        self.copy_init_of(&hot, &key).await?;
+        let blob = match self.store.read(&key, None).await {
+            Err(StoreError::NotFound) => return Ok(Copied::Nothing),
+            blob => blob?,
+        };
+        hot.store.put(&key, verified(&key, blob)).await?;
+        Ok(Copied::There)
+    }
+
+    /// A segment of fragmented MP4 is of no use without its init section.
+    async fn copy_init_of(&self, hot: &Hot, key: &Key) -> Result<(), CopyError> {
+        let Object::Segment { rendition, seq, .. } = &key.object else { return Ok(()) };
+        let followed = self.broadcasts.get(key.broadcast).await?;
+        let init = {
+            let broadcast = followed.read();
+            let rendition = broadcast.rendition(rendition);
+            let format = rendition.and_then(|rendition| rendition.format(rendition.segment(*seq)?.format));
+            format.and_then(|format| format.init)
+        };
+        let Some(init) = init else { return Ok(()) };
+        let key = Key::of_init(key.broadcast, rendition.clone(), init.digest);
+        if self.inits_there.contains_key(&key) {
+            return Ok(());
+        }
+        if hot.store.len(&key).await? != Some(init.len) {
+            let blob = self.store.read(&key, None).await?;
+            hot.store.put(&key, verified(&key, blob)).await?;
+        }
+        self.inits_there.insert(key, ()).await;
+        Ok(())
+    }
+
+    /// Commits that these are safe: one event for each unbroken range.
+    async fn commit_safe(&self, segments: &[(Key, u64)]) -> Result<(), MetadataError> {
+        let mut ranges: BTreeMap<BroadcastId, BTreeMap<&RenditionName, SeqSet>> = BTreeMap::new();
+        for (key, _) in segments {
+            let Object::Segment { rendition, seq, .. } = &key.object else { continue };
+            let renditions = ranges.entry(key.broadcast).or_default();
+            renditions.entry(rendition).or_default().insert(SeqRange::one(*seq));
+        }
+        for (id, renditions) in ranges {
+            let of_rendition = |(rendition, seqs): (&RenditionName, SeqSet)| {
+                let rendition = rendition.clone();
+                let ranges: Vec<SeqRange> = seqs.ranges().collect();
+                ranges.into_iter().map(move |seqs| Event::Safe { rendition: rendition.clone(), seqs })
+            };
+            let events: Vec<Event> = renditions.into_iter().flat_map(of_rendition).collect();
+            for events in events.chunks(COMMIT_EVENTS_MAX) {
+                match self.commit_safe_of(id, events).await {
+                    Err(error) if error.is_retryable() => return Err(error),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(%id, error, "cannot commit that segments are safe");
+                    }
+                    Ok(()) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit_safe_of(&self, id: BroadcastId, events: &[Event]) -> Result<(), MetadataError> {
+        self.broadcasts.get(id).await?.commit(events).await.map(drop)
+    }
+}
+
+impl Copier {
+    async fn run(mut self) {
+        loop {
+            self.take_up_later();
+            self.start_copies();
+            self.start_commit();
+            self.tell();
+            if self.is_idle() && self.hot.work().owed.take_forgot() {
+                self.recorder.find_until_found(&self.hot).await;
+                continue;
+            }
+            let next = self.next_try();
+            let (copier, clock) = (&self.hot.copier, &self.recorder.clock);
+            tokio::select! {
+                Some((key, len, copied)) = self.copies.next() => self.copied(key, len, copied),
+                (segments, done) = finished(&mut self.commit) => self.committed(segments, done),
+                () = copier.notified() => {}
+                () = clock.sleep(next) => {}
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.copies.is_empty() && self.later.is_empty() && self.hot.work().owed.len() == 0
+    }
+
+    fn now(&self) -> Instant {
+        self.recorder.clock.instant()
+    }
+
+    /// How long until time alone brings something to do.
+    fn next_try(&self) -> Duration {
+        let now = self.now();
+        let laters = self.later.iter().map(|(at, ..)| *at);
+        let at = self.copy_again.into_iter().chain(self.commit_again).chain(laters).filter(|at| *at > now).min();
+        at.map_or(COMMIT_WAIT_MAX, |at| at.duration_since(now))
+    }
+
+    fn take_up_later(&mut self) {
+        let now = self.now();
+        for (_, key, len) in self.later.extract_if(.., |(at, ..)| *at <= now) {
+            self.hot.work().owed.insert(key, len);
+        }
+    }
+
+    /// While the store is away, it is tried with one segment.
+    fn start_copies(&mut self) {
+        if self.copy_again.is_some_and(|at| at > self.now()) {
+            return;
+        }
+        let most = if self.copy_failures > 0 { 1 } else { self.recorder.config.hot.copies_max.max(1) };
+        while self.copies.len() < most {
+            let next = self.hot.work().owed.pop();
+            let Some((key, len)) = next else { return };
+            let copy = self.recorder.clone().copy_one(self.hot.clone(), key.clone());
+            self.copies.push(Box::pin(async move { (key, len, copy.await) }));
+        }
+    }
+
+    /// All that was copied while the commit before was under way goes with the next.
+    fn start_commit(&mut self) {
+        let may = self.commit.is_none() && self.commit_again.is_none_or(|at| at <= self.now());
+        if !may || self.copied.is_empty() {
+            return;
+        }
+        let (segments, recorder) = (std::mem::take(&mut self.copied), self.recorder.clone());
+        self.commit = Some(Box::pin(async move {
+            let done = recorder.commit_safe(&segments).await;
+            (segments, done)
+        }));
+    }
+
+    fn copied(&mut self, key: Key, len: u64, copied: Result<Copied, CopyError>) {
+        let metrics = &self.recorder.metrics;
+        match copied {
+            Ok(Copied::There) => {
+                metrics.hot_copied.inc();
+                metrics.hot_bytes.inc_by(len);
+                self.copied.push((key, len));
+                self.works_again();
+            }
+            Ok(Copied::Safe) => self.hot.work().deletable.insert(key, len),
+            Ok(Copied::Nothing) => {}
+            Err(CopyError::Store(error @ StoreError::Damaged { .. })) => {
+                metrics.hot_failures.inc();
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "a stored segment cannot be made safe: the disk has changed it");
+            }
+            Err(error) => self.failed(key, len, &error),
+        }
+    }
+
+    fn works_again(&mut self) {
+        if std::mem::take(&mut self.away) {
+            let owed = self.hot.work().owed.len() + self.later.len();
+            tracing::info!(owed, "the hot store is back");
+        }
+        (self.copy_failures, self.copy_again) = (0, None);
+    }
+
+    fn failed(&mut self, key: Key, len: u64, error: &CopyError) {
+        self.recorder.metrics.hot_failures.inc();
+        self.copy_failures = self.copy_failures.saturating_add(1);
+        let (now, pause) = (self.now(), pause_after(self.copy_failures, &self.recorder.random));
+        self.copy_again = Some(now + pause);
+        self.later.push((now + pause.max(ONE_AGAIN.min(pause * 4)), key, len));
+        let error = error as &dyn std::error::Error;
+        if self.copy_failures > 1 && !std::mem::replace(&mut self.away, true) {
+            tracing::warn!(error, "the hot store is away; segments are kept here and copied when it is back");
+        } else {
+            tracing::debug!(error, failures = self.copy_failures, "a copy to the hot store failed");
+        }
+    }
+
+    fn committed(&mut self, segments: Vec<(Key, u64)>, done: Result<(), MetadataError>) {
+        self.commit = None;
+        match done {
+            Ok(()) => {
+                (self.commit_failures, self.commit_again) = (0, None);
+                let mut work = self.hot.work();
+                segments.into_iter().for_each(|(key, len)| work.deletable.insert(key, len));
+                drop(work);
+                self.hot.room.notify_one();
+            }
+            Err(error) => {
+                self.commit_failures = self.commit_failures.saturating_add(1);
+                self.commit_again = Some(self.now() + pause_after(self.commit_failures, &self.recorder.random));
+                self.copied.extend(segments);
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot commit yet that segments are safe");
+            }
+        }
+    }
+
+    fn tell(&mut self) {
+        let owed = self.hot.work().owed.len() + self.later.len() + self.copies.len();
+        let metrics = &self.recorder.metrics;
+        metrics.hot_owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
+        metrics.hot_away.set(i64::from(self.away));
+        let now = self.now();
+        if owed >= TELL_FROM && !self.away && now.duration_since(self.told) >= TELL_EVERY {
+            self.told = now;
+            let copied = metrics.hot_copied.get();
+            tracing::info!(owed, copied, "catching up with the hot store");
+        }
+    }
+}
+
+/// The answer of what runs, if something does.
+async fn finished<T>(running: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,71 @@
+//! What is owed, found by listing this disk against the log.
+
+use std::sync::Arc;
+
+use broadcast::{BroadcastId, Key, Object};
+use futures_util::StreamExt;
+use metadata::{Followed, MetadataError};
+use storage::{Named, Store};
+
+use super::Hot;
+use crate::recorder::Recorder;
+use crate::scan::ScanError;
+
+/// Where a segment on this disk stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Owed,
+    Safe,
+    /// The log does not list it, or asks for no copy of it.
+    Nothing,
+}
+
+pub(super) fn standing(followed: &Followed, key: &Key) -> Standing {
+    let Object::Segment { rendition, seq, .. } = &key.object else { return Standing::Nothing };
+    let broadcast = followed.read();
+    if broadcast.opened().stored_is_safe {
+        return Standing::Nothing;
+    }
+    let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
+    match stored {
+        Some(segment) if Key::of_segment(key.broadcast, segment) == *key => {}
+        _ => return Standing::Nothing,
+    }
+    let is_safe = broadcast.safe(rendition).is_some_and(|safe| safe.contains(*seq));
+    if is_safe { Standing::Safe } else { Standing::Owed }
+}
+
+impl Recorder {
+    /// Remembers all that is here and owed, or safe. What was remembered before stays.
+    pub(super) async fn find_owed(self: &Arc<Self>, hot: &Hot) -> Result<(), ScanError> {
+        let mut broadcasts = self.store.broadcasts();
+        while let Some(found) = broadcasts.next().await {
+            if let Named::Ours(id) = found? {
+                self.find_owed_of(hot, id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn find_owed_of(self: &Arc<Self>, hot: &Hot, id: BroadcastId) -> Result<(), ScanError> {
+        let followed = match self.broadcasts.get(id).await {
+            Ok(followed) => followed,
+            // The start-up scan has told of it.
+            Err(MetadataError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if followed.read().opened().stored_is_safe {
+            return Ok(());
+        }
+        let mut objects = self.store.list(id);
+        while let Some(found) = objects.next().await {
+            let Named::Ours(listed) = found? else { continue };
+            match standing(&followed, &listed.key) {
+                Standing::Owed => hot.work().owed.insert(listed.key, listed.len),
+                Standing::Safe => hot.work().deletable.insert(listed.key, listed.len),
+                Standing::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+}

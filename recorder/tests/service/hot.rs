@@ -1,0 +1,180 @@
+//! From the recorder's disk to the hot store: what becomes safe, when, and what is deleted here afterwards.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use broadcast::{BroadcastId, Document, Event, Key};
+use futures_util::TryStreamExt;
+use headwater_recorder::{HotConfig, RecorderConfig};
+use service::Random;
+use storage::{Blob, HotStore, Listed, Listing, Named, Store, StoreError};
+use tempfile::TempDir;
+
+use crate::fixtures::{Media, Mood, World};
+
+/// A real hot store, which can be away.
+#[derive(Debug)]
+struct Distant {
+    store: HotStore,
+    away: AtomicBool,
+    _dir: TempDir,
+}
+
+impl Distant {
+    fn new() -> Arc<Self> {
+        let dir = TempDir::new().unwrap();
+        let url = dir.path().to_str().unwrap().parse().unwrap();
+        let store = HotStore::open(&url, [], &Random::seeded(1)).unwrap();
+        Arc::new(Self { store, away: AtomicBool::new(false), _dir: dir })
+    }
+
+    fn go_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn here(&self) -> Result<&HotStore, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Away { store: "it".into(), operation: "answer", source: "a test".into() });
+        }
+        Ok(&self.store)
+    }
+
+    async fn keys(&self, id: BroadcastId) -> Vec<Key> {
+        let listed: Vec<_> = self.store.list(id).try_collect().await.unwrap();
+        let key = |named| match named {
+            Named::Ours(Listed { key, .. }) => key,
+            Named::Foreign(name) => panic!("{name} in the hot store"),
+        };
+        let mut keys: Vec<Key> = listed.into_iter().map(key).collect();
+        keys.sort();
+        keys
+    }
+}
+
+#[async_trait]
+impl Store for Distant {
+    async fn put(&self, key: &Key, blob: Blob) -> Result<(), StoreError> {
+        self.here()?.put(key, blob).await
+    }
+
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
+        self.here()?.read(key, range).await
+    }
+
+    async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        self.here()?.len(key).await
+    }
+
+    async fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        self.here()?.remove(key).await
+    }
+
+    fn broadcasts(&self) -> Listing<BroadcastId> {
+        self.store.broadcasts()
+    }
+
+    fn list(&self, broadcast: BroadcastId) -> Listing<Listed> {
+        self.store.list(broadcast)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_becomes_safe() {
+    let hot = Distant::new();
+    let (world, media) = (World::with_hot(RecorderConfig::default(), hot.clone()).await, Media::fmp4());
+    world.publish("init.mp4", media.init.clone(), &[]).await.expect(201);
+    for seq in [0, 1, 3] {
+        let answer = world.publish(&format!("{seq}.m4s"), media.segments[seq].clone(), &[]).await.expect(201).json();
+        assert_eq!(answer["safe"], false);
+    }
+    world.until_safe(&[(0, 1), (3, 3)]).await;
+    assert_eq!(world.arrived().await["renditions"]["main"]["safe"], serde_json::json!([[0, 1], [3, 3]]));
+    let again = world.publish("1.m4s", media.segments[1].clone(), &[]).await.expect(200).json();
+    assert_eq!((&again["safe"], &again["outcome"]), (&true.into(), &"duplicate".into()));
+    for segment in world.stored().await {
+        let there = hot.store.read(&Key::of_segment(world.id, &segment), None).await.unwrap().collect().await.unwrap();
+        let seq = usize::try_from(segment.seq.0).unwrap();
+        assert_eq!(there, media.segments[seq]);
+    }
+    let inits = hot.keys(world.id).await.iter().filter(|key| key.to_string().ends_with(".mp4")).count();
+    assert_eq!(inits, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_hot_store_is_away_segments_are_taken_in_and_later_they_are_safe() {
+    let hot = Distant::new();
+    hot.go_away(true);
+    let (mut world, media) = (World::with_hot(RecorderConfig::default(), hot.clone()).await, Media::ts());
+    for seq in 0..3 {
+        world.publish(&format!("{seq}.ts"), media.segments[seq].clone(), &[]).await.expect(201);
+    }
+    world.pass(3600).await;
+    world.publish("3.ts", media.segments[3].clone(), &[]).await.expect(201);
+    assert_eq!(world.safe().await, []);
+    // What is owed is found again after a crash.
+    world.crash().await;
+    world.publish("4.ts", media.segments[4].clone(), &[]).await.expect(201);
+    hot.go_away(false);
+    world.until_safe(&[(0, 4)]).await;
+    // A crash between the copy and its commit costs another copy.
+    world.log.feel(Mood::ReadOnly);
+    assert_eq!(world.publish("5.ts", media.segments[5].clone(), &[]).await.status, 503);
+    world.log.feel(Mood::Well);
+    world.crash().await;
+    world.until_safe(&[(0, 5)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_safe_is_deleted_here_when_there_is_too_much_and_nothing_else_is() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let config = HotConfig { keep_bytes: Some(0), free_bytes: 0, ..HotConfig::default() };
+    let world = World::with_hot(RecorderConfig { hot: config, ..RecorderConfig::default() }, hot.clone()).await;
+    hot.go_away(true);
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
+    world.publish("1.ts", media.segments[1].clone(), &[]).await.expect(201);
+    world.pass(600).await;
+    assert_eq!(world.segment_files().len(), 2, "what is not safe stays");
+    hot.go_away(false);
+    world.until_safe(&[(0, 1)]).await;
+    world.until("no files", async |world| world.segment_files().is_empty()).await;
+    // It is not taken in again.
+    let again = world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(200).json();
+    assert_eq!(again["safe"], true);
+    assert!(world.segment_files().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_stored_on_a_lost_recorder_only_is_taken_in_again_by_another() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
+    world.move_elsewhere().await;
+    hot.go_away(false);
+    let other = media.segments[1].clone();
+    assert_eq!(world.publish("0.ts", other, &[]).await.expect(409).problem(), "other-bytes-stored");
+    let answer = world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(200).json();
+    assert_eq!(answer["safe"], false);
+    world.until_safe(&[(0, 0)]).await;
+    assert_eq!(world.stored().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_tells_what_no_key_does() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("2.ts", media.segments[2].clone(), &[]).await.expect(201);
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
+    world.say("pause", "").await.expect(200);
+    world.say("end", "").await.expect(200);
+    let told = async || {
+        let Ok(blob) = hot.store.read(&Key::of_document(world.id), None).await else { return Vec::new() };
+        let document: Document = serde_json::from_slice(&blob.collect().await.unwrap()).unwrap();
+        assert!(document.first_stored.is_none_or(|(_, seq)| seq.0 == 2));
+        let kind = |event: &Event| format!("{event:?}").split([' ', '(']).next().unwrap().to_owned();
+        document.entries.iter().map(|entry| kind(&entry.event)).collect::<Vec<_>>()
+    };
+    world.until("the document", async |_| told().await == ["Opened", "Format", "Paused", "Ended"]).await;
+}
