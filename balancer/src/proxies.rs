@@ -104,6 +104,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn nobody_can_claim_to_be_elsewhere(line in "[ -~]{0,200}", list in proptest::collection::vec("[0-9a-f.:]{1,20}", 0..50)) {
+            let peer: IpAddr = "192.0.2.1".parse().unwrap();
+            let everybody: Vec<Network> = ["0.0.0.0/0", "::/0"].map(|text| text.parse().unwrap()).to_vec();
+            for line in [line, list.join(",")] {
+                let headers = [("x-forwarded-for".parse().unwrap(), line.parse().unwrap())].into_iter().collect();
+                proptest::prop_assert_eq!(sender(peer, &headers, &[]), peer);
+                let believed = sender(peer, &headers, &everybody);
+                let was_said = line.split(',').any(|entry| address(entry.trim()) == Some(believed));
+                proptest::prop_assert!(believed == peer || was_said, "{believed} of {line:?}");
+            }
+        }
+    }
+
     #[test]
     fn only_what_trusted_proxies_say_is_believed() {
         let trusted: Vec<Network> = ["10.0.0.0/8", "::1"].into_iter().map(|text| text.parse().unwrap()).collect();

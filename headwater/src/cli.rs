@@ -172,7 +172,7 @@ pub(crate) struct WhichDead {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct UplinkOptions {
     /// The broadcast: its push address, as `headwater broadcast create` and the home page print it, or its ingest
-    /// address with --token.
+    /// address with --token. Where there are several recorders, it is asked there which to send to.
     #[arg(long, env = "HEADWATER_TO", value_name = "URL", hide_env_values = true)]
     pub(crate) to: String,
     /// The publish token, if it is not in the address.

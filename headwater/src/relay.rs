@@ -2,6 +2,7 @@
 //! has. What both decide is in their crates; here they are wired, started and stopped.
 
 mod progress;
+mod remembered;
 mod source;
 mod spool;
 
@@ -70,6 +71,7 @@ impl Relay {
             store: spool.store.clone(),
             remote: Arc::new(HttpRemote::new(address.clone())),
             recorders: vec![address.server.clone()],
+            remembered: remembered::recorders(&dir),
             clock: clock.clone(),
             random,
         };
@@ -83,6 +85,7 @@ impl Relay {
                 () = stop.cancelled() => {}
             }
         });
+        remembered::keep(&dir, status.clone(), &tasks);
         let progress = Progress::new(options.json, status.clone(), &tasks);
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         Ok(Self { spool, address, tasks, status, ended, progress, typed: Typed::new(), interrupt, terminate })

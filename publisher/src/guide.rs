@@ -23,6 +23,8 @@ pub(crate) struct Guide {
     given: Vec<RecorderUrl>,
     /// What the last answer named; empty without one.
     routed: Vec<RecorderUrl>,
+    /// What was named in an earlier run: good to be asked, until somebody answers.
+    remembered: Vec<RecorderUrl>,
     /// Of those that can be asked, who is next.
     turn: usize,
     failures: u32,
@@ -32,9 +34,9 @@ pub(crate) struct Guide {
 }
 
 impl Guide {
-    pub(crate) fn new(given: Vec<RecorderUrl>) -> Self {
+    pub(crate) fn new(given: Vec<RecorderUrl>, remembered: Vec<RecorderUrl>) -> Self {
         let (routed, turn, failures, due_ms, urgent_ms) = (Vec::new(), 0, 0, i64::MIN, i64::MIN);
-        Self { given, routed, turn, failures, due_ms, urgent_ms }
+        Self { given, routed, remembered, turn, failures, due_ms, urgent_ms }
     }
 
     /// Whom to ask now, if anybody.
@@ -70,14 +72,9 @@ impl Guide {
         (self.due_ms, self.urgent_ms) = (now_ms + again, now_ms + again);
     }
 
-    /// Whether a balancer has named recorders.
-    pub(crate) fn is_routed(&self) -> bool {
-        !self.routed.is_empty()
-    }
-
-    /// Whether it has named this one.
-    pub(crate) fn has_routed(&self, url: &RecorderUrl) -> bool {
-        self.routed.contains(url)
+    /// The recorders that a balancer has named; none without one.
+    pub(crate) fn routed(&self) -> &[RecorderUrl] {
+        &self.routed
     }
 
     /// The best first; what we were given comes last.
@@ -87,7 +84,8 @@ impl Guide {
     }
 
     fn known(&self) -> impl Iterator<Item = &RecorderUrl> {
-        self.given.iter().chain(self.routed.iter().filter(|url| !self.given.contains(url)))
+        let named = if self.routed.is_empty() { &self.remembered } else { &self.routed };
+        self.given.iter().chain(named.iter().filter(|url| !self.given.contains(url)))
     }
 }
 
@@ -111,26 +109,26 @@ mod tests {
 
     #[test]
     fn it_asks_at_the_start_when_the_answer_is_old_and_when_all_fail() {
-        let mut guide = Guide::new(vec![url("to")]);
+        let mut guide = Guide::new(vec![url("to")], Vec::new());
         assert_eq!(due(&guide, 0, true).as_deref(), Some("to"));
         assert_eq!(guide.told(routed(&["a", "b"]), 0, 0.5), ["a", "b", "to"].map(url));
         assert_eq!((due(&guide, 29_999, false), due(&guide, 30_000, false).as_deref()), (None, Some("to")));
         assert_eq!((due(&guide, 3_999, true), due(&guide, 4_000, true).as_deref()), (None, Some("to")));
-        assert!(guide.is_routed());
+        assert_eq!(guide.routed(), ["a", "b"].map(url));
         assert_eq!(guide.told(routed(&["to", "c"]), 30_000, 0.5), ["to", "c"].map(url));
     }
 
     #[test]
     fn without_a_balancer_the_address_given_is_used() {
-        let mut guide = Guide::new(vec![url("to")]);
+        let mut guide = Guide::new(vec![url("to")], Vec::new());
         assert_eq!(guide.told(None, 0, 0.5), ["to"].map(url));
-        assert!(!guide.is_routed());
+        assert!(guide.routed().is_empty());
         assert_eq!((due(&guide, 59_999, false), due(&guide, 60_000, false).as_deref()), (None, Some("to")));
     }
 
     #[test]
     fn when_one_does_not_answer_the_next_is_asked() {
-        let mut guide = Guide::new(vec![url("to")]);
+        let mut guide = Guide::new(vec![url("to")], Vec::new());
         guide.told(routed(&["a", "to", "b"]), 0, 0.5);
         let mut now_ms = 40_000;
         let mut asked = Vec::new();

@@ -11,6 +11,8 @@ pub struct Status {
     pub state: &'static str,
     /// The recorder that answered last; none while nobody can be reached.
     pub recorder: Option<String>,
+    /// The recorders that a balancer named, best first; none without one.
+    pub route: Vec<String>,
     /// Why nobody can be reached, or nothing can be sent.
     pub trouble: Option<String>,
     /// Whether the spool has hardly any room left, and nothing in it is safe: what is recorded now may be refused.

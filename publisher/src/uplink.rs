@@ -85,6 +85,8 @@ pub struct Deps {
     pub remote: Arc<dyn Remote>,
     /// Where to ask for recorders; if nobody knows there, they are the recorders.
     pub recorders: Vec<RecorderUrl>,
+    /// Recorders that were named in an earlier run: asked too where to send, if nobody answers there.
+    pub remembered: Vec<RecorderUrl>,
     pub clock: Clock,
     pub random: Random,
 }
@@ -155,7 +157,7 @@ impl Uplink {
             began: deps.clock.instant(),
             broadcast: Broadcast::open(first)?,
             ledger: Ledger::default(),
-            guide: Guide::new(deps.recorders.clone()),
+            guide: Guide::new(deps.recorders.clone(), deps.remembered.clone()),
             route: Route::default(),
             link: Link::default(),
             offset: Offset::default(),
@@ -532,6 +534,7 @@ impl Uplink {
         let status = Status {
             state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word(),
             recorder: self.there.recorder.as_ref().filter(|_| self.there.trouble.is_none()).map(ToString::to_string),
+            route: self.guide.routed().iter().map(ToString::to_string).collect(),
             trouble: self.there.trouble.clone(),
             spool_is_full: self.ledger.deletable().is_none() && self.is_short_of_room(),
             latency_ms: self.there.latency_ms,

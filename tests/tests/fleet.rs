@@ -112,6 +112,27 @@ fn when_a_recorder_dies_the_rest_arrives_at_another_and_nothing_is_missing() {
 }
 
 #[test]
+fn a_relay_that_starts_again_finds_the_others_without_the_address_that_it_was_given() {
+    let mut fleet = Fleet::start(&["one", "two"], QUICK);
+    // Any recorder tells of the others.
+    let broadcast = fleet.recorder("one").create_broadcast();
+    let mut relay = Relay::start(&broadcast.push_url);
+    Encoder { seconds: 3, ..Encoder::default() }.push(&relay.push_url()).end_well(RUN_MAX);
+    until_stored(fleet.recorder("two"), &broadcast.id, 3);
+    let remembered = relay.spool().join("recorders");
+    eventually("a route that is remembered", RUN_MAX, || {
+        std::fs::read_to_string(&remembered).map(|text| text.lines().count()).and_then(|count| match count {
+            2 => Ok(()),
+            other => Err(std::io::Error::other(format!("{other} recorders"))),
+        })
+    });
+    fleet.recorder("one").kill9();
+    relay.run();
+    Encoder { seconds: 3, ..Encoder::default() }.push(&relay.push_url()).end_well(RUN_MAX);
+    until_stored(fleet.recorder("two"), &broadcast.id, 6);
+}
+
+#[test]
 fn tokens_of_one_recorder_are_good_at_all_and_a_stopping_one_is_told_of() {
     let mut fleet = Fleet::start(&["one", "two"], LASTING);
     let broadcast = fleet.recorder("one").create_broadcast();

@@ -70,7 +70,8 @@ impl Uplink {
 
     /// Whether an address that we were given turned out to be a balancer's only, which has no broadcasts.
     pub(super) fn is_no_recorder(&self, url: &RecorderUrl, error: &RemoteError) -> bool {
-        matches!(error, RemoteError::NoBroadcast) && self.guide.is_routed() && !self.guide.has_routed(url)
+        let routed = self.guide.routed();
+        matches!(error, RemoteError::NoBroadcast) && !routed.is_empty() && !routed.contains(url)
     }
 }
 

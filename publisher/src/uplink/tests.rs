@@ -181,6 +181,16 @@ struct Rig {
 impl Rig {
     /// An uplink that was given the address `to`.
     async fn start(to: &str, moods: &[(&'static str, Mood)], route: Option<&[&'static str]>) -> Self {
+        Self::start_again(to, &[], moods, route).await
+    }
+
+    /// One that was told of these recorders in an earlier run.
+    async fn start_again(
+        to: &str,
+        remembered: &[&str],
+        moods: &[(&'static str, Mood)],
+        route: Option<&[&'static str]>,
+    ) -> Self {
         service::simulate_on_this_thread();
         let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(BEGINNING_MS));
         let far = Far::new(clock.clone(), moods, route);
@@ -203,6 +213,7 @@ impl Rig {
             store: store.clone(),
             remote: far.clone(),
             recorders: vec![RecorderUrl(to.to_owned())],
+            remembered: remembered.iter().map(|url| RecorderUrl((*url).to_owned())).collect(),
             clock: clock.clone(),
             random: Random::seeded(1),
         };
@@ -366,6 +377,16 @@ async fn any_recorder_may_tell_when_the_address_given_is_dead() {
     rig.pass(45_000).await;
     assert!(rig.count(&Asked::Route, Some("b")) > 0);
     check(&rig.record_many(2).await, "c", 600);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_named_in_an_earlier_run_may_tell_too() {
+    let moods = [("balancer", Dead), ("a", Dead), ("b", Well), ("c", Well)];
+    let mut rig = Rig::start_again("balancer", &["a", "b"], &moods, Some(&["c", "b"])).await;
+    rig.pass(3_000).await;
+    assert_eq!(rig.status.borrow().route, ["c", "b"]);
+    check(&rig.record_many(3).await, "c", 600);
     rig.stop().await;
 }
 

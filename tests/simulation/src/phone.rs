@@ -151,6 +151,7 @@ impl Phone {
             store,
             remote: Arc::new(HttpRemote::over(Arc::new(network), address)),
             recorders,
+            remembered: Vec::new(),
             clock: self.clock.clone(),
             random: self.random.clone(),
         };
