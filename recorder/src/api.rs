@@ -20,6 +20,7 @@ use utoipa::{OpenApi, ToSchema};
 use crate::commit::not_a_name;
 use crate::ending::abandon as abandoned_events;
 use crate::ingest;
+use crate::portal::Visitor;
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -392,6 +393,7 @@ impl Recorder {
     async fn publishers(&self, id: &str, headers: &HeaderMap) -> Result<Arc<Followed>, Problem> {
         let id = parse_id(id)?;
         self.authorize_publisher(headers, id)?;
+        self.admit(headers, id, &Visitor::of(headers), None).await?;
         self.followed(id).await
     }
 

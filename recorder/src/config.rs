@@ -6,6 +6,8 @@ use broadcast::ViewPolicy;
 use serde::Deserialize;
 use service::BodyLimits;
 
+use crate::portal::AuthorizeConfig;
+
 /// The settings of one recorder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -13,6 +15,8 @@ pub struct RecorderConfig {
     /// What this recorder is called among others: the log says which one takes a broadcast in. Without it, nothing is
     /// said.
     pub node: Option<String>,
+    /// Whether the portal is asked who may publish. Without it, a valid token is enough.
+    pub authorize: Option<AuthorizeConfig>,
     /// The longest segment, in bytes.
     pub segment_len_max: u64,
     /// The longest time without a byte of a body, in seconds. Some pushers open a request a whole segment before
@@ -64,6 +68,7 @@ impl Default for RecorderConfig {
     fn default() -> Self {
         Self {
             node: None,
+            authorize: None,
             segment_len_max: 128 << 20,
             body_idle_s: 60,
             body_max_s: 3600,

@@ -23,6 +23,7 @@ use crate::commit::{
     Candidate, Kept, KnownInit, Source, format_of_init, latest_init, no_init, not_a_name, other_bytes,
 };
 use crate::intake::{Arrived, Kind, check_digest, digest_only, sent_digest, sent_sha256, take_in};
+use crate::portal::Visitor;
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -83,12 +84,14 @@ pub(crate) struct Acknowledged {
 pub(crate) async fn upload(
     State(recorder): State<Arc<Recorder>>,
     Path((id, rendition, file)): Path<(String, String, String)>,
+    visitor: Visitor,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let id: BroadcastId = id.parse().map_err(not_a_name)?;
     recorder.authorize_publisher(&headers, id)?;
     let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
+    recorder.admit(&headers, id, &visitor, Some(&rendition)).await?;
     let file = File::parse(&file)?;
     let followed = recorder.followed(id).await?;
     recorder.room_for(&followed.read(), &rendition)?;
@@ -331,10 +334,12 @@ pub(crate) struct RenditionStatus {
 pub(crate) async fn status(
     State(recorder): State<Arc<Recorder>>,
     Path(id): Path<String>,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Json<IngestStatus>, Problem> {
     let id: BroadcastId = id.parse().map_err(not_a_name)?;
     recorder.authorize_publisher(&headers, id)?;
+    recorder.admit(&headers, id, &visitor, None).await?;
     let followed = recorder.followed(id).await?;
     followed.refresh().await.map_err(problems::of_metadata)?;
     let server_time_ms = recorder.now_ms();

@@ -18,6 +18,7 @@ mod hot;
 mod ingest;
 mod intake;
 mod metrics;
+mod portal;
 mod problems;
 mod push;
 mod recorder;
@@ -29,5 +30,6 @@ mod tests;
 
 pub use api::openapi;
 pub use config::{HotConfig, RecorderConfig};
+pub use portal::{AuthorizeConfig, OnError};
 pub use recorder::{Deps, Recorder};
 pub use scan::{ScanError, ScanReport};

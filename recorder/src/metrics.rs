@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) hot_failures: IntCounter,
     /// `headwater_recorder_hot_deleted_total`: segments deleted from this disk because they are safe.
     pub(crate) hot_deleted: IntCounter,
+    /// `headwater_recorder_authorizations_total{answer}`: questions to the portal, by its answer: yes, no, nothing.
+    pub(crate) authorizations: IntCounterVec,
 }
 
 impl Metrics {
@@ -37,7 +39,10 @@ impl Metrics {
             "From the last byte of a segment to its acknowledgement.",
         )
         .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
+        let authorizations =
+            Opts::new("headwater_recorder_authorizations_total", "Questions to the portal, by its answer.");
         let metrics = Self {
+            authorizations: IntCounterVec::new(authorizations, &["answer"])?,
             segments: IntCounterVec::new(segments, &["outcome"])?,
             bytes: IntCounter::new("headwater_recorder_segment_bytes_total", "Bytes of segments stored.")?,
             commit_seconds: Histogram::with_opts(commit)?,
@@ -65,6 +70,7 @@ impl Metrics {
             )?,
         };
         registry.register(Box::new(metrics.segments.clone()))?;
+        registry.register(Box::new(metrics.authorizations.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.parked.clone()))?;

@@ -26,6 +26,7 @@ use storage::{ParkedName, Upload};
 
 use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
 use crate::intake::{Arrived, Kind, drain, take_in};
+use crate::portal::Visitor;
 use crate::problems::{self, RETRY_SOON};
 use crate::recorder::Recorder;
 pub(crate) use away::Strangers;
@@ -46,9 +47,10 @@ const DELETE_LEN_MAX: u64 = 4096;
 pub(crate) async fn upload(
     State(recorder): State<Arc<Recorder>>,
     Path((token, path)): Path<(String, String)>,
+    visitor: Visitor,
     body: Body,
 ) -> Result<Response, Problem> {
-    recorder.take_pushed(&token, &path, body).await
+    recorder.take_pushed(&token, &path, &visitor, body).await
 }
 
 /// The YouTube form: `/http_upload_hls?cid={token}&copy=0&file={path}`.
@@ -64,9 +66,10 @@ pub(crate) struct YouTubeQuery {
 pub(crate) async fn upload_by_query(
     State(recorder): State<Arc<Recorder>>,
     Query(query): Query<YouTubeQuery>,
+    visitor: Visitor,
     body: Body,
 ) -> Result<Response, Problem> {
-    recorder.take_pushed(&query.cid, &query.file, body).await
+    recorder.take_pushed(&query.cid, &query.file, &visitor, body).await
 }
 
 /// Pushers tidy up behind themselves. What was recorded stays.
@@ -84,7 +87,13 @@ pub(crate) async fn get() -> Problem {
 }
 
 impl Recorder {
-    async fn take_pushed(self: &Arc<Self>, token: &str, path: &str, body: Body) -> Result<Response, Problem> {
+    async fn take_pushed(
+        self: &Arc<Self>,
+        token: &str,
+        path: &str,
+        visitor: &Visitor,
+        body: Body,
+    ) -> Result<Response, Problem> {
         let arrived_ms = self.now_ms();
         let id = self.publish_claims(token)?.sub;
         let path = normalize(path);
@@ -92,7 +101,9 @@ impl Recorder {
             return Err(not_a_name("name the file after the token: /push/TOKEN/out.m3u8"));
         }
         let _open = self.uploads.open(id, self.config.uploads_per_broadcast_max)?;
+        let admitted = self.admit_token(Some(token), id, visitor, None).await;
         if is_playlist(&path) {
+            admitted?;
             let followed = self.followed(id).await?;
             let body = BodyReader::new(body, self.config.body_limits(PLAYLIST_LEN_MAX))?;
             let text = body.collect().await?;
@@ -102,6 +113,14 @@ impl Recorder {
         }
         let body = BodyReader::new(body, self.config.body_limits(self.config.segment_len_max))?;
         let pushed = Pushed { path, arrived_ms };
+        match admitted {
+            Ok(()) => {}
+            // Nobody will send it again, so it is kept until the portal says something.
+            Err(problem) if problem.status().is_server_error() => {
+                return self.take_from_stranger(id, pushed, body).await;
+            }
+            Err(problem) => return Err(problem),
+        }
         match self.broadcasts.get(id).await {
             Ok(followed) => self.take_media(&followed, &self.pushers.of(id).await, pushed, body).await,
             Err(MetadataError::Unavailable(_)) => self.take_from_stranger(id, pushed, body).await,

@@ -18,6 +18,7 @@ use crate::config::RecorderConfig;
 use crate::document::Documents;
 use crate::hot::Hot;
 use crate::metrics::Metrics;
+use crate::portal::Portal;
 use crate::push::{Pushers, Strangers};
 use crate::uploads::Uploads;
 use crate::{api, ingest, problems, push};
@@ -60,6 +61,7 @@ pub struct Recorder {
     pub(crate) tokens: TokenKey,
     pub(crate) owner_key: OwnerKey,
     pub(crate) public_url: Option<String>,
+    pub(crate) portal: Option<Portal>,
     pub(crate) pushers: Pushers,
     pub(crate) strangers: Strangers,
     pub(crate) uploads: Uploads,
@@ -70,13 +72,18 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn build(config: RecorderConfig, deps: Deps<'_>) -> Result<Arc<Self>, prometheus::Error> {
+        let metrics = Metrics::new(deps.registry)?;
+        let portal = config.authorize.clone().map(|authorize| {
+            let (clock, random, asked) = (deps.clock.clone(), deps.random.clone(), metrics.authorizations.clone());
+            Portal::new(authorize, config.node.clone(), clock, random, asked)
+        });
         let here: Arc<dyn Store> = Arc::new(deps.store.clone());
         let tiers = Tiers::new([here].into_iter().chain(deps.hot.clone()).collect());
         Ok(Arc::new(Self {
             tiers,
             hot: deps.hot.map(|store| Arc::new(Hot::new(store))),
             documents: Documents::default(),
-            metrics: Metrics::new(deps.registry)?,
+            metrics,
             config,
             broadcasts: deps.broadcasts,
             store: deps.store,
@@ -86,6 +93,7 @@ impl Recorder {
             tokens: deps.tokens,
             owner_key: deps.owner_key,
             public_url: deps.public_url,
+            portal,
             pushers: Pushers::default(),
             strangers: Strangers::default(),
             uploads: Uploads::default(),

@@ -37,6 +37,8 @@ struct Desk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     Status(u16),
+    /// The same, with a body of text.
+    Says(u16, &'static str),
     /// The request is read, and that is all.
     Silent,
 }
@@ -141,11 +143,15 @@ fn serve(mut sender: TcpStream, desk: &Desk) {
             served += 1;
             let mood = lock(&desk.moods).get(&request.target).copied().unwrap_or(Mood::Status(204));
             lock(&desk.taken).push(Taken { request, mood });
-            if let Mood::Status(status) = mood {
-                let answer = format!("HTTP/1.1 {status} As It Feels\r\ncontent-length: 0\r\n\r\n");
-                if sender.write_all(answer.as_bytes()).is_err() {
-                    return;
-                }
+            let (status, body) = match mood {
+                Mood::Status(status) => (status, ""),
+                Mood::Says(status, body) => (status, body),
+                Mood::Silent => continue,
+            };
+            let len = body.len();
+            let answer = format!("HTTP/1.1 {status} As It Feels\r\ncontent-length: {len}\r\n\r\n{body}");
+            if sender.write_all(answer.as_bytes()).is_err() {
+                return;
             }
         }
     }

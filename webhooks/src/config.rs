@@ -11,8 +11,6 @@ use crate::message::Kind;
 
 /// The most endpoints.
 const ENDPOINTS_MAX: usize = 32;
-/// The most secrets of one.
-const SECRETS_MAX: usize = 8;
 
 /// The settings of whoever tells the portal.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,9 +39,10 @@ impl Default for WebhooksConfig {
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// `http://` or `https://`. Letters are kept under it: another address is another receiver.
-    #[serde(deserialize_with = "http_url")]
+    #[serde(deserialize_with = "service::http_url")]
     pub url: Uri,
     /// With which messages are signed: all of them, so that one can be exchanged in peace.
+    #[serde(deserialize_with = "service::signing_secrets")]
     pub secrets: Vec<SigningSecret>,
     /// The types of messages, or `"*"` for all types of broadcasts.
     #[serde(default)]
@@ -68,8 +67,6 @@ pub enum WebhooksConfigError {
     TooManyEndpoints { count: usize },
     #[error("the webhook endpoint {url} is configured twice")]
     Twice { url: String },
-    #[error("the webhook endpoint {url} needs 1 to {SECRETS_MAX} secrets")]
-    Secrets { url: String },
     #[error("the webhook endpoint {url} lists no events: leave `events` out for all of them")]
     NoEvents { url: String },
     #[error("webhooks.{name} must be 1 to {max}")]
@@ -85,9 +82,6 @@ impl WebhooksConfig {
         let mut urls = BTreeSet::new();
         for endpoint in &self.endpoints {
             let url = endpoint.name();
-            if !(1..=SECRETS_MAX).contains(&endpoint.secrets.len()) {
-                return Err(WebhooksConfigError::Secrets { url });
-            }
             if matches!(&endpoint.events, Events::These(kinds) if kinds.is_empty()) && !endpoint.segments {
                 return Err(WebhooksConfigError::NoEvents { url });
             }
@@ -129,14 +123,6 @@ impl Endpoint {
             (Events::These(kinds), kind) => kinds.contains(&kind),
         }
     }
-}
-
-fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uri, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let url = text.parse::<Uri>().ok().filter(|url| {
-        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
-    });
-    url.ok_or_else(|| de::Error::custom(format!("{text:?} is not the address of a receiver: https://HOST/PATH")))
 }
 
 impl<'de> Deserialize<'de> for Events {

@@ -37,7 +37,9 @@ pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
 pub use server::{RequestBody, ServeConfig, serve};
-pub use signed::{SendError, SignedAnswer, SignedClient, SigningSecret, SigningSecretError, signatures};
+pub use signed::{
+    SendError, SignedAnswer, SignedClient, SigningSecret, SigningSecretError, http_url, signatures, signing_secrets,
+};
 #[cfg(feature = "simulation")]
 pub use simulation::{Safeguard, is_simulated, is_without, simulate_on_this_thread, without};
 pub use tasks::{Blocking, Tasks};

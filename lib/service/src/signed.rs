@@ -57,6 +57,25 @@ impl<'de> Deserialize<'de> for SigningSecret {
     }
 }
 
+/// The most secrets that one receiver has.
+const SECRETS_MAX: usize = 8;
+
+/// Reads the secrets of one receiver from a configuration: 1 to 8.
+pub fn signing_secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SigningSecret>, D::Error> {
+    let secrets = Vec::<SigningSecret>::deserialize(deserializer)?;
+    let fits = (1..=SECRETS_MAX).contains(&secrets.len());
+    if fits { Ok(secrets) } else { Err(de::Error::custom(format!("1 to {SECRETS_MAX} secrets are needed"))) }
+}
+
+/// Reads the address of a receiver from a configuration: `http://` or `https://`, and a host.
+pub fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uri, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let url = text.parse::<Uri>().ok().filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    });
+    url.ok_or_else(|| de::Error::custom(format!("{text:?} is not the address of a receiver: https://HOST/PATH")))
+}
+
 /// The value of `webhook-signature`: one signature for each secret, so that a receiver may exchange its own in peace.
 pub fn signatures(secrets: &[SigningSecret], id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let sign = |secret: &SigningSecret| {

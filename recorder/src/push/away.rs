@@ -96,6 +96,12 @@ impl Recorder {
         let status = if matches!(arrived.kind, Kind::Init(_)) { StatusCode::CREATED } else { StatusCode::ACCEPTED };
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
         self.metrics.segments.with_label_values(&["parked"]).inc();
+        self.take_up_later(parked);
+        Ok(status.into_response())
+    }
+
+    /// Takes up what is parked as soon as it can be.
+    pub(super) fn take_up_later(self: &Arc<Self>, parked: Parked) {
         let unattended = {
             let mut waiting = self.strangers.lock();
             waiting.parked.push_back(parked);
@@ -107,7 +113,6 @@ impl Recorder {
                 recorder.take_up_strangers().await;
             });
         }
-        Ok(status.into_response())
     }
 
     async fn take_up_strangers(self: &Arc<Self>) {

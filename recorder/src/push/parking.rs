@@ -419,6 +419,10 @@ impl Recorder {
 
     /// Takes up what an earlier run of this recorder had parked.
     pub(crate) async fn take_up_parked(self: &Arc<Self>, parked: Parked) {
+        if self.portal.is_some() {
+            // The portal may have to be asked about it, and that may take a while.
+            return self.take_up_later(parked);
+        }
         if let Err(problem) = self.try_take_up(&parked).await {
             tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload");
         }
@@ -426,6 +430,7 @@ impl Recorder {
 
     pub(super) async fn try_take_up(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
         let id = parked.name().broadcast();
+        self.admit_parked(id).await?;
         let followed = self.followed(id).await?;
         let pusher = self.pushers.of(id).await;
         let read = || async { self.store.read_parked(parked).await.map_err(problems::of_store) };
