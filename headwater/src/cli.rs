@@ -38,6 +38,11 @@ pub(crate) enum Command {
     Publish(PublishOptions),
     /// Take what ffmpeg, OBS or any other HLS encoder pushes on this machine, and publish it over any network.
     Relay(RelayOptions),
+    /// Prove that the stores and the metadata agree, or say what does not. Changes nothing; with metadata in Redis, it may
+    /// run beside recorders.
+    Check(CheckOptions),
+    /// Make all metadata anew from the stores, into a metadata store that is empty.
+    Rebuild(RebuildOptions),
     /// Create, list, show and end broadcasts on a running Headwater.
     #[command(subcommand)]
     Broadcast(BroadcastCommand),
@@ -166,6 +171,62 @@ pub(crate) struct WhichDead {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) server: ServerOptions,
+}
+
+/// Which stores and which metadata.
+#[derive(Debug, Default, Args)]
+pub(crate) struct StoresOptions {
+    /// Read settings from this TOML file, the same as the recorder's.
+    #[arg(long, env = "HEADWATER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A recorder's directory on this machine: its segments are looked at too, if there are any [default: ./data].
+    #[arg(long, env = "HEADWATER_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The metadata: redis://... or redis+sentinel://... [default: DIR/metadata.sqlite].
+    #[arg(long, env = "HEADWATER_METADATA", value_name = "URL")]
+    pub(crate) metadata: Option<String>,
+    /// The hot store: s3://BUCKET/PREFIX or a directory.
+    #[arg(long, env = "HEADWATER_HOT", value_name = "URL")]
+    pub(crate) hot: Option<String>,
+    /// Print JSON, one document on each line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "\
+Prints a line for each finding: kind, broadcast, object, detail, with tabs between them:
+  missing       the log lists it, and no store has it
+  not-hot       the log says that it is safe, and the hot store has it not
+  wrong-length  a store has fewer or more bytes than the log says
+  wrong-digest  a store has other bytes than the log says (--digests)
+  unlisted      a store has it, and the log does not list it
+  no-log        a store has a broadcast that the metadata does not know
+  no-document   no store has the broadcast's document, which a rebuild needs
+  not-safe      stored, and not in the hot store yet: nothing is wrong
+
+Ends with 1 if anything is wrong, with 2 if it could not look.")]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) stores: StoresOptions,
+    /// Read every byte, too, and compare digests.
+    #[arg(long)]
+    pub(crate) digests: bool,
+    /// Only these broadcasts [default: all].
+    pub(crate) broadcasts: Vec<String>,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "\
+Begun again, it goes on where it was: give --fill-in. Recorders should not run meanwhile.
+
+  headwater rebuild --hot s3://media/live --metadata redis://127.0.0.1:6379")]
+pub(crate) struct RebuildOptions {
+    #[command(flatten)]
+    pub(crate) stores: StoresOptions,
+    /// The metadata store need not be empty: what it lacks is added, what it has stays.
+    #[arg(long)]
+    pub(crate) fill_in: bool,
 }
 
 /// Where to publish to, and what to keep meanwhile.

@@ -7,6 +7,7 @@ mod docs;
 mod pages;
 mod relay;
 mod secrets;
+mod sync;
 mod up;
 
 use std::io::Write;
@@ -19,7 +20,7 @@ use crate::config::Config;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // The chain on one line, outermost first.
             let _ = writeln!(std::io::stderr(), "headwater: {error:#}");
@@ -28,8 +29,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let done = match cli.command {
         Command::Up(options) => up::run(Config::load(&options)?, up::Roles::ALL),
         Command::Recorder(options) => up::run(Config::load(&options)?, up::Roles::RECORDER),
         Command::Balancer(options) => up::run(Config::load(&options)?, up::Roles::BALANCER),
@@ -46,6 +47,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Publish(options) => relay::publish(&options),
         Command::Relay(options) => relay::relay(&options),
         Command::Broadcast(command) => control::run(command),
+        Command::Check(options) => return sync::check(&options),
+        Command::Rebuild(options) => sync::rebuild(&options),
         Command::Nodes { server } => control::nodes(&server),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

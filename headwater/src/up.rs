@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Config;
 use crate::secrets;
 use gate::Gate;
-use metadata_store::MetadataStore;
+pub(crate) use metadata_store::MetadataStore;
 use node::Registration;
 use parts::{Built, Parts};
 

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use broadcast::{
-    Broadcast, BroadcastId, CapturedAt, Container, Cut, Digest, Event, Format, FormatId, Init, Key, MediaDuration,
-    MediaTime, RecordedBy, RenditionName, Resolution, Segment, Seq,
+    Broadcast, BroadcastId, CapturedAt, Container, Digest, Event, Format, Key, MediaDuration, MediaTime, RecordedBy,
+    RenditionName, Segment, Seq,
 };
 use bytes::Bytes;
-use media::{InitSection, Inspection};
+use inspection::{Found, KnownInit, stored_events};
+use media::Inspection;
 use metadata::{Followed, Outcome};
 use service::{Problem, ProblemKind};
 use storage::{Parked, Store, Upload};
@@ -19,19 +20,6 @@ use crate::recorder::Recorder;
 
 /// How long a broadcast is said to be with one recorder, at least: a publisher that sends to several in turn is no news.
 const TAKEN_OVER_MS_MIN: i64 = 10_000;
-
-/// An init section that is stored, ready to inspect segments with.
-#[derive(Debug)]
-pub(crate) struct KnownInit {
-    pub(crate) section: InitSection,
-    pub(crate) init: Init,
-}
-
-impl KnownInit {
-    fn format_id(&self) -> FormatId {
-        FormatId::of_init(&self.init.digest)
-    }
-}
 
 /// A segment about to be committed: everything but its place in the store.
 #[derive(Debug)]
@@ -256,21 +244,7 @@ impl Recorder {
 }
 
 fn parse_init(bytes: &[u8], digest: Digest) -> Result<Arc<KnownInit>, Problem> {
-    let section = InitSection::parse(bytes).map_err(|error| problems::NOT_MEDIA.detail(error))?;
-    Ok(Arc::new(KnownInit { section, init: Init { digest, len: bytes.len() as u64 } }))
-}
-
-/// The Format event that goes with an init section.
-pub(crate) fn format_of_init(rendition: &RenditionName, known: &KnownInit) -> Format {
-    Format {
-        rendition: rendition.clone(),
-        id: known.format_id(),
-        container: Container::M4s,
-        codecs: known.section.codecs(),
-        resolution: known.section.resolution().map(resolution),
-        frame_rate_milli: None,
-        init: Some(known.init),
-    }
+    KnownInit::parse(bytes, digest).map(Arc::new).map_err(|error| problems::NOT_MEDIA.detail(error))
 }
 
 fn kept_already(broadcast: &Broadcast, new: &Candidate) -> Option<Result<Kept, Problem>> {
@@ -288,80 +262,34 @@ fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
     stored.is_some_and(|segment| Key::of_segment(key.broadcast, segment) == *key)
 }
 
-/// What there is to commit of a segment: its format too, if it is the first of it.
-pub(crate) fn stored_events(broadcast: &Broadcast, format: Format, segment: Segment) -> Vec<Event> {
-    let rendition = broadcast.rendition(&segment.rendition);
-    let is_known = rendition.is_some_and(|rendition| rendition.format(format.id).is_some());
-    let format = (!is_known).then_some(Event::Format(format));
-    format.into_iter().chain([Event::Stored(segment)]).collect()
-}
-
 /// A candidate as the log will know it, and the format that it has.
 pub(crate) fn describe(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock) -> (Segment, Format) {
-    let format = format_of(broadcast, new);
+    let captured_at = new.captured_at.unwrap_or_else(|| captured_at(broadcast, new, clock));
+    let found = Found {
+        rendition: &new.rendition,
+        seq: new.seq,
+        captured_at,
+        pushed: new.pushed,
+        digest: new.digest,
+        len: new.len,
+        inspection: &new.inspection,
+        init: new.init.as_deref(),
+    };
+    inspection::describe(broadcast, &found)
+}
+
+/// When a segment was captured whose sender did not say.
+fn captured_at(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock) -> CapturedAt {
     let inspection = &new.inspection;
     let duration = MediaDuration(u32::try_from(inspection.duration.ticks()).unwrap_or(u32::MAX));
     let media_start = MediaTime(inspection.first.ticks());
-    let unplaced = Unplaced { container: format.container, media_start, duration, arrived_ms: new.arrived_ms };
-    let captured_at = new.captured_at.unwrap_or_else(|| {
-        let rendition = broadcast.rendition(&new.rendition);
-        let before = rendition.and_then(|rendition| rendition.segment_before(new.seq));
-        let others = broadcast.renditions().iter().filter(|other| *other.name() != new.rendition);
-        let sibling = others.filter_map(|other| other.segments().next_back()).max_by_key(|other| other.captured_at);
-        clock.place(&unplaced, before.map(AsRef::as_ref), sibling.map(AsRef::as_ref))
-    });
-    let segment = Segment {
-        rendition: new.rendition.clone(),
-        seq: new.seq,
-        captured_at,
-        duration,
-        digest: new.digest,
-        len: new.len,
-        container: format.container,
-        format: format.id,
-        media_start,
-        keyframe_start: inspection.keyframe_start,
-        cuts: cuts(broadcast, inspection, duration),
-        pushed: new.pushed,
-    };
-    (segment, format)
-}
-
-/// Only what is longer than the target duration has to be cut.
-fn cuts(broadcast: &Broadcast, inspection: &Inspection, duration: MediaDuration) -> Vec<Cut> {
-    if broadcast.target_duration().is_none_or(|target| target.allows(duration)) {
-        return Vec::new();
-    }
-    let after = |time: media::MediaDuration| MediaDuration(u32::try_from(time.ticks()).unwrap_or(u32::MAX));
-    inspection.cuts.iter().map(|cut| Cut { offset: cut.offset, after: after(cut.time) }).collect()
-}
-
-fn format_of(broadcast: &Broadcast, new: &Candidate) -> Format {
-    if let Some(known) = &new.init {
-        let frame_rate_milli = new.inspection.frame_rate().map(media::FrameRate::millihertz);
-        return Format { frame_rate_milli, ..format_of_init(&new.rendition, known) };
-    }
-    // A last segment may lack a track, or one without a keyframe its parameters: its neighbours tell.
-    let known = broadcast.rendition(&new.rendition).and_then(|rendition| {
-        let before = rendition.segment_before(new.seq)?;
-        rendition.format(before.format).filter(|format| format.container == Container::Ts)
-    });
-    if let Some(known) = known.filter(|_| !new.inspection.describes_every_track()) {
-        return known.clone();
-    }
-    Format {
-        rendition: new.rendition.clone(),
-        id: FormatId(new.inspection.parameters.0),
-        container: Container::Ts,
-        codecs: new.inspection.codecs(),
-        resolution: new.inspection.resolution().map(resolution),
-        frame_rate_milli: new.inspection.frame_rate().map(media::FrameRate::millihertz),
-        init: None,
-    }
-}
-
-fn resolution(found: media::Resolution) -> Resolution {
-    Resolution { width: found.width, height: found.height }
+    let container = if new.init.is_some() { Container::M4s } else { Container::Ts };
+    let unplaced = Unplaced { container, media_start, duration, arrived_ms: new.arrived_ms };
+    let rendition = broadcast.rendition(&new.rendition);
+    let before = rendition.and_then(|rendition| rendition.segment_before(new.seq));
+    let others = broadcast.renditions().iter().filter(|other| *other.name() != new.rendition);
+    let sibling = others.filter_map(|other| other.segments().next_back()).max_by_key(|other| other.captured_at);
+    clock.place(&unplaced, before.map(AsRef::as_ref), sibling.map(AsRef::as_ref))
 }
 
 pub(crate) fn other_bytes(seq: Seq, existing: &str) -> Problem {

@@ -11,6 +11,7 @@ use broadcast::{
     BroadcastId, CapturedAt, Container, Digest, Event, Key, RenditionName, Segment, Seq, SeqRange, SeqSet,
 };
 use http::{HeaderMap, StatusCode};
+use inspection::{KnownInit, format_of_init};
 use media::Inspector;
 use metadata::{Followed, Outcome};
 use serde::Serialize;
@@ -19,9 +20,7 @@ use storage::Store;
 use utoipa::ToSchema;
 
 use crate::capture::CaptureClock;
-use crate::commit::{
-    Candidate, Kept, KnownInit, Source, format_of_init, latest_init, no_init, not_a_name, other_bytes,
-};
+use crate::commit::{Candidate, Kept, Source, latest_init, no_init, not_a_name, other_bytes};
 use crate::intake::{Arrived, Kind, check_digest, digest_only, sent_digest, sent_sha256, take_in};
 use crate::portal::Visitor;
 use crate::problems;

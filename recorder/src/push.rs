@@ -18,13 +18,14 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use broadcast::{CapturedAt, Digest, Event, RenditionName, Seq};
 use http::StatusCode;
+use inspection::KnownInit;
 use media::{InitSection, Inspector};
 use metadata::{Expect, Followed, MetadataError, Outcome};
 use serde::Deserialize;
 use service::{BodyReader, Problem, ProblemKind};
 use storage::{ParkedName, Upload};
 
-use crate::commit::{Candidate, Kept, KnownInit, Source, latest_init, not_a_name};
+use crate::commit::{Candidate, Kept, Source, latest_init, not_a_name};
 use crate::intake::{Arrived, Kind, drain, take_in};
 use crate::portal::Visitor;
 use crate::problems::{self, RETRY_SOON};

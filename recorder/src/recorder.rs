@@ -7,13 +7,13 @@ use axum::Router;
 use axum::routing::{get, post, put};
 use broadcast::{BroadcastId, Digest, Key, RenditionName, TokenKey};
 use futures_util::FutureExt;
+use inspection::KnownInit;
 use metadata::{Broadcasts, Followed};
 use moka::future::Cache;
 use prometheus::Registry;
 use service::{Clock, OwnerKey, Problem, ProblemKind, Random, Tasks};
 use storage::{LocalStore, Store, Tiers};
 
-use crate::commit::KnownInit;
 use crate::config::RecorderConfig;
 use crate::document::Documents;
 use crate::hot::Hot;

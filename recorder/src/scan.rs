@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use broadcast::{BroadcastId, Digest, FormatId, Object, RenditionName, State};
 use futures_util::StreamExt;
+use inspection::stored_events;
 use media::Inspector;
 use metadata::{Followed, MetadataError};
 use service::Problem;
 use storage::{Blob, Listed, Named, Parked, Store, StoreError};
 
 use crate::capture::CaptureClock;
-use crate::commit::{Candidate, Durable, Kept, describe, no_init, stored_events};
+use crate::commit::{Candidate, Durable, Kept, describe, no_init};
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -192,13 +193,11 @@ struct Unlisted {
 }
 
 /// Reads what is stored through an inspector.
-pub(crate) async fn inspect(blob: Blob, mut inspector: Inspector) -> Result<media::Inspection, Problem> {
-    let mut bytes = blob.into_stream();
-    while let Some(piece) = bytes.next().await {
-        let piece = piece.map_err(problems::of_store)?;
-        inspector.push(&piece).map_err(|error| problems::NOT_MEDIA.detail(error))?;
-    }
-    inspector.finish().map_err(|error| problems::NOT_MEDIA.detail(error))
+pub(crate) async fn inspect(blob: Blob, inspector: Inspector) -> Result<media::Inspection, Problem> {
+    inspection::inspect(blob, inspector).await.map_err(|error| match error {
+        inspection::ReadError::Store(error) => problems::of_store(error),
+        inspection::ReadError::Media(error) => problems::NOT_MEDIA.detail(error),
+    })
 }
 
 /// Reads what is stored for its digest.

@@ -11,13 +11,13 @@ use crate::config::Config;
 
 /// The store, as what it has to be closed as.
 #[derive(Clone, Debug)]
-pub(super) enum MetadataStore {
+pub(crate) enum MetadataStore {
     Embedded(Arc<Sqlite>),
     Shared(Arc<Redis>),
 }
 
 impl MetadataStore {
-    pub(super) async fn open(config: &Config, clock: &Clock, registry: &Registry) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: &Config, clock: &Clock, registry: &Registry) -> anyhow::Result<Self> {
         match &config.metadata {
             Some(address) => {
                 let (settings, metrics) = (RedisConfig::new(address.clone()), RedisMetrics::register(registry)?);
@@ -32,7 +32,7 @@ impl MetadataStore {
         }
     }
 
-    pub(super) fn logs(&self) -> Arc<dyn Metadata> {
+    pub(crate) fn logs(&self) -> Arc<dyn Metadata> {
         match self {
             Self::Embedded(sqlite) => sqlite.clone(),
             Self::Shared(redis) => redis.clone(),
@@ -53,7 +53,7 @@ impl MetadataStore {
         }
     }
 
-    pub(super) async fn shutdown(&self) {
+    pub(crate) async fn shutdown(&self) {
         match self {
             Self::Embedded(sqlite) => sqlite.shutdown().await,
             Self::Shared(redis) => redis.shutdown().await,

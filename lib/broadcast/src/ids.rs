@@ -19,6 +19,11 @@ impl BroadcastId {
     pub fn new(unix_ms: u64, random: u128) -> Self {
         Self(ulid::Ulid::from_parts(unix_ms, random))
     }
+
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub fn created_ms(&self) -> u64 {
+        self.0.timestamp_ms()
+    }
 }
 
 impl fmt::Display for BroadcastId {

@@ -22,6 +22,7 @@ const UP: &str = "Headwater is up. Publish and watch: ";
 pub struct Headwater {
     dir: TempDir,
     command: Vec<String>,
+    variables: Vec<(String, String)>,
     child: Option<Child>,
     url: String,
     owner_key: String,
@@ -56,11 +57,17 @@ impl Headwater {
 
     /// Starts another command than `up` that serves, with these options of its own: `recorder --metadata redis://…`.
     pub fn start_as(command: &[&str], config: &str) -> Self {
+        Self::start_in(Vec::new(), command, config)
+    }
+
+    /// Starts another command with these variables in its environment: those that lead to an S3 server.
+    pub fn start_in(variables: Vec<(String, String)>, command: &[&str], config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         std::fs::write(dir.path().join("headwater.toml"), config).expect("the configuration can be written");
         let (url, owner_key) = Default::default();
         let command = command.iter().map(|&word| word.to_owned()).collect();
-        let mut headwater = Self { dir, command, child: None, url, owner_key, client: HttpClient::default() };
+        let client = HttpClient::default();
+        let mut headwater = Self { dir, command, variables, child: None, url, owner_key, client };
         headwater.run();
         headwater
     }
@@ -205,6 +212,7 @@ impl Headwater {
         theirs.filter(|name| name.to_string_lossy().starts_with("HEADWATER_")).for_each(|name| {
             command.env_remove(name);
         });
+        command.envs(self.variables.clone());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let child =
             self.child.insert(command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")));
