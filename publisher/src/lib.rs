@@ -20,8 +20,8 @@ pub use address::{Address, AddressError};
 pub use ledger::{Arrived, Ledger, SegmentName};
 pub use policy::{Class, InFlight, PolicyConfig, Situation, Start, plan};
 pub use remote::{
-    Acknowledged, AnswerBody, ArrivedRange, HttpRemote, Outgoing, Remote, RemoteError, RemoteStatus, RequestBody,
-    Routed, Said, Transport,
+    Acknowledged, AnswerBody, ArrivedRange, Bundled, HttpRemote, Outgoing, Part, Remote, RemoteError, RemoteStatus,
+    RequestBody, Routed, Said, Transport,
 };
 pub use route::{RecorderUrl, Route};
 pub use status::Status;

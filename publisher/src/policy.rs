@@ -4,6 +4,8 @@
 //! segments in one bundle. One place is always kept free for live; that missing bodies pause while a live one is on
 //! its way is not decided here but done by those bodies.
 
+use std::collections::BTreeSet;
+
 use broadcast::{CapturedAt, Millis};
 use serde::Deserialize;
 
@@ -76,6 +78,8 @@ pub struct Situation<'a> {
     pub now_ms: i64,
     pub ledger: &'a Ledger,
     pub in_flight: &'a [InFlight],
+    /// What was on its way in a request that broke off: it is not sent again before it is known whether it arrived.
+    pub unsure: &'a BTreeSet<SegmentName>,
     pub route: &'a Route,
     /// What the link has carried lately.
     pub bytes_per_s: Option<f64>,
@@ -182,6 +186,9 @@ impl Planned<'_> {
     }
 
     fn is_on_its_way(&self, name: &SegmentName) -> bool {
+        if self.situation.unsure.contains(name) {
+            return true;
+        }
         let on_their_way = self.situation.in_flight.iter().map(|upload| &upload.names);
         on_their_way.chain(self.starts.iter().map(|start| &start.names)).any(|names| names.contains(name))
     }
@@ -214,6 +221,7 @@ mod tests {
     struct Case {
         ledger: Ledger,
         in_flight: Vec<InFlight>,
+        unsure: BTreeSet<SegmentName>,
         route: Route,
         bytes_per_s: Option<f64>,
     }
@@ -222,7 +230,7 @@ mod tests {
         /// This many segments of two seconds and 1,000 bytes are owed, the last captured just now.
         fn owed(count: u64) -> Self {
             let route = Route::new(vec![url(NEAR), url(FAR)]);
-            Self { ledger: ledger(count), in_flight: Vec::new(), route, bytes_per_s: None }
+            Self { ledger: ledger(count), in_flight: Vec::new(), unsure: BTreeSet::new(), route, bytes_per_s: None }
         }
 
         fn check(&self, expected: &[(Class, &str, &[u64])]) {
@@ -232,9 +240,10 @@ mod tests {
         #[track_caller]
         fn check_at(&self, now_ms: i64, expected: &[(Class, &str, &[u64])]) {
             let last = self.ledger.owed_count() as i64 * 2_000;
-            let Self { ledger, in_flight, route, bytes_per_s } = self;
+            let Self { ledger, in_flight, route, bytes_per_s, .. } = self;
             let (now, bytes_per_s) = (CapturedAt(last), *bytes_per_s);
-            let situation = Situation { now, now_ms, ledger, in_flight, route, bytes_per_s };
+            let unsure = &self.unsure;
+            let situation = Situation { now, now_ms, ledger, in_flight, unsure, route, bytes_per_s };
             let starts = plan(&situation, &PolicyConfig::default());
             let found: Vec<_> = starts
                 .iter()
@@ -271,6 +280,7 @@ mod tests {
             now_ms: 0,
             ledger: &case.ledger,
             in_flight: &[],
+            unsure: &BTreeSet::new(),
             route: &case.route,
             bytes_per_s: None,
         };
@@ -296,6 +306,13 @@ mod tests {
         let mut case = Case::owed(20);
         case.in_flight = vec![upload(&[15], Live, NEAR, 0), upload(&[0], Missing, NEAR, 0)];
         case.check(&[(Live, NEAR, &[16]), (Missing, NEAR, &[1])]);
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_asked_for_first() {
+        let mut case = Case::owed(20);
+        case.unsure = [name(15), name(0), name(1)].into();
+        case.check(&[(Live, NEAR, &[16]), (Live, NEAR, &[17]), (Missing, NEAR, &[2]), (Missing, NEAR, &[3])]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The publish protocol as the uplink sees it: what can be asked of a recorder, and what can come of it.
 
+mod bundle;
 mod http;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,10 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         bytes: Bytes,
     ) -> Result<(), RemoteError>;
 
+    /// Sends many segments in one request, with the init sections that they need before them. What became of each segment
+    /// that was looked at, in their order, and why there are not more of them.
+    async fn put_bundle(&self, recorder: &RecorderUrl, parts: Vec<Part>) -> Bundled;
+
     /// Says what the publisher has to say.
     async fn say(&self, recorder: &RecorderUrl, said: &Said) -> Result<(), RemoteError>;
 }
@@ -58,6 +63,22 @@ pub struct Outgoing {
     /// The digest of its init section.
     pub init: Option<Digest>,
     pub body: Blob,
+}
+
+/// A part of a bundle.
+#[derive(Debug)]
+pub enum Part {
+    Init { rendition: RenditionName, bytes: Bytes },
+    Segment(Outgoing),
+}
+
+/// What became of a bundle.
+#[derive(Debug, Default)]
+pub struct Bundled {
+    /// Of its segments, as far as is known.
+    pub segments: Vec<Result<Acknowledged, RemoteError>>,
+    /// Why nothing is known of the rest.
+    pub broke: Option<RemoteError>,
 }
 
 /// A recorder has it.

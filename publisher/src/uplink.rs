@@ -6,7 +6,7 @@ mod routing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +124,8 @@ pub struct Uplink {
     live_on_its_way: Arc<OnTheirWay>,
     there: There,
     asked_ms: Option<i64>,
+    /// What may have arrived in a request that broke off.
+    unsure: BTreeSet<SegmentName>,
     kept_bytes: u64,
     status: watch::Sender<Status>,
 }
@@ -167,6 +169,7 @@ impl Uplink {
             live_on_its_way: Arc::default(),
             there: There::default(),
             asked_ms: None,
+            unsure: BTreeSet::new(),
             kept_bytes: 0,
             status: watch::Sender::new(Status::default()),
             deps,
@@ -274,6 +277,7 @@ impl Uplink {
                 now_ms: self.now_ms(),
                 ledger: &self.ledger,
                 in_flight: &in_flight,
+                unsure: &self.unsure,
                 route: &self.route,
                 bytes_per_s: self.link.bytes_per_s(),
             },
@@ -316,10 +320,11 @@ impl Uplink {
             self.reached(&flight.recorder);
             self.pass_over_who_stands_still(&flight.recorder, now_ms);
         }
-        match landed.failed {
-            None => Ok(()),
-            Some((name, error)) => self.take_failure(&flight.recorder, &name, error),
+        if !landed.unsure.is_empty() {
+            self.unsure.extend(landed.unsure);
+            self.asked_ms = None;
         }
+        landed.failed.into_iter().try_for_each(|(name, error)| self.take_failure(&flight.recorder, &name, error))
     }
 
     fn take_failure(
@@ -415,6 +420,7 @@ impl Uplink {
         match talked {
             Talked::Asked { sent_ms, answer: Ok(status) } => {
                 self.offset.learn(sent_ms, self.deps.clock.now_ms(), status.server_time_ms);
+                self.unsure.clear();
                 self.compare(&status);
                 self.there.status = Some(status);
                 self.reached(&recorder);

@@ -19,10 +19,10 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::commit::not_a_name;
 use crate::ending::abandon as abandoned_events;
-use crate::ingest;
 use crate::portal::Visitor;
 use crate::problems;
 use crate::recorder::Recorder;
+use crate::{bundle, ingest};
 
 /// The longest title, in bytes.
 const TITLE_LEN_MAX: usize = 500;
@@ -418,7 +418,7 @@ fn parse_id(id: &str) -> Result<BroadcastId, Problem> {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(create, list, show, pause, resume, end, abandon, ingest::upload, ingest::status),
+    paths(create, list, show, pause, resume, end, abandon, ingest::upload, ingest::status, bundle::upload),
     tags(
         (name = "broadcasts", description = "Creating and finding broadcasts"),
         (name = "publish", description = "Sending segments, and saying what the network cannot")

@@ -19,6 +19,9 @@ pub struct RecorderConfig {
     pub authorize: Option<AuthorizeConfig>,
     /// The longest segment, in bytes.
     pub segment_len_max: u64,
+    /// The longest bundle of segments, in bytes, and the most segments in one.
+    pub bundle_len_max: u64,
+    pub bundle_parts_max: usize,
     /// The longest time without a byte of a body, in seconds. Some pushers open a request a whole segment before
     /// they send its body.
     pub body_idle_s: u32,
@@ -70,6 +73,8 @@ impl Default for RecorderConfig {
             node: None,
             authorize: None,
             segment_len_max: 128 << 20,
+            bundle_len_max: 512 << 20,
+            bundle_parts_max: 1_000,
             body_idle_s: 60,
             body_max_s: 3600,
             unnamed_wait_ms: 2_000,

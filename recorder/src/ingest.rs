@@ -26,6 +26,18 @@ use crate::portal::Visitor;
 use crate::problems;
 use crate::recorder::Recorder;
 
+/// What is sent: a rendition, and a file name under it.
+pub(crate) struct FileName {
+    rendition: RenditionName,
+    file: File,
+}
+
+impl FileName {
+    pub(crate) fn parse(rendition: &str, file: &str) -> Result<Self, Problem> {
+        Ok(Self { rendition: rendition.parse().map_err(not_a_name)?, file: File::parse(file)? })
+    }
+}
+
 /// What a file name under a rendition says.
 enum File {
     Segment { seq: Seq, container: Container },
@@ -89,32 +101,13 @@ pub(crate) async fn upload(
 ) -> Result<Response, Problem> {
     let id: BroadcastId = id.parse().map_err(not_a_name)?;
     recorder.authorize_publisher(&headers, id)?;
-    let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
-    recorder.admit(&headers, id, &visitor, Some(&rendition)).await?;
-    let file = File::parse(&file)?;
+    let name = FileName::parse(&rendition, &file)?;
+    recorder.admit(&headers, id, &visitor, Some(&name.rendition)).await?;
     let followed = recorder.followed(id).await?;
-    recorder.room_for(&followed.read(), &rendition)?;
     let _open = recorder.uploads.open(id, recorder.config.uploads_per_broadcast_max)?;
-    let body = BodyReader::new(body, recorder.config.body_limits(recorder.config.segment_len_max))?;
-    let safe = match &file {
-        File::Init => None,
-        File::Segment { seq, .. } => Some((rendition.clone(), *seq)),
-    };
-    let (kept, digest) = match file {
-        File::Init => recorder.take_init(&followed, rendition, &headers, body).await,
-        File::Segment { seq, container } => {
-            let place = Place { rendition, seq, container };
-            recorder.take_segment(&followed, place, &headers, body).await
-        }
-    }?;
-    let (status, outcome) = match kept {
-        Kept::Stored => (StatusCode::CREATED, "stored"),
-        Kept::Already => (StatusCode::OK, "duplicate"),
-    };
-    let safe = safe.map_or(followed.read().opened().stored_is_safe, |(rendition, seq)| {
-        followed.read().safe(&rendition).is_some_and(|safe| safe.contains(seq))
-    });
-    Ok((status, Json(Acknowledged { outcome, safe, digest: digest.to_string() })).into_response())
+    let mut body = BodyReader::new(body, recorder.config.body_limits(recorder.config.segment_len_max))?;
+    let (status, acknowledged) = recorder.take_file(&followed, name, &headers, &mut body).await?;
+    Ok((status, Json(acknowledged)).into_response())
 }
 
 /// Where a segment goes by its address.
@@ -125,12 +118,41 @@ struct Place {
 }
 
 impl Recorder {
+    /// Takes one segment or init section.
+    pub(crate) async fn take_file(
+        &self,
+        followed: &Followed,
+        name: FileName,
+        headers: &HeaderMap,
+        body: &mut BodyReader,
+    ) -> Result<(StatusCode, Acknowledged), Problem> {
+        let FileName { rendition, file } = name;
+        self.room_for(&followed.read(), &rendition)?;
+        let (kept, digest, safe) = match file {
+            File::Init => {
+                let (kept, digest) = self.take_init(followed, rendition, headers, body).await?;
+                (kept, digest, followed.read().opened().stored_is_safe)
+            }
+            File::Segment { seq, container } => {
+                let place = Place { rendition: rendition.clone(), seq, container };
+                let (kept, digest) = self.take_segment(followed, place, headers, body).await?;
+                let safe = followed.read().safe(&rendition).is_some_and(|safe| safe.contains(seq));
+                (kept, digest, safe)
+            }
+        };
+        let (status, outcome) = match kept {
+            Kept::Stored => (StatusCode::CREATED, "stored"),
+            Kept::Already => (StatusCode::OK, "duplicate"),
+        };
+        Ok((status, Acknowledged { outcome, safe, digest: digest.to_string() }))
+    }
+
     async fn take_segment(
         &self,
         followed: &Followed,
         place: Place,
         headers: &HeaderMap,
-        mut body: BodyReader,
+        body: &mut BodyReader,
     ) -> Result<(Kept, Digest), Problem> {
         let captured_at = self.captured_at(headers)?;
         self.seq_within_reach(followed, &place.rendition, place.seq)?;
@@ -140,13 +162,13 @@ impl Recorder {
             None => None,
         };
         if let (Some(stored), None) = (&stored, &wanted) {
-            return self.compare(place.seq, stored.digest, headers, &mut body).await;
+            return self.compare(place.seq, stored.digest, headers, body).await;
         }
         let init = match place.container {
             Container::Ts => None,
             Container::M4s => Some(self.init_of(followed, &place.rendition, headers).await?),
         };
-        let arrived = take_in(&self.store, &mut body, sent_sha256(headers)?, |found| {
+        let arrived = take_in(&self.store, body, sent_sha256(headers)?, |found| {
             inspector(found, place.container, init.as_deref())
         })
         .await?;
@@ -228,10 +250,10 @@ impl Recorder {
         followed: &Followed,
         rendition: RenditionName,
         headers: &HeaderMap,
-        mut body: BodyReader,
+        body: &mut BodyReader,
     ) -> Result<(Kept, Digest), Problem> {
         let not_init = || problems::NOT_MEDIA.detail("this is a segment, not an init section");
-        let arrived = take_in(&self.store, &mut body, sent_sha256(headers)?, |_| Err(not_init())).await?;
+        let arrived = take_in(&self.store, body, sent_sha256(headers)?, |_| Err(not_init())).await?;
         let digest = arrived.digest;
         let Kind::Init(bytes) = arrived.kind else { return Err(not_init()) };
         let known = self.keep_init(followed.id(), &rendition, bytes, digest).await?;

@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod bundle;
 mod capture;
 mod commit;
 mod config;

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::portal::Portal;
 use crate::push::{Pushers, Strangers};
 use crate::uploads::Uploads;
-use crate::{api, ingest, problems, push};
+use crate::{api, bundle, ingest, problems, push};
 
 /// How many init sections are kept parsed.
 const INITS_MAX: u64 = 1024;
@@ -111,7 +111,7 @@ impl Recorder {
             .route("/v1/broadcasts/{id}/resume", post(api::resume))
             .route("/v1/broadcasts/{id}/end", post(api::end))
             .route("/v1/broadcasts/{id}/abandon", post(api::abandon))
-            .route("/ingest/{id}", get(ingest::status))
+            .route("/ingest/{id}", get(ingest::status).put(bundle::upload))
             .route("/ingest/{id}/{rendition}/{file}", put(ingest::upload))
             .route("/push/{token}/{*path}", put(push::upload).post(push::upload).delete(push::delete).get(push::get))
             .route("/http_upload_hls", put(push::upload_by_query).post(push::upload_by_query).delete(push::delete));

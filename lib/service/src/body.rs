@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::{Sleep, sleep, timeout};
@@ -42,6 +42,11 @@ pub struct BodyReader {
     /// The length that was declared.
     declared: Option<u64>,
     len: u64,
+    /// What was read of it and not given out yet.
+    rest: Bytes,
+    /// How much is left of the part that is being read, if it is read in parts.
+    part_left: Option<u64>,
+    broken: bool,
     /// Runs from the first look on.
     whole: Option<Pin<Box<Sleep>>>,
 }
@@ -52,17 +57,87 @@ impl BodyReader {
         let declared = body.size_hint().exact();
         match declared {
             Some(len) if len > limits.len_max => Err(BodyError::TooLarge { len_max: limits.len_max }),
-            _ => Ok(Self { body, limits, declared, len: 0, whole: None }),
+            _ => Ok(Self {
+                body,
+                limits,
+                declared,
+                len: 0,
+                rest: Bytes::new(),
+                part_left: None,
+                broken: false,
+                whole: None,
+            }),
         }
     }
 
-    /// The declared length in bytes; a chunked body has none.
+    /// The declared length in bytes; a chunked body has none. Of a part, what is left of it.
     pub fn declared_len(&self) -> Option<u64> {
-        self.declared
+        self.part_left.or(self.declared)
     }
 
-    /// The next bytes, never empty; `None` after the last. Trailers are skipped. Dropping the future loses nothing.
+    /// The next bytes, never empty; `None` after the last, or after the last of a part. Trailers are skipped. Dropping
+    /// the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        if self.part_left == Some(0) {
+            return None;
+        }
+        if self.rest.is_empty() {
+            match self.read().await {
+                Some(Ok(data)) => self.rest = data,
+                None if self.part_left.is_none() => return None,
+                failed => {
+                    self.broken = true;
+                    return Some(failed.unwrap_or(Err(BodyError::Short)));
+                }
+            }
+        }
+        let most = self.part_left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let piece = self.rest.split_to(self.rest.len().min(most));
+        self.part_left = self.part_left.map(|left| left - piece.len() as u64);
+        Some(Ok(piece))
+    }
+
+    /// Whether it has failed: there will be no more of it.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// From here on the body ends after `len` bytes, until [`next_head`](Self::next_head) goes on.
+    pub fn begin_part(&mut self, len: u64) {
+        self.part_left = Some(len);
+    }
+
+    /// Skips what is left of a part, and reads on to the empty line (CRLF CRLF) that ends the head of the next one, with
+    /// that line; `None` if there is no next part.
+    pub async fn next_head(&mut self, len_max: usize) -> Option<Result<Bytes, BodyError>> {
+        while self.part_left.is_some_and(|left| left > 0) {
+            if let Err(error) = self.next().await? {
+                return Some(Err(error));
+            }
+        }
+        self.part_left = None;
+        let mut head = BytesMut::new();
+        loop {
+            let piece = match self.next().await {
+                Some(Ok(piece)) => piece,
+                None if head.is_empty() => return None,
+                None => return Some(Err(BodyError::Short)),
+                Some(Err(error)) => return Some(Err(error)),
+            };
+            head.extend_from_slice(&piece);
+            let end = head.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+            if let Some(end) = end.filter(|end| *end <= len_max) {
+                // A piece is given out whole: nothing else of it is left.
+                self.rest = head.split_off(end).freeze();
+                return Some(Ok(head.freeze()));
+            }
+            if end.is_some() || head.len() > len_max {
+                return Some(Err(BodyError::LongHead { len_max }));
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Option<Result<Bytes, BodyError>> {
         let BodyLimits { idle, whole, .. } = self.limits;
         let over = self.whole.get_or_insert_with(|| Box::pin(sleep(whole)));
         loop {
@@ -105,6 +180,10 @@ pub enum BodyError {
     Idle { after: Duration },
     #[error("the body has not come to its end within {} s", after.as_secs())]
     Slow { after: Duration },
+    #[error("the body ends in the middle of a part")]
+    Short,
+    #[error("the head of a part is longer than {len_max} bytes")]
+    LongHead { len_max: usize },
     #[error("the body broke off: {0}")]
     Broken(axum::Error),
 }
@@ -114,7 +193,9 @@ impl From<BodyError> for Problem {
         match error {
             BodyError::TooLarge { len_max } => ProblemKind::TOO_LARGE.detail(error).with("max", len_max),
             BodyError::Idle { .. } | BodyError::Slow { .. } => ProblemKind::TIMEOUT.detail(error),
-            BodyError::Broken(_) => ProblemKind::BAD_REQUEST.detail(error),
+            BodyError::Broken(_) | BodyError::Short | BodyError::LongHead { .. } => {
+                ProblemKind::BAD_REQUEST.detail(error)
+            }
         }
     }
 }
@@ -171,6 +252,48 @@ mod tests {
         assert_eq!(error.to_string(), "the body has not come to its end within 3600 s");
         assert_eq!((len, begun.elapsed()), (61, BodyLimits::WHOLE));
         assert_eq!(Problem::from(error).status().as_u16(), 408);
+    }
+
+    #[tokio::test]
+    async fn a_body_can_be_read_in_parts_however_it_is_cut() {
+        let sent = "a: 1\r\n\r\nonea: 2\r\n\r\na: 3\r\n\r\nthree and more";
+        for cut in 1..sent.len() {
+            let pieces =
+                sent.as_bytes().chunks(cut).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)));
+            let body = Body::from_stream(stream::iter(pieces.collect::<Vec<_>>()));
+            let mut reader = BodyReader::new(body, BodyLimits::new(99)).unwrap();
+            let mut parts = Vec::new();
+            // Of the third, only a piece is read.
+            for (len, read) in [(3, 9), (0, 9), (14, 1)] {
+                parts.push(reader.next_head(64).await.unwrap().unwrap());
+                reader.begin_part(len);
+                assert_eq!(reader.declared_len(), Some(len));
+                let mut part = Vec::new();
+                for _ in 0..read {
+                    part.extend(reader.next().await.transpose().unwrap().unwrap_or_default());
+                }
+                parts.push(part.into());
+            }
+            assert_eq!(parts[..5], ["a: 1\r\n\r\n", "one", "a: 2\r\n\r\n", "", "a: 3\r\n\r\n"], "cut at {cut}");
+            assert!(b"three and more".starts_with(&parts[5]), "cut at {cut}");
+            assert!(reader.next_head(64).await.is_none(), "cut at {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_none_is_refused() {
+        let read = async |sent: &'static str, len| {
+            let mut reader = BodyReader::new(Body::from(sent), BodyLimits::new(999)).unwrap();
+            reader.next_head(16).await.unwrap()?;
+            reader.begin_part(len);
+            reader.collect().await
+        };
+        let error = |result: Result<Bytes, BodyError>| result.unwrap_err().to_string();
+        assert_eq!(error(read("a: 1\r\n", 0).await), "the body ends in the middle of a part");
+        assert_eq!(error(read("a: 1\r\n\r\nabc", 4).await), "the body ends in the middle of a part");
+        assert_eq!(error(read("a: 1234567890\r\n\r\n", 0).await), "the head of a part is longer than 16 bytes");
+        assert_eq!(error(read("a: 123456789012345", 0).await), "the head of a part is longer than 16 bytes");
+        assert_eq!(read("a: 1\r\n\r\nabcd", 4).await.unwrap(), "abcd");
     }
 
     #[test]

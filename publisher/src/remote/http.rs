@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use service::{HttpsClient, https_client};
 use storage::{Blob, StoreError};
 
-use super::{Acknowledged, ArrivedRange, Outgoing, Remote, RemoteError, RemoteStatus, Routed, Said};
+use super::bundle::{self, Outbound};
+use super::{Acknowledged, ArrivedRange, Bundled, Outgoing, Part, Remote, RemoteError, RemoteStatus, Routed, Said};
 use crate::address::Address;
 use crate::route::RecorderUrl;
 
@@ -154,6 +155,17 @@ impl Remote for HttpRemote {
         self.send(self.request(Method::PUT, recorder, &path), full(bytes)).await.map(drop)
     }
 
+    async fn put_bundle(&self, recorder: &RecorderUrl, parts: Vec<Part>) -> Bundled {
+        let Outbound { body, len, digests } = bundle::write(parts);
+        let path = format!("/ingest/{}", self.address.broadcast);
+        let request = self.request(Method::PUT, recorder, &path);
+        let request = request.header("content-type", bundle::MEDIA_TYPE).header("content-length", len);
+        match self.exchange(request, body).await {
+            Ok((head, answer)) => bundle::read(head.status, &head.headers, answer, &digests),
+            Err(error) => Bundled { segments: vec![], broke: Some(error) },
+        }
+    }
+
     async fn say(&self, recorder: &RecorderUrl, said: &Said) -> Result<(), RemoteError> {
         let (what, body) = match said {
             Said::Pause => ("pause", Value::Null),
@@ -280,7 +292,7 @@ fn unreachable(error: &(dyn Error + 'static)) -> RemoteError {
     RemoteError::Unreachable { reason: cause.to_string() }
 }
 
-fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &Value) -> RemoteError {
+pub(super) fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &Value) -> RemoteError {
     let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
     let (kind, detail) = (text("type"), text("detail"));
     let detail = if detail.is_empty() { status.to_string() } else { detail };

@@ -1,5 +1,6 @@
 //! One upload on its way: its segments one after the other, its bytes watched while they go.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use super::{Uplink, millis};
 use crate::ledger::SegmentName;
 use crate::policy::{Class, InFlight, Start};
-use crate::remote::{Acknowledged, Outgoing, RemoteError};
+use crate::remote::{Acknowledged, Bundled, Outgoing, Part, RemoteError};
 use crate::route::RecorderUrl;
 
 /// How much of a body goes at a time: between two pieces, the body of a missing segment lets live ones pass.
@@ -41,8 +42,18 @@ pub(super) struct Flight {
 pub(super) struct Landed {
     pub(super) number: u64,
     pub(super) acknowledged: Vec<(SegmentName, Acknowledged)>,
-    /// The first that failed; those after it were not tried.
-    pub(super) failed: Option<(SegmentName, RemoteError)>,
+    pub(super) failed: Vec<(SegmentName, RemoteError)>,
+    /// What may have arrived, or not: it has to be asked.
+    pub(super) unsure: Vec<SegmentName>,
+}
+
+impl Landed {
+    fn note(&mut self, parcel: &Parcel, sent: Result<Acknowledged, RemoteError>) {
+        match sent {
+            Ok(answer) => self.acknowledged.push((parcel.name.clone(), answer)),
+            Err(error) => self.failed.push((parcel.name.clone(), error)),
+        }
+    }
 }
 
 /// What an upload and its watcher share.
@@ -174,20 +185,56 @@ struct Sending {
 
 impl Sending {
     async fn all(self, number: u64, parcels: Vec<Parcel>) -> Landed {
-        let mut acknowledged = Vec::new();
-        for parcel in parcels {
-            self.watched.moved();
-            let sent = tokio::select! {
-                biased;
-                sent = self.one(&parcel) => sent,
-                stalls = self.stalls(parcel.limit) => Err(stalls),
-            };
-            match sent {
-                Ok(answer) => acknowledged.push((parcel.name, answer)),
-                Err(error) => return Landed { number, acknowledged, failed: Some((parcel.name, error)) },
+        let mut landed = Landed { number, acknowledged: vec![], failed: vec![], unsure: vec![] };
+        match &parcels[..] {
+            [parcel] => {
+                let sent = tokio::select! {
+                    biased;
+                    sent = self.one(parcel) => sent,
+                    stalls = self.stalls(parcel.limit) => Err(stalls),
+                };
+                landed.note(parcel, sent);
+            }
+            many => {
+                let limit = many.iter().map(|parcel| parcel.limit).max().unwrap_or_default();
+                let Bundled { segments, broke } = tokio::select! {
+                    biased;
+                    sent = self.bundle(many) => sent,
+                    stalls = self.stalls(limit) => Bundled { segments: vec![], broke: Some(stalls) },
+                };
+                let mut rest = many.iter();
+                segments.into_iter().zip(rest.by_ref()).for_each(|(sent, parcel)| landed.note(parcel, sent));
+                let mut rest = rest.map(|parcel| parcel.name.clone()).peekable();
+                if let (Some(first), Some(error)) = (rest.peek(), broke) {
+                    landed.failed.push((first.clone(), error));
+                }
+                landed.unsure = rest.collect();
             }
         }
-        Landed { number, acknowledged, failed: None }
+        landed
+    }
+
+    /// Many segments, each init section before the first that needs it.
+    async fn bundle(&self, parcels: &[Parcel]) -> Bundled {
+        let mut parts = Vec::with_capacity(parcels.len() + 1);
+        let mut inits = BTreeSet::new();
+        for parcel in parcels {
+            let part = async {
+                if let Some(init) = parcel.init
+                    && inits.insert((parcel.segment.rendition.clone(), init))
+                {
+                    let (rendition, bytes) = (parcel.segment.rendition.clone(), self.read_init(parcel).await?);
+                    parts.push(Part::Init { rendition, bytes });
+                }
+                self.outgoing(parcel).await
+            };
+            match part.await {
+                Ok(outgoing) => parts.push(Part::Segment(outgoing)),
+                Err(error) => return Bundled { segments: vec![], broke: Some(error) },
+            }
+        }
+        let (deps, _) = &self.uplink;
+        deps.remote.put_bundle(&self.recorder, parts).await
     }
 
     async fn one(&self, parcel: &Parcel) -> Result<Acknowledged, RemoteError> {
@@ -201,24 +248,32 @@ impl Sending {
     }
 
     async fn put(&self, parcel: &Parcel) -> Result<Acknowledged, RemoteError> {
+        let outgoing = self.outgoing(parcel).await?;
+        self.uplink.0.remote.put_segment(&self.recorder, outgoing).await
+    }
+
+    async fn outgoing(&self, parcel: &Parcel) -> Result<Outgoing, RemoteError> {
         let (deps, id) = &self.uplink;
         let blob = deps.store.read(&Key::of_segment(*id, &parcel.segment), None).await.map_err(unreadable)?;
-        let outgoing = Outgoing {
+        Ok(Outgoing {
             segment: parcel.segment.clone(),
             captured_at: parcel.captured_at,
             init: parcel.init,
             body: self.watch(blob),
-        };
-        deps.remote.put_segment(&self.recorder, outgoing).await
+        })
     }
 
     async fn put_init(&self, parcel: &Parcel) -> Result<(), RemoteError> {
+        let bytes = self.read_init(parcel).await?;
+        self.uplink.0.remote.put_init(&self.recorder, &parcel.segment.rendition, bytes).await
+    }
+
+    async fn read_init(&self, parcel: &Parcel) -> Result<Bytes, RemoteError> {
         let (deps, id) = &self.uplink;
-        let rendition = &parcel.segment.rendition;
         let digest = parcel.init.ok_or(RemoteError::NoInit)?;
-        let blob = deps.store.read(&Key::of_init(*id, rendition.clone(), digest), None).await.map_err(unreadable)?;
-        let bytes = blob.collect().await.map_err(unreadable)?;
-        deps.remote.put_init(&self.recorder, rendition, bytes).await
+        let key = Key::of_init(*id, parcel.segment.rendition.clone(), digest);
+        let blob = deps.store.read(&key, None).await.map_err(unreadable)?;
+        blob.collect().await.map_err(unreadable)
     }
 
     /// The same bytes in small pieces, noted as they go; those of a missing segment let live ones pass.

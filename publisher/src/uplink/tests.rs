@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ledger::tests::segment;
-use crate::remote::{Acknowledged, Outgoing, Routed};
+use crate::remote::{Acknowledged, Bundled, Outgoing, Part, Routed};
 
 const BEGINNING_MS: i64 = 1_790_000_000_000;
 /// How long an answer is on its way.
@@ -154,6 +154,18 @@ impl Remote for Far {
 
     async fn put_init(&self, _: &RecorderUrl, _: &RenditionName, _: Bytes) -> Result<(), RemoteError> {
         unreachable!("these segments need none")
+    }
+
+    async fn put_bundle(&self, recorder: &RecorderUrl, parts: Vec<Part>) -> Bundled {
+        let mut bundled = Bundled::default();
+        for part in parts {
+            let Part::Segment(outgoing) = part else { continue };
+            match self.put_segment(recorder, outgoing).await {
+                Ok(acknowledged) => bundled.segments.push(Ok(acknowledged)),
+                Err(error) => return Bundled { broke: Some(error), ..bundled },
+            }
+        }
+        bundled
     }
 
     async fn say(&self, recorder: &RecorderUrl, _: &Said) -> Result<(), RemoteError> {

@@ -190,6 +190,10 @@ impl World {
         self.push("out.m3u8", format!("{head}\n{map}{segments}{rest}")).await
     }
 
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// PUT by the publish protocol.
     pub(crate) async fn publish(&self, file: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
         let bearer = format!("Bearer {}", self.token);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod away;
+mod bundles;
 mod crash;
 mod ending;
 mod fixtures;
