@@ -141,6 +141,18 @@ impl Ledger {
         changed.into_iter().for_each(|(name, standing)| self.stand(&name, standing));
     }
 
+    /// What is there, and not safe.
+    pub fn stored(&self) -> impl Iterator<Item = &SegmentName> {
+        self.recorded.iter().filter(|(_, recorded)| recorded.standing == Standing::Stored).map(|(name, _)| name)
+    }
+
+    /// What is said to be there and not safe is sent again: whoever had it may be gone for good.
+    pub fn send_again(&mut self, name: &SegmentName) {
+        if self.recorded.get(name).is_some_and(|recorded| recorded.standing == Standing::Stored) {
+            self.stand(name, Standing::Owed);
+        }
+    }
+
     fn stand(&mut self, name: &SegmentName, standing: Standing) {
         let Some(recorded) = self.recorded.get_mut(name) else { return };
         let before = std::mem::replace(&mut recorded.standing, standing);
@@ -307,6 +319,15 @@ pub(crate) mod tests {
         ledger.arrived(&arrived(&[2], &[2]), &BTreeMap::new());
         assert_eq!(owed(&ledger), [1]);
         assert_eq!(ledger.deletable(), Some(&name(2)));
+    }
+
+    #[test]
+    fn only_what_is_there_and_not_safe_is_sent_again() {
+        let mut ledger = ledger(4);
+        ledger.arrived(&arrived(&[0, 1], &[0]), &BTreeMap::new());
+        ledger.refused(&name(3));
+        (0..5).for_each(|seq| ledger.send_again(&name(seq)));
+        assert_eq!(owed(&ledger), [1, 2]);
     }
 
     #[test]

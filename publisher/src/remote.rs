@@ -95,6 +95,8 @@ pub struct RemoteStatus {
     pub paused: bool,
     pub ended: bool,
     pub arrived: BTreeMap<RenditionName, Vec<ArrivedRange>>,
+    /// Arrived, not safe, and not at this recorder: whoever has it may be gone for good.
+    pub elsewhere: BTreeMap<RenditionName, SeqSet>,
 }
 
 /// Segments that a recorder has, without a hole.

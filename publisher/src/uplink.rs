@@ -56,6 +56,9 @@ pub struct UplinkConfig {
     pub bytes_per_s_min: u32,
     /// How long a recorder may take to say what it has, in milliseconds.
     pub probe_max_ms: u32,
+    /// For how long what has arrived may be neither safe nor at the recorder that is asked before it is sent again, in
+    /// milliseconds: whoever has it may be gone for good.
+    pub send_again_after_ms: u32,
     /// How often a recorder is asked what it has, in milliseconds.
     pub ask_every_ms: u32,
     /// How many bytes of segments stay here once they are safe; beyond it, the oldest are deleted.
@@ -69,6 +72,7 @@ impl Default for UplinkConfig {
             answer_max_ms: 8_000,
             bytes_per_s_min: 4_000,
             probe_max_ms: 2_500,
+            send_again_after_ms: 60_000,
             ask_every_ms: 10_000,
             keep_bytes: 1 << 30,
         }
@@ -126,6 +130,8 @@ pub struct Uplink {
     asked_ms: Option<i64>,
     /// What may have arrived in a request that broke off.
     unsure: BTreeSet<SegmentName>,
+    /// What is at another recorder alone, and since when that is known.
+    elsewhere: BTreeMap<SegmentName, i64>,
     kept_bytes: u64,
     status: watch::Sender<Status>,
 }
@@ -170,6 +176,7 @@ impl Uplink {
             there: There::default(),
             asked_ms: None,
             unsure: BTreeSet::new(),
+            elsewhere: BTreeMap::new(),
             kept_bytes: 0,
             status: watch::Sender::new(Status::default()),
             deps,
@@ -459,6 +466,21 @@ impl Uplink {
         };
         let (same, told) = (status.arrived.iter().map(same).collect(), status.arrived.iter().map(told).collect());
         self.ledger.arrived(&same, &told);
+        self.send_again_what_stays_elsewhere(&status.elsewhere);
+    }
+
+    /// What is at one recorder alone should soon be safe. If it does not become so, nobody may have it any more.
+    fn send_again_what_stays_elsewhere(&mut self, told: &BTreeMap<RenditionName, SeqSet>) {
+        let now_ms = self.now_ms();
+        let is_told = |name: &&SegmentName| told.get(&name.rendition).is_some_and(|told| told.contains(name.seq));
+        let names = self.ledger.stored().filter(is_told);
+        let since = |name: &SegmentName| self.elsewhere.get(name).copied().unwrap_or(now_ms);
+        self.elsewhere = names.map(|name| (name.clone(), since(name))).collect();
+        for (name, since_ms) in &self.elsewhere {
+            if now_ms - since_ms >= i64::from(self.config.send_again_after_ms) {
+                self.ledger.send_again(name);
+            }
+        }
     }
 
     /// The recorder answers: a connection on which nothing moves waits for its own back-off, and another is quicker.

@@ -14,6 +14,7 @@ mod room;
 
 pub(crate) use backoff::pause_after;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast::{Key, Object};
@@ -38,26 +39,53 @@ pub(crate) struct Hot {
 #[derive(Debug)]
 struct Work {
     owed: Oldest,
+    /// What is owed, on its way, or about to be committed as safe: it need not be told again.
+    known: BTreeSet<Key>,
     /// Safe, and still here.
     deletable: Oldest,
 }
 
 impl Hot {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        let work = Work { owed: Oldest::new(REMEMBERED_MAX), deletable: Oldest::new(REMEMBERED_MAX) };
+        let [owed, deletable] = [(); 2].map(|()| Oldest::new(REMEMBERED_MAX));
+        let work = Work { owed, known: BTreeSet::new(), deletable };
         Self { store, work: Mutex::new(work), copier: Notify::new(), room: Notify::new() }
     }
 
-    /// This segment of `len` bytes is stored here, and not safe.
+    /// This segment of `len` bytes is stored here, and not safe. It may be told again and again.
     pub(crate) fn owe(&self, key: &Key, len: u64) {
         debug_assert!(matches!(key.object, Object::Segment { .. }), "only segments become safe");
-        self.work().owed.insert(key.clone(), len);
-        self.copier.notify_one();
-        self.room.notify_one();
+        if self.work().owe(key.clone(), len) {
+            self.copier.notify_one();
+            self.room.notify_one();
+        }
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
         // Each change is whole: a panic elsewhere leaves nothing half done.
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work {
+    /// Whether that was not known.
+    fn owe(&mut self, key: Key, len: u64) -> bool {
+        let new = self.known.insert(key.clone());
+        if new {
+            self.copy_later(key, len);
+        }
+        new
+    }
+
+    /// One that is known has to be tried again.
+    fn copy_later(&mut self, key: Key, len: u64) {
+        if let Some(forgotten) = self.owed.insert(key, len) {
+            self.known.remove(&forgotten);
+        }
+    }
+
+    /// There is nothing left to do for it.
+    fn settled(&mut self, key: &Key) {
+        self.known.remove(key);
     }
 }

@@ -210,8 +210,30 @@ impl Recorder {
             return Ok(None);
         }
         let key = Key::of_segment(followed.id(), stored);
-        let here = self.store.len(&key).await.map_err(problems::of_store)?;
-        Ok(Some(key).filter(|_| here != Some(stored.len)))
+        if self.store.len(&key).await.map_err(problems::of_store)? != Some(stored.len) {
+            return Ok(Some(key));
+        }
+        // Its commit may have failed by what was heard, so that nobody noted it.
+        self.owe(&key, stored.len);
+        Ok(None)
+    }
+
+    /// Of the oldest segments that are stored and not safe, those that are not on this disk.
+    async fn elsewhere(&self, followed: &Followed) -> Result<BTreeMap<RenditionName, SeqSet>, Problem> {
+        let mut elsewhere: BTreeMap<RenditionName, SeqSet> = BTreeMap::new();
+        if self.hot.is_none() {
+            return Ok(elsewhere);
+        }
+        let segments = not_safe(&followed.read());
+        for segment in segments {
+            let key = Key::of_segment(followed.id(), &segment);
+            if self.store.len(&key).await.map_err(problems::of_store)? == Some(segment.len) {
+                self.owe(&key, segment.len);
+            } else {
+                elsewhere.entry(segment.rendition.clone()).or_default().insert(SeqRange::one(segment.seq));
+            }
+        }
+        Ok(elsewhere)
     }
 
     /// Takes a segment that is stored already: nothing is written, so a full disk does not matter.
@@ -341,8 +363,25 @@ pub(crate) struct RenditionStatus {
     stored_digests: Vec<String>,
     /// What the publisher may delete.
     safe: Vec<[u64; 2]>,
+    /// Stored, not safe, and not on this recorder's disk: if whoever has it is gone for good, only its publisher still has
+    /// it, and may send it again. Of the oldest that are not safe.
+    elsewhere: Vec<[u64; 2]>,
     abandoned: Vec<[u64; 2]>,
     first_missing: u64,
+}
+
+/// The most segments of a rendition that are looked for on the disk when somebody asks what has arrived.
+const LOOKED_FOR_MAX: usize = 500;
+
+/// The oldest segments that are stored and not safe.
+fn not_safe(broadcast: &broadcast::Broadcast) -> Vec<Arc<Segment>> {
+    let of_rendition = |rendition: &broadcast::Rendition| {
+        let safe = broadcast.safe(rendition.name());
+        let is_safe = |segment: &&Arc<Segment>| safe.is_some_and(|safe| safe.contains(segment.seq));
+        let found = rendition.segments().filter(|segment| !is_safe(segment)).take(LOOKED_FOR_MAX);
+        found.cloned().collect::<Vec<_>>()
+    };
+    broadcast.renditions().iter().flat_map(of_rendition).collect()
 }
 
 /// GET of what has arrived.
@@ -364,6 +403,7 @@ pub(crate) async fn status(
     let followed = recorder.followed(id).await?;
     followed.refresh().await.map_err(problems::of_metadata)?;
     let server_time_ms = recorder.now_ms();
+    let elsewhere = recorder.elsewhere(&followed).await?;
     let broadcast = followed.read();
     let status_of = |rendition: &broadcast::Rendition| {
         let name = rendition.name();
@@ -377,6 +417,7 @@ pub(crate) async fn status(
                 .map(|seqs| digest_of(rendition, seqs))
                 .collect(),
             safe: ranges(safe),
+            elsewhere: ranges(elsewhere.get(name)),
             abandoned: ranges(broadcast.abandoned(name)),
         };
         (name.to_string(), status)

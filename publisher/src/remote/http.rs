@@ -226,6 +226,8 @@ struct Ranges {
     stored: Vec<[u64; 2]>,
     stored_digests: Vec<String>,
     safe: Vec<[u64; 2]>,
+    #[serde(default)]
+    elsewhere: Vec<[u64; 2]>,
 }
 
 impl Ranges {
@@ -242,6 +244,8 @@ impl Ranges {
 
 impl Told {
     fn read(self) -> Result<RemoteStatus, RemoteError> {
+        let elsewhere = self.renditions.iter().map(|(name, ranges)| Some((name.clone(), set(&ranges.elsewhere)?)));
+        let elsewhere = elsewhere.collect::<Option<_>>();
         let renditions = self.renditions.into_iter().map(|(name, ranges)| Some((name, ranges.read()?)));
         let arrived = renditions.collect::<Option<_>>();
         Ok(RemoteStatus {
@@ -249,6 +253,7 @@ impl Told {
             paused: self.state == "paused",
             ended: matches!(self.state.as_str(), "ended" | "complete"),
             arrived: arrived.ok_or_else(|| unexpected("a range that is none"))?,
+            elsewhere: elsewhere.ok_or_else(|| unexpected("a range that is none"))?,
         })
     }
 }

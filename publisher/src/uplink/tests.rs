@@ -137,6 +137,7 @@ impl Remote for Far {
         };
         Ok(RemoteStatus {
             server_time_ms: self.clock.now_ms(),
+            elsewhere: BTreeMap::new(),
             arrived: state.broadcast.renditions().iter().map(of_rendition).collect(),
             ..RemoteStatus::default()
         })

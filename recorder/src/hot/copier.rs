@@ -80,6 +80,7 @@ impl Recorder {
         let stop = self.tasks.stop_token();
         self.tasks.spawn(name, async move {
             tokio::select! {
+                biased;
                 () = work => {}
                 () = stop.cancelled() => {}
             }
@@ -210,6 +211,7 @@ impl Copier {
             let next = self.next_try();
             let (copier, clock) = (&self.hot.copier, &self.recorder.clock);
             tokio::select! {
+                biased;
                 Some((key, len, copied)) = self.copies.next() => self.copied(key, len, copied),
                 (segments, done) = finished(&mut self.commit) => self.committed(segments, done),
                 () = copier.notified() => {}
@@ -237,7 +239,7 @@ impl Copier {
     fn take_up_later(&mut self) {
         let now = self.now();
         for (_, key, len) in self.later.extract_if(.., |(at, ..)| *at <= now) {
-            self.hot.work().owed.insert(key, len);
+            self.hot.work().copy_later(key, len);
         }
     }
 
@@ -277,9 +279,13 @@ impl Copier {
                 self.copied.push((key, len));
                 self.works_again();
             }
-            Ok(Copied::Safe) => self.hot.work().deletable.insert(key, len),
-            Ok(Copied::Nothing) => {}
+            Ok(Copied::Safe) => {
+                self.hot.work().settled(&key);
+                self.hot.work().deletable.insert(key, len);
+            }
+            Ok(Copied::Nothing) => self.hot.work().settled(&key),
             Err(CopyError::Store(error @ StoreError::Damaged { .. })) => {
+                self.hot.work().settled(&key);
                 metrics.hot_failures.inc();
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "a stored segment cannot be made safe: the disk has changed it");
@@ -316,7 +322,10 @@ impl Copier {
             Ok(()) => {
                 (self.commit_failures, self.commit_again) = (0, None);
                 let mut work = self.hot.work();
-                segments.into_iter().for_each(|(key, len)| work.deletable.insert(key, len));
+                for (key, len) in segments {
+                    work.settled(&key);
+                    work.deletable.insert(key, len);
+                }
                 drop(work);
                 self.hot.room.notify_one();
             }

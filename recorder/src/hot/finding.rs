@@ -61,8 +61,8 @@ impl Recorder {
         while let Some(found) = objects.next().await {
             let Named::Ours(listed) = found? else { continue };
             match standing(&followed, &listed.key) {
-                Standing::Owed => hot.work().owed.insert(listed.key, listed.len),
-                Standing::Safe => hot.work().deletable.insert(listed.key, listed.len),
+                Standing::Owed => drop(hot.work().owe(listed.key, listed.len)),
+                Standing::Safe => drop(hot.work().deletable.insert(listed.key, listed.len)),
                 Standing::Nothing => {}
             }
         }

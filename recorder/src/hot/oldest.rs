@@ -18,12 +18,14 @@ impl Oldest {
         Self { segments: BTreeMap::new(), max, forgot: false }
     }
 
-    pub(super) fn insert(&mut self, key: Key, len: u64) {
+    /// Which one was forgotten for it, if one was.
+    pub(super) fn insert(&mut self, key: Key, len: u64) -> Option<Key> {
         self.segments.insert((captured_at(&key), key), len);
-        if self.segments.len() > self.max {
-            self.segments.pop_last();
-            self.forgot = true;
+        if self.segments.len() <= self.max {
+            return None;
         }
+        self.forgot = true;
+        self.segments.pop_last().map(|((_, key), _)| key)
     }
 
     pub(super) fn pop(&mut self) -> Option<(Key, u64)> {

@@ -24,6 +24,7 @@ impl Recorder {
     pub(super) async fn keep_room(self: Arc<Self>, hot: Arc<Hot>) {
         loop {
             tokio::select! {
+                biased;
                 () = hot.room.notified() => {}
                 () = self.clock.sleep(LOOK_AGAIN) => {}
             }

@@ -313,6 +313,8 @@ pub(crate) enum Mood {
     /// It can be read, and nothing can be written.
     ReadOnly,
     Away,
+    /// What is written is written, and said to have failed.
+    Deaf,
 }
 
 impl Moody {
@@ -336,7 +338,9 @@ impl Metadata for Moody {
     }
 
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
-        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.commit(id, events, expect).await
+        let done = self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.commit(id, events, expect).await;
+        self.answers_unless(&[Mood::Deaf])?;
+        done
     }
 
     async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {

@@ -161,6 +161,38 @@ async fn what_was_stored_on_a_lost_recorder_only_is_taken_in_again_by_another() 
     assert_eq!(world.stored().await.len(), 1);
 }
 
+/// The commit was made, and nobody here heard of it: without another word it would be copied after the next start only.
+#[tokio::test(start_paused = true)]
+async fn what_was_committed_unheard_becomes_safe_when_its_publisher_asks() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    for (seq, again) in [(0, false), (1, true)] {
+        let file = format!("{seq}.ts");
+        world.log.feel(Mood::Deaf);
+        assert_eq!(world.publish(&file, media.segments[seq].clone(), &[]).await.status, 503);
+        world.log.feel(Mood::Well);
+        if again {
+            world.publish(&file, media.segments[seq].clone(), &[]).await.expect(200);
+        } else {
+            let arrived = world.arrived().await;
+            assert_eq!(arrived["renditions"]["main"]["elsewhere"], serde_json::json!([]));
+        }
+        world.until_safe(&[(0, seq as u64)]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_another_disk_alone_is_told() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
+    world.move_elsewhere().await;
+    world.publish("1.ts", media.segments[1].clone(), &[]).await.expect(201);
+    let arrived = world.arrived().await;
+    assert_eq!(arrived["renditions"]["main"]["elsewhere"], serde_json::json!([[0, 0]]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_document_tells_what_no_key_does() {
     let (hot, media) = (Distant::new(), Media::ts());

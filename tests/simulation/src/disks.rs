@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use broadcast::{Digest, Key};
 
-/// The directories of all recorders.
+/// The directories of all recorders, and of the hot store.
 #[derive(Clone, Debug)]
-pub(crate) struct Disks(Arc<Vec<PathBuf>>);
+pub(crate) struct Disks(Arc<Vec<PathBuf>>, bool);
 
 impl Disks {
-    pub(crate) fn new(dirs: Vec<PathBuf>) -> Self {
-        Self(Arc::new(dirs))
+    pub(crate) fn new(dirs: Vec<PathBuf>, may_lose: bool) -> Self {
+        Self(Arc::new(dirs), may_lose)
+    }
+
+    /// Whether some of them may be lost for good.
+    pub(crate) fn may_lose(&self) -> bool {
+        self.1
     }
 
     /// Whether any of them has this object.

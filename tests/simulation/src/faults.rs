@@ -46,6 +46,10 @@ impl Faults {
                     let kept = [Kept::Everything, Kept::Names, Kept::Nothing][dice.index(3)];
                     faults.truth.note(&format_args!("{} stops, its disk keeps {kept:?}", node.name));
                     node.crash(kept).await;
+                    if node.loses_disk.swap(false, Ordering::SeqCst) {
+                        faults.truth.note(&format_args!("{} loses its disk", node.name));
+                        node.lose_disk();
+                    }
                     tokio::time::sleep(Duration::from_millis(dice.between(10, 60_000))).await;
                     faults.truth.note(&format_args!("{} starts", node.name));
                 }
@@ -78,7 +82,7 @@ impl Faults {
     async fn one(&self, dice: &Dice) {
         let phone = &self.phones[dice.index(self.phones.len())];
         let node = &self.nodes[dice.index(self.nodes.len())];
-        match dice.between(0, 10) {
+        match dice.between(0, 12) {
             0..=2 => self.outage(phone, dice).await,
             3 | 4 => self.bad_link(phone, dice).await,
             5 => {
@@ -102,6 +106,12 @@ impl Faults {
                 }
             }
             9 => self.store_forgets(dice).await,
+            10 => self.hot_store_fails(dice).await,
+            // What was there alone is sent again by whoever recorded it; without a hot store nobody would.
+            11 if node.hot.is_some() => {
+                node.loses_disk.store(true, Ordering::SeqCst);
+                node.killed.notify_one();
+            }
             _ => {
                 self.truth.note(&format_args!("the disk of {} is full", node.name));
                 node.disk.fill_up(true);
@@ -163,6 +173,15 @@ impl Faults {
         let clock = self.store.clock.clone();
         let log = Sqlite::open(&older.join(STORE_FILE), Limits::default(), clock).await;
         self.store.forget(log.expect("a copy of a store is one"), older);
+    }
+
+    async fn hot_store_fails(&self, dice: &Dice) {
+        let Some(hot) = self.nodes.iter().find_map(|node| node.hot.clone()) else { return };
+        self.truth.note(&"the hot store is away");
+        hot.away.change(|away| *away = true);
+        self.last(dice.between(1_000, 600_000)).await;
+        hot.away.change(|away| *away = false);
+        self.truth.note(&"the hot store is back");
     }
 
     async fn store_fails(&self, dice: &Dice) {

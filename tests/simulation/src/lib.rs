@@ -8,6 +8,7 @@
 mod dice;
 mod disks;
 mod faults;
+mod hot;
 mod network;
 mod node;
 mod phone;

@@ -1,7 +1,7 @@
 //! A recorder on a machine of its own, and all of them together.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use metadata::{Broadcasts, Metadata};
 use prometheus::Registry;
 use recorder::{Deps, Recorder, RecorderConfig, ScanError};
 use service::{Clock, Random, Tasks};
-use storage::{Crash, Kept, LocalStore, OpenError, StorageConfig};
+use storage::{Crash, Kept, LocalStore, OpenError, StorageConfig, Store};
 use tokio::sync::{Notify, oneshot};
 use tower::ServiceExt;
 
 use crate::dice::Dice;
+use crate::hot::HotStore;
 use crate::network::lock;
 use crate::truth::Truth;
 
@@ -59,11 +60,15 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) metadata: Arc<dyn Metadata>,
+    pub(crate) hot: Option<Arc<HotStore>>,
+    pub(crate) config: RecorderConfig,
     pub(crate) life: Mutex<Option<Life>>,
     /// Somebody kills the process.
     pub(crate) killed: Notify,
     /// How many times the process has ended.
     pub(crate) crashes: AtomicU64,
+    /// Whether its disk goes too the next time that it does.
+    pub(crate) loses_disk: AtomicBool,
 }
 
 /// One run of its process.
@@ -82,7 +87,7 @@ impl Node {
         let deps = Deps {
             broadcasts: Broadcasts::new(self.metadata.clone(), tasks.clone(), self.clock.clone()),
             store,
-            hot: None,
+            hot: self.hot.clone().map(|hot| hot as Arc<dyn Store>),
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: tasks.clone(),
@@ -91,7 +96,7 @@ impl Node {
             owner_key: OWNER_KEY.parse().expect("a key"),
             public_url: None,
         };
-        let recorder = Recorder::build(RecorderConfig::default(), deps).expect("a registry of its own");
+        let recorder = Recorder::build(self.config.clone(), deps).expect("a registry of its own");
         loop {
             match recorder.scan().await {
                 Ok(_) => break,
@@ -101,6 +106,7 @@ impl Node {
                 Err(error) => panic!("cannot look through {}: {error}", self.dir.display()),
             }
         }
+        recorder.start();
         if let Some(life) = &mut *lock(&self.life) {
             life.router = Some(recorder.router());
         }
@@ -122,6 +128,12 @@ impl Node {
         while !self.disk.crashed() {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// The machine is gone for good, with its disk, and another takes its place.
+    pub(crate) fn lose_disk(&self) {
+        // What is left of a directory that somebody writes to is of no use to anybody.
+        let _ = std::fs::remove_dir_all(&self.dir);
     }
 
     fn life(&self) -> Option<(Tasks, Router)> {
@@ -176,8 +188,8 @@ impl Nodes {
             if node.disk.crashed() {
                 return;
             }
-            if method == Method::PUT && answer.status().is_success() {
-                truth.acknowledged(&path, answer.body());
+            if method == Method::PUT {
+                truth.answered(&path, answer.status(), answer.body());
             }
             let _ = tell.send(answer);
         });

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use broadcast::{BroadcastId, Digest, Seq};
 use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
 
 use crate::network::lock;
 
@@ -41,8 +43,23 @@ impl Truth {
         self.note(&format_args!("recorded {id} {seq}"));
     }
 
-    /// A recorder has said that it has what was PUT to `path`.
-    pub(crate) fn acknowledged(&self, path: &str, answer: &Bytes) {
+    /// A recorder has answered to a PUT: of a segment, or of many.
+    pub(crate) fn answered(&self, path: &str, status: StatusCode, answer: &Bytes) {
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let Some(parts) = answer["parts"].as_array() else {
+            return self.may_be_acknowledged(path, status.as_u16().into(), &answer);
+        };
+        self.note(&format_args!("{} parts of a bundle were looked at", parts.len()));
+        for part in parts {
+            let of_part = format!("{path}/{}", part["path"].as_str().unwrap_or_default());
+            self.may_be_acknowledged(&of_part, part["status"].as_u64().unwrap_or_default(), &part["body"]);
+        }
+    }
+
+    fn may_be_acknowledged(&self, path: &str, status: u64, answer: &Value) {
+        if !(200..300).contains(&status) {
+            return;
+        }
         let Some((id, seq, digest)) = read(path, answer) else { return };
         let before = lock(&self.0).acknowledged.entry(id).or_default().insert(seq, digest);
         if before.is_some_and(|before| before != digest) {
@@ -105,10 +122,9 @@ fn now_us() -> u128 {
     now.duration_since(began).as_micros()
 }
 
-fn read(path: &str, answer: &Bytes) -> Option<(BroadcastId, Seq, Digest)> {
+fn read(path: &str, answer: &Value) -> Option<(BroadcastId, Seq, Digest)> {
     let mut parts = path.strip_prefix("/ingest/")?.split('/');
     let (id, _rendition, file) = (parts.next()?, parts.next()?, parts.next()?);
     let seq = file.split_once('.')?.0.parse().ok()?;
-    let answer: serde_json::Value = serde_json::from_slice(answer).ok()?;
     Some((id.parse().ok()?, seq, answer["digest"].as_str()?.parse().ok()?))
 }

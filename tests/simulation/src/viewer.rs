@@ -117,6 +117,10 @@ impl Viewer {
         }
     }
 
+    fn is_safe(&self, broadcast: &Broadcast, seq: Seq) -> bool {
+        broadcast.safe(&RenditionName::main()).is_some_and(|safe| safe.contains(seq))
+    }
+
     fn begin_again(&mut self) {
         self.truth.note(&format_args!("the viewer of {} begins again", self.id));
         (self.broadcast, self.last, self.fetched) = (None, None, Seq(0));
@@ -146,7 +150,9 @@ impl Viewer {
         let Some(main) = broadcast.rendition(&RenditionName::main()) else { return };
         let newest = main.segments().next_back().map_or(Seq(0), |segment| segment.seq.next());
         for segment in main.segments().filter(|segment| segment.seq >= self.fetched) {
-            if !self.disks.hold(&Key::of_segment(self.id, segment)) {
+            // Whoever had it may be gone for good: then it is sent again.
+            let may_be_lost = self.disks.may_lose() && !self.is_safe(broadcast, segment.seq);
+            if !may_be_lost && !self.disks.hold(&Key::of_segment(self.id, segment)) {
                 self.truth.violated(format!("{} {} is listed, and nobody has it", self.id, segment.seq));
             }
         }

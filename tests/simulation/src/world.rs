@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use axum::body::Body;
 use broadcast::{Broadcast, BroadcastId, Event, EventIndex, Extent, Key, RenditionName, State, View};
 use http::Request;
 use metadata::{Limits, Metadata, Sqlite};
+use recorder::{HotConfig, RecorderConfig};
 use service::{Clock, Random, Tasks};
 use storage::Crash;
 use tokio::sync::{Notify, oneshot};
@@ -17,8 +18,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::dice::Dice;
 use crate::disks::Disks;
 use crate::faults::Faults;
+use crate::hot::HotStore;
 use crate::network::Link;
-use crate::node::{Node, Nodes, OWNER_KEY};
+use crate::node::{Node, Nodes, OWNER_KEY, open_store};
 use crate::phone::{Habits, Phone};
 use crate::signal::Signal;
 use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
@@ -116,6 +118,11 @@ impl World {
         let clock = Clock::from_tokio(START_MS);
         let log = Sqlite::open(&store_dir(dir, 0).join(STORE_FILE), Limits::default(), clock.clone()).await;
         let store = Arc::new(SharedStore::new(log.expect("a new file"), store_dir(dir, 0), clock.clone(), dice.fork()));
+        let hot = if dice.chance(500) { Some(hot(dir, dice).await) } else { None };
+        let config = RecorderConfig {
+            hot: HotConfig { keep_bytes: [Some(0), Some(50_000), None][dice.index(3)], ..HotConfig::default() },
+            ..RecorderConfig::default()
+        };
         let node = |number: u64| {
             let name = format!("r{number}");
             Arc::new(Node {
@@ -125,13 +132,17 @@ impl World {
                 clock: skewed(dice),
                 random: Random::seeded(dice.roll()),
                 metadata: store.clone(),
+                hot: hot.clone(),
+                config: config.clone(),
                 life: Mutex::default(),
                 killed: Notify::new(),
                 crashes: AtomicU64::new(0),
+                loses_disk: AtomicBool::new(false),
             })
         };
         let nodes: Vec<_> = (0..dice.between(1, 3)).map(node).collect();
-        let disks = Disks::new(nodes.iter().map(|node| node.dir.clone()).collect());
+        let dirs = nodes.iter().map(|node| node.dir.clone()).chain([dir.join("hot")]).collect();
+        let disks = Disks::new(dirs, hot.is_some());
         let nodes = Nodes::new(nodes, truth.clone(), dice.fork());
         Self { store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
     }
@@ -187,6 +198,9 @@ impl World {
         self.truth.note(&"everything is mended");
         faults_over.change(|over| *over = true);
         self.store.mood.change(|mood| *mood = Mood::default());
+        if let Some(hot) = &self.nodes.all()[0].hot {
+            hot.away.change(|away| *away = false);
+        }
         phones.iter().for_each(|phone| phone.link.set(|condition| *condition = crate::network::Condition::GOOD));
     }
 
@@ -218,11 +232,15 @@ impl World {
             }
             return;
         };
+        let safe = broadcast.safe(&main);
         for (seq, digest) in recorded.iter().chain(&self.truth.acknowledged_of(id)) {
             let found = rendition.segment(*seq);
             match found {
                 None => self.truth.violated(format!("{id} {seq} is lost")),
                 Some(segment) if segment.digest != *digest => self.truth.violated(format!("{id} {seq} is another")),
+                Some(_) if self.disks.may_lose() && !safe.is_some_and(|safe| safe.contains(*seq)) => {
+                    self.truth.violated(format!("{id} {seq} is not safe"));
+                }
                 Some(segment) if !self.disks.hold_whole(&Key::of_segment(id, segment), *digest) => {
                     self.truth.violated(format!("{id} {seq} is in the log, and its bytes are nowhere"));
                 }
@@ -237,6 +255,11 @@ impl World {
             self.truth.violated(format!("the vod of {id} lists {listed:?} segments of {stored}"));
         }
     }
+}
+
+async fn hot(dir: &Path, dice: &Dice) -> Arc<HotStore> {
+    let store = open_store(&Crash::default(), &dir.join("hot")).await;
+    Arc::new(HotStore { store, away: Signal::new(false), dice: dice.fork() })
 }
 
 /// A clock that is wrong by up to twenty seconds.
