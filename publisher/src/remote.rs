@@ -149,14 +149,7 @@ impl RemoteError {
     /// Whether it is the recorder, or the way to it, that failed, so that another one may do; or something here that may
     /// be better in a while.
     pub fn is_of_the_recorder(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::Stalled(_)
-                | Self::Busy { .. }
-                | Self::Unexpected { .. }
-                | Self::Unreadable { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::Stalled(_) | Self::Busy { .. } | Self::Unexpected { .. })
     }
 
     /// Whether nothing can be sent before somebody has done something about it: the address is wrong.

@@ -1,6 +1,7 @@
 //! The shell around the pure parts: follows the local log, begins what the policy plans, takes in what comes of it,
 //! says what the local log says, deletes what is safe. One task; all that it waits for, it waits for in one place.
 
+mod arrivals;
 mod flight;
 mod routing;
 #[cfg(test)]
@@ -10,9 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{
-    Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, RenditionName, SeqSet, StoreTime,
-};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, SeqSet, StoreTime};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -24,11 +23,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::guide::Guide;
-use crate::ledger::{Arrived, Ledger, SegmentName};
+use crate::ledger::{Ledger, SegmentName};
 use crate::link::Link;
 use crate::offset::Offset;
 use crate::policy::{Class, PolicyConfig, Situation, plan};
-use crate::remote::{ArrivedRange, Remote, RemoteError, RemoteStatus, Said};
+use crate::remote::{Remote, RemoteError, RemoteStatus, Said};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
 use flight::{Flight, Landed, OnTheirWay};
@@ -36,6 +35,8 @@ use routing::Routing;
 
 /// How long to wait before the local log is read again after an error.
 const LOG_RETRY: Duration = Duration::from_secs(1);
+/// How often a segment of the spool may fail to be read before it is left alone.
+const UNREADABLE_MAX: u32 = 3;
 /// How often it is looked whether time alone has changed something.
 const TICK: Duration = Duration::from_millis(250);
 /// For how many of the largest segments there should always be room in the spool.
@@ -349,6 +350,12 @@ impl Uplink {
             }
             RemoteError::Unreadable { reason } => {
                 tracing::error!(%rendition, %seq, reason, "a segment of the spool cannot be read");
+                let times = self.given_up.entry(name.clone()).or_default();
+                *times += 1;
+                // The others go on without it; after a start it is tried again.
+                if *times >= UNREADABLE_MAX {
+                    self.ledger.refused(name);
+                }
             }
             _ => tracing::debug!(%rendition, %seq, %recorder, %error, "not sent"),
         }
@@ -451,35 +458,6 @@ impl Uplink {
                 self.fail(&recorder, error)
             }
             Talked::Said(_, Err(error)) => self.fail(&recorder, error),
-        }
-    }
-
-    /// Believes a recorder to have what it has by the digests too.
-    fn compare(&mut self, status: &RemoteStatus) {
-        let same = |(name, told): (&RenditionName, &Vec<ArrivedRange>)| {
-            (name.clone(), Arrived::of(told, self.broadcast.rendition(name)))
-        };
-        let told = |(name, told): (&RenditionName, &Vec<ArrivedRange>)| {
-            let mut set = SeqSet::default();
-            told.iter().for_each(|range| set.insert(range.seqs));
-            (name.clone(), set)
-        };
-        let (same, told) = (status.arrived.iter().map(same).collect(), status.arrived.iter().map(told).collect());
-        self.ledger.arrived(&same, &told);
-        self.send_again_what_stays_elsewhere(&status.elsewhere);
-    }
-
-    /// What is at one recorder alone should soon be safe. If it does not become so, nobody may have it any more.
-    fn send_again_what_stays_elsewhere(&mut self, told: &BTreeMap<RenditionName, SeqSet>) {
-        let now_ms = self.now_ms();
-        let is_told = |name: &&SegmentName| told.get(&name.rendition).is_some_and(|told| told.contains(name.seq));
-        let names = self.ledger.stored().filter(is_told);
-        let since = |name: &SegmentName| self.elsewhere.get(name).copied().unwrap_or(now_ms);
-        self.elsewhere = names.map(|name| (name.clone(), since(name))).collect();
-        for (name, since_ms) in &self.elsewhere {
-            if now_ms - since_ms >= i64::from(self.config.send_again_after_ms) {
-                self.ledger.send_again(name);
-            }
         }
     }
 

@@ -12,7 +12,7 @@ use inspection::{Found, KnownInit, stored_events};
 use media::Inspection;
 use metadata::{Followed, Outcome};
 use service::{Problem, ProblemKind};
-use storage::{Parked, Store, Upload};
+use storage::{Parked, Store, StoreError, Upload};
 
 use crate::capture::{CaptureClock, Unplaced};
 use crate::problems;
@@ -186,9 +186,36 @@ impl Recorder {
         if is_listed(&followed.read(), key) {
             return;
         }
+        if let Err(error) = self.keep_as_listed(followed, key).await {
+            tracing::warn!(%key, error = &error as &dyn std::error::Error, "cannot keep a file under the name that is listed");
+            return;
+        }
         if let Err(error) = self.store.remove(key).await {
             tracing::warn!(%key, error = &error as &dyn std::error::Error, "cannot remove an unlisted file");
         }
+    }
+
+    /// The same bytes may be listed under another capture time, and whoever has them under that name may be gone for good:
+    /// they are kept under it here too, unless they are safe.
+    async fn keep_as_listed(&self, followed: &Followed, key: &Key) -> Result<(), StoreError> {
+        let broadcast::Object::Segment { rendition, seq, digest, .. } = &key.object else { return Ok(()) };
+        let listed = {
+            let broadcast = followed.read();
+            let listed = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq)).cloned();
+            let is_safe = broadcast.safe(rendition).is_some_and(|safe| safe.contains(*seq));
+            listed.filter(|listed| listed.digest == *digest && (self.hot.is_none() || !is_safe))
+        };
+        let Some(listed) = listed else { return Ok(()) };
+        let name = Key::of_segment(followed.id(), &listed);
+        if self.store.len(&name).await? != Some(listed.len) {
+            let blob = match self.store.read(key, None).await {
+                Err(StoreError::NotFound) => return Ok(()),
+                blob => blob?,
+            };
+            self.store.put(&name, blob).await?;
+        }
+        self.owe(&name, listed.len);
+        Ok(())
     }
 
     /// Stores an init section and returns it ready for use.

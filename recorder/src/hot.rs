@@ -41,6 +41,8 @@ struct Work {
     owed: Oldest,
     /// What is owed, on its way, or about to be committed as safe: it need not be told again.
     known: BTreeSet<Key>,
+    /// Safe by the log, and the hot store has lost it.
+    lost: BTreeSet<Key>,
     /// Safe, and still here.
     deletable: Oldest,
 }
@@ -48,7 +50,7 @@ struct Work {
 impl Hot {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         let [owed, deletable] = [(); 2].map(|()| Oldest::new(REMEMBERED_MAX));
-        let work = Work { owed, known: BTreeSet::new(), deletable };
+        let work = Work { owed, known: BTreeSet::new(), lost: BTreeSet::new(), deletable };
         Self { store, work: Mutex::new(work), copier: Notify::new(), room: Notify::new() }
     }
 
@@ -77,6 +79,12 @@ impl Work {
         new
     }
 
+    /// It is copied again, whatever the log says.
+    fn owe_again(&mut self, key: Key, len: u64) {
+        self.lost.insert(key.clone());
+        self.owe(key, len);
+    }
+
     /// One that is known has to be tried again.
     fn copy_later(&mut self, key: Key, len: u64) {
         if let Some(forgotten) = self.owed.insert(key, len) {
@@ -87,5 +95,6 @@ impl Work {
     /// There is nothing left to do for it.
     fn settled(&mut self, key: &Key) {
         self.known.remove(key);
+        self.lost.remove(key);
     }
 }

@@ -5,6 +5,7 @@
 mod history;
 #[cfg(test)]
 mod tests;
+mod untold;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
@@ -21,6 +22,7 @@ use crate::error::MetadataError;
 use crate::store::{Expect, Metadata, Outcome, READ_MAX};
 
 use history::History;
+use untold::Untold;
 
 /// How many broadcasts are kept up to date at once.
 const FOLLOWED_MAX: u64 = 10_000;
@@ -49,6 +51,8 @@ pub struct Followed {
     history: Mutex<History>,
     /// How often the store had been away when it was last seen to have what is known here.
     checked: AtomicU64,
+    /// What it went on without, until it was told again.
+    untold: tokio::sync::Mutex<Untold>,
     /// Makes those who read the log for it take turns.
     reading: tokio::sync::Mutex<LastRead>,
     /// How many reads have begun.
@@ -109,6 +113,7 @@ impl Broadcasts {
             broadcast: RwLock::new(broadcast),
             history: Mutex::new(history),
             checked: AtomicU64::new(breaks),
+            untold: tokio::sync::Mutex::default(),
             reading: tokio::sync::Mutex::new(LastRead { number: 0, done: Ok(()) }),
             reads: AtomicU64::new(0),
             gone: gone.clone(),
@@ -169,10 +174,13 @@ impl Followed {
         loop {
             let next = self.read().next_index();
             match self.store.read(self.id, next, READ_MAX).await {
-                Ok(entries) if entries.is_empty() => return Ok(()),
-                Ok(entries) => self.take(&entries)?,
+                Ok(entries) if entries.is_empty() => return self.look_after_break().await,
+                Ok(entries) => {
+                    self.look_after_break().await?;
+                    self.take(&entries)?;
+                }
                 Err(error) if has_lost(&error) && !put_back => {
-                    self.put_back().await?;
+                    self.reconcile().await?;
                     put_back = true;
                 }
                 Err(error) => return Err(error),
@@ -190,7 +198,7 @@ impl Followed {
         self.look_after_break().await?;
         let mut done = commit().await;
         if done.as_ref().is_err_and(has_lost) {
-            self.put_back().await?;
+            self.reconcile().await?;
             done = commit().await;
         }
         let outcomes = done?;
@@ -198,67 +206,108 @@ impl Followed {
         Ok(outcomes)
     }
 
-    /// Gives the store again what it has lost and is known here, with the index and the time that it had.
-    async fn put_back(&self) -> Result<(), MetadataError> {
+    /// After the store was away: whether it still has what is known here. Costs nothing while it stays.
+    async fn look_after_break(&self) -> Result<(), MetadataError> {
+        let breaks = self.store.breaks();
+        if self.checked.load(Ordering::SeqCst) != breaks {
+            self.reconcile().await?;
+            self.checked.store(breaks, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Gives the store again what it has lost and is known here: with the index and the time that it had, or, if the store
+    /// has something else in its place by now, as if it were new.
+    async fn reconcile(&self) -> Result<(), MetadataError> {
         #[cfg(feature = "simulation")]
         if service::is_without(service::Safeguard::PutBack) {
             return Ok(());
         }
+        let mut untold = self.untold.lock().await;
         loop {
             let next = self.read().next_index();
             let len = match self.store.read(self.id, next, 1).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => next,
                 Err(MetadataError::Lost { len }) => len,
                 Err(MetadataError::NotFound { .. }) => EventIndex(0),
                 Err(error) => return Err(error),
             };
-            let lost = self.history().from(len, COMMIT_EVENTS_MAX);
-            let Some(lost) = lost else {
-                tracing::error!(id = %self.id, have = len.0, "the metadata store has lost more than is known here");
-                return Err(MetadataError::Lost { len });
-            };
-            match self.store.put_back(self.id, &lost).await {
-                Ok(()) => tracing::warn!(id = %self.id, from = len.0, entries = lost.len(), "put back what was lost"),
-                // Somebody else is doing the same, or something new has come in between.
-                Err(MetadataError::Stale { .. }) => {}
-                Err(error) => return Err(error),
+            if !self.is_known(len).await? {
+                self.turn_to_the_store(&mut untold).await?;
+                break;
             }
+            if len == next {
+                break;
+            }
+            self.put_back(len).await?;
         }
+        self.tell(&mut untold).await
     }
 
-    /// After the store was away: whether it still has what is known here.
-    async fn look_after_break(&self) -> Result<(), MetadataError> {
-        let breaks = self.store.breaks();
-        if self.checked.load(Ordering::SeqCst) == breaks {
-            return Ok(());
+    /// Whether the last entries of the store's log before `len` are those that are known here.
+    async fn is_known(&self, len: EventIndex) -> Result<bool, MetadataError> {
+        let (from, known) = self.history().before(len, READ_MAX);
+        if known.is_empty() {
+            return Ok(true);
         }
-        self.put_back().await?;
-        let last = self.history().last();
-        if let Some(last) = last
-            && self.store.read(self.id, last.index, 1).await?.first() != Some(&last)
-        {
-            self.tell_again().await?;
+        Ok(self.store.read(self.id, from, known.len()).await? == known)
+    }
+
+    /// Puts back entries from the end of the store's log on.
+    async fn put_back(&self, len: EventIndex) -> Result<(), MetadataError> {
+        let lost = self.history().from(len, COMMIT_EVENTS_MAX);
+        let Some(lost) = lost else {
+            tracing::error!(id = %self.id, have = len.0, "the metadata store has lost more than is known here");
+            return Err(MetadataError::Lost { len });
+        };
+        match self.store.put_back(self.id, &lost).await {
+            Ok(()) => tracing::warn!(id = %self.id, from = len.0, entries = lost.len(), "put back what was lost"),
+            // Somebody else is doing the same, or something new has come in between.
+            Err(MetadataError::Stale { .. }) => {}
+            Err(error) => return Err(error),
         }
-        self.checked.store(breaks, Ordering::SeqCst);
         Ok(())
     }
 
-    /// The store has lost entries, and has others in their places by now. What is known here and not there is committed
-    /// as if it were new.
-    async fn tell_again(&self) -> Result<(), MetadataError> {
+    /// The store has lost entries, and has others in their places by now: from here on its log is the log. What was known
+    /// here and is not there is to be told again.
+    async fn turn_to_the_store(&self, untold: &mut Untold) -> Result<(), MetadataError> {
         let (broadcast, history) = load(self.store.as_ref(), self.id).await?;
-        let lost = self.history().lost_in(&history);
+        let mut known = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.history();
+        let lost = kept.lost_in(&history);
         tracing::warn!(id = %self.id, entries = lost.len(), "the metadata store has lost a part of the log, and went on");
-        {
-            let mut known = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
-            (*known, *self.history()) = (broadcast, history);
-            let length = known.next_index();
-            drop(known);
-            self.length.send_replace(length);
+        untold.add(lost, &known);
+        (*known, *kept) = (broadcast, history);
+        let length = known.next_index();
+        drop((kept, known));
+        self.length.send_replace(length);
+        Ok(())
+    }
+
+    /// Commits again what was lost; what fails is tried again the next time.
+    async fn tell(&self, untold: &mut Untold) -> Result<(), MetadataError> {
+        while !untold.events.is_empty() {
+            let count = untold.events.len().min(COMMIT_EVENTS_MAX);
+            let outcomes = self.store.commit(self.id, &untold.events[..count], Expect::Any).await?;
+            for (event, outcome) in untold.events.drain(..count).zip(outcomes) {
+                let refused = !matches!(outcome, Outcome::Appended { .. } | Outcome::Duplicate);
+                if let (Event::Stored(segment), true) = (event, refused) {
+                    let (seq, rendition) = (segment.seq, segment.rendition);
+                    tracing::error!(id = %self.id, %rendition, %seq, ?outcome, "the log went on without an acknowledged segment, and has no place for it now; its bytes are kept");
+                }
+            }
         }
-        for events in lost.chunks(COMMIT_EVENTS_MAX) {
+        if untold.safe.is_empty() {
+            return Ok(());
+        }
+        // Whether it is under the key that was safe is known once the log is.
+        let (now, _) = load(self.store.as_ref(), self.id).await?;
+        let safe = untold.safe_in(&now);
+        for events in safe.chunks(COMMIT_EVENTS_MAX) {
             self.store.commit(self.id, events, Expect::Any).await?;
         }
+        untold.safe.clear();
         Ok(())
     }
 
@@ -308,7 +357,7 @@ async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Follo
         let taken = async {
             followed.look_after_break().await?;
             match waited {
-                Err(error) if has_lost(&error) => followed.put_back().await,
+                Err(error) if has_lost(&error) => followed.reconcile().await,
                 Err(error) => Err(error),
                 Ok(entries) => followed.take(&entries),
             }

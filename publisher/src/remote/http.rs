@@ -28,6 +28,9 @@ use crate::route::RecorderUrl;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// The most recorders of a route that are looked at.
 const ROUTE_LEN_MAX: usize = 32;
+/// The most pairs of a range that is stored and one that is safe: a broken answer must not cost more than a broadcast
+/// with thousands of holes.
+const RANGES_MAX: usize = 1 << 22;
 /// The longest answer that is read, in bytes.
 const ANSWER_LEN_MAX: usize = 8 << 20;
 
@@ -237,6 +240,9 @@ impl Ranges {
             let seqs = SeqRange { first: Seq(seqs[0]), last: Seq(seqs[1]) };
             Some(ArrivedRange { seqs, digest: digest.parse().ok()?, safe: safe.clone() })
         };
+        if self.stored.len().saturating_mul(self.safe.len()) > RANGES_MAX {
+            return None;
+        }
         set(&self.stored)?;
         self.stored.iter().zip(&self.stored_digests).map(range).collect()
     }

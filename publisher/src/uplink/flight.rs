@@ -217,6 +217,7 @@ impl Sending {
     /// Many segments, each init section before the first that needs it.
     async fn bundle(&self, parcels: &[Parcel]) -> Bundled {
         let mut parts = Vec::with_capacity(parcels.len() + 1);
+        let mut unreadable = None;
         let mut inits = BTreeSet::new();
         for parcel in parcels {
             let part = async {
@@ -230,11 +231,21 @@ impl Sending {
             };
             match part.await {
                 Ok(outgoing) => parts.push(Part::Segment(outgoing)),
-                Err(error) => return Bundled { segments: vec![], broke: Some(error) },
+                // What is before it goes without it; what comes after it goes with the next.
+                Err(error) => {
+                    unreadable = Some(error);
+                    break;
+                }
             }
         }
-        let (deps, _) = &self.uplink;
-        deps.remote.put_bundle(&self.recorder, parts).await
+        let mut bundled = Bundled::default();
+        if !parts.is_empty() {
+            bundled = self.uplink.0.remote.put_bundle(&self.recorder, parts).await;
+        }
+        if bundled.broke.is_none() {
+            bundled.segments.extend(unreadable.map(Err));
+        }
+        bundled
     }
 
     async fn one(&self, parcel: &Parcel) -> Result<Acknowledged, RemoteError> {

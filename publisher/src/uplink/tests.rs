@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use broadcast::{Digest, Format, Opened, Segment, SeqRange, ViewPolicy};
+use broadcast::{Digest, Format, Opened, RenditionName, Segment, SeqRange, ViewPolicy};
 use bytes::Bytes;
 use metadata::{Expect, Limits, Sqlite};
 use service::Tasks;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ledger::tests::segment;
-use crate::remote::{Acknowledged, Bundled, Outgoing, Part, Routed};
+use crate::remote::{Acknowledged, ArrivedRange, Bundled, Outgoing, Part, Routed};
 
 const BEGINNING_MS: i64 = 1_790_000_000_000;
 /// How long an answer is on its way.

@@ -1,6 +1,6 @@
 //! The copier: one task that copies so many segments at a time, and commits what has been copied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ const ONE_AGAIN: Duration = Duration::from_secs(10);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// A catch-up of fewer segments is told of by nobody.
 const TELL_FROM: usize = 100;
-/// How long to wait before an init section that is nowhere yet is looked for again.
-const COMMIT_WAIT_MAX: Duration = Duration::from_secs(3600);
+/// How long the copier rests, at most, when there is nothing to do.
+const COMMIT_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What became of one segment.
 enum Copied {
@@ -38,7 +38,7 @@ enum Copied {
 }
 
 type Copy = Pin<Box<dyn Future<Output = (Key, u64, Result<Copied, CopyError>)> + Send>>;
-type Commit = Pin<Box<dyn Future<Output = (Vec<(Key, u64)>, Result<(), MetadataError>)> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = (Vec<(Key, u64)>, Result<BTreeSet<BroadcastId>, MetadataError>)> + Send>>;
 
 #[derive(Debug, thiserror::Error)]
 enum CopyError {
@@ -64,6 +64,8 @@ struct Copier {
     later: Vec<(Instant, Key, u64)>,
     told: Instant,
     away: bool,
+    /// How often the metadata store had been away when the disk was last looked at.
+    breaks: u64,
 }
 
 impl Recorder {
@@ -88,6 +90,7 @@ impl Recorder {
     }
 
     async fn copy_what_is_owed(self: Arc<Self>, hot: Arc<Hot>) {
+        let breaks = self.broadcasts.store().breaks();
         self.find_until_found(&hot).await;
         let told = self.clock.instant();
         let copier = Copier {
@@ -103,6 +106,7 @@ impl Recorder {
             later: Vec::new(),
             told,
             away: false,
+            breaks,
         };
         copier.run().await;
     }
@@ -128,6 +132,7 @@ impl Recorder {
         };
         match standing(&followed, &key) {
             Standing::Owed => {}
+            Standing::Safe if hot.work().lost.contains(&key) => {}
             Standing::Safe => return Ok(Copied::Safe),
             Standing::Nothing => return Ok(Copied::Nothing),
         }
@@ -164,7 +169,10 @@ impl Recorder {
     }
 
     /// Commits that these are safe: one event for each unbroken range.
-    async fn commit_safe(&self, segments: &[(Key, u64)]) -> Result<(), MetadataError> {
+    ///
+    /// Tells of which broadcasts that cannot be committed at all.
+    async fn commit_safe(&self, segments: &[(Key, u64)]) -> Result<BTreeSet<BroadcastId>, MetadataError> {
+        let mut refused = BTreeSet::new();
         let mut ranges: BTreeMap<BroadcastId, BTreeMap<&RenditionName, SeqSet>> = BTreeMap::new();
         for (key, _) in segments {
             let Object::Segment { rendition, seq, .. } = &key.object else { continue };
@@ -184,12 +192,13 @@ impl Recorder {
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(%id, error, "cannot commit that segments are safe");
+                        refused.insert(id);
                     }
                     Ok(()) => {}
                 }
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     async fn commit_safe_of(&self, id: BroadcastId, events: &[Event]) -> Result<(), MetadataError> {
@@ -204,7 +213,10 @@ impl Copier {
             self.start_copies();
             self.start_commit();
             self.tell();
-            if self.is_idle() && self.hot.work().owed.take_forgot() {
+            // What a store that forgets said was not owed may be owed after all.
+            let breaks = self.recorder.broadcasts.store().breaks();
+            if self.is_idle() && (self.breaks != breaks || self.hot.work().owed.take_forgot()) {
+                self.breaks = breaks;
                 self.recorder.find_until_found(&self.hot).await;
                 continue;
             }
@@ -316,15 +328,17 @@ impl Copier {
         }
     }
 
-    fn committed(&mut self, segments: Vec<(Key, u64)>, done: Result<(), MetadataError>) {
+    fn committed(&mut self, segments: Vec<(Key, u64)>, done: Result<BTreeSet<BroadcastId>, MetadataError>) {
         self.commit = None;
         match done {
-            Ok(()) => {
+            Ok(refused) => {
                 (self.commit_failures, self.commit_again) = (0, None);
                 let mut work = self.hot.work();
                 for (key, len) in segments {
                     work.settled(&key);
-                    work.deletable.insert(key, len);
+                    if !refused.contains(&key.broadcast) {
+                        work.deletable.insert(key, len);
+                    }
                 }
                 drop(work);
                 self.hot.room.notify_one();

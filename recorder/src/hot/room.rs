@@ -64,7 +64,8 @@ impl Recorder {
             return Ok(());
         }
         tracing::error!(%key, "the hot store has lost what was safe; it is copied again");
-        hot.owe(key, len);
+        hot.work().owe_again(key.clone(), len);
+        hot.copier.notify_one();
         Ok(())
     }
 }

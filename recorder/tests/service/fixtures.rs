@@ -121,6 +121,12 @@ impl World {
         self.crash().await;
     }
 
+    /// The first recorder is asked again; the other is gone for good.
+    pub(crate) async fn move_back(&mut self) {
+        self.store = "store".to_owned();
+        self.crash().await;
+    }
+
     /// The store, once the life before has let go of it: threads that were at work in it end a little later.
     async fn open_store(&self) -> LocalStore {
         let storage = StorageConfig { reserve: 0, ..StorageConfig::default() };

@@ -193,6 +193,28 @@ async fn what_is_on_another_disk_alone_is_told() {
     assert_eq!(arrived["renditions"]["main"]["elsewhere"], serde_json::json!([[0, 0]]));
 }
 
+/// Two recorders have the same segment, dated a little differently; the one that is listed is gone for good.
+#[tokio::test(start_paused = true)]
+async fn a_copy_under_another_time_is_kept_as_it_is_listed() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    let dated = |ms: &'static str| [("segment-captured-at", ms)];
+    // The first copy is durable, and its commit was not made.
+    world.log.feel(Mood::ReadOnly);
+    let refused = world.publish("0.ts", media.segments[0].clone(), &dated("1790000000000")).await;
+    assert_eq!(refused.status, 503);
+    world.log.feel(Mood::Well);
+    world.move_elsewhere().await;
+    world.publish("0.ts", media.segments[0].clone(), &dated("1790000000007")).await.expect(201);
+    world.move_back().await;
+    hot.go_away(false);
+    world.until_safe(&[(0, 0)]).await;
+    let listed = Key::of_segment(world.id, &world.stored().await[0]);
+    assert!(hot.store.len(&listed).await.unwrap().is_some());
+    assert_eq!(world.segment_files().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_document_tells_what_no_key_does() {
     let (hot, media) = (Distant::new(), Media::ts());

@@ -38,8 +38,11 @@ impl History {
         Some(known.map(entry).collect())
     }
 
-    pub(super) fn last(&self) -> Option<LogEntry> {
-        self.from(EventIndex(self.next.0.checked_sub(1)?), 1)?.pop()
+    /// The entries before `len`, at most `max`, as far as they are known, and the index of the first of them.
+    pub(super) fn before(&self, len: EventIndex, max: usize) -> (EventIndex, Vec<LogEntry>) {
+        let first = len.0.saturating_sub(max as u64).max(self.first());
+        let count = usize::try_from(len.0.saturating_sub(first)).unwrap_or(max);
+        (EventIndex(first), self.from(EventIndex(first), count).unwrap_or_default())
     }
 
     /// The events known here from the first on that `now` has not, or has another in its place.
@@ -77,7 +80,9 @@ mod tests {
         assert_eq!(history.from(EventIndex(5), 2), Some(vec![entry(5), entry(6)]));
         assert_eq!(history.from(EventIndex(count - 1), 9), Some(vec![entry(count - 1)]));
         assert_eq!(history.from(EventIndex(count), 9), Some(vec![]));
-        assert_eq!(history.last(), Some(entry(count - 1)));
+        assert_eq!(history.before(EventIndex(9), 2), (EventIndex(7), vec![entry(7), entry(8)]));
+        assert_eq!(history.before(EventIndex(6), 9), (EventIndex(5), vec![entry(5)]));
+        assert_eq!(history.before(EventIndex(3), 9).1, []);
 
         let mut other = History::default();
         (0..count - 2).for_each(|index| other.push(&entry(index)));

@@ -5,7 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Waker};
 
 use async_trait::async_trait;
-use broadcast::{Opened, RenditionName, Seq, SeqRange, ViewPolicy};
+use broadcast::{
+    CapturedAt, Container, Digest, FormatId, MediaDuration, MediaTime, Opened, RenditionName, Segment, Seq, SeqRange,
+    ViewPolicy,
+};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -22,6 +25,7 @@ struct Slow {
     is_away: AtomicBool,
     reads: AtomicU64,
     breaks: AtomicU64,
+    refuses_commits: AtomicBool,
 }
 
 impl Slow {
@@ -52,6 +56,9 @@ impl Metadata for Slow {
     }
 
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
+        if self.refuses_commits.load(Ordering::SeqCst) {
+            return Err(MetadataError::unavailable("not now"));
+        }
         self.store().commit(id, events, expect).await
     }
 
@@ -97,7 +104,14 @@ async fn follow(dir: &TempDir) -> (Arc<Slow>, Arc<Followed>) {
     store.open(id, &opened).await.unwrap();
     let (is_away, reads) = (AtomicBool::new(false), AtomicU64::new(0));
     let (store, breaks) = (std::sync::Mutex::new(Arc::new(store)), AtomicU64::new(0));
-    let slow = Arc::new(Slow { store, may_begin: Semaphore::new(1), is_away, reads, breaks });
+    let slow = Arc::new(Slow {
+        store,
+        may_begin: Semaphore::new(1),
+        is_away,
+        reads,
+        breaks,
+        refuses_commits: AtomicBool::new(false),
+    });
     let broadcasts = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system());
     let followed = broadcasts.get(id).await.unwrap();
     slow.reads.store(0, Ordering::SeqCst);
@@ -161,23 +175,94 @@ async fn what_the_store_forgets_is_put_back_with_its_time() {
     assert_eq!(slow.log(id).await[..log.len()], log, "also for those who only read");
 }
 
-#[tokio::test]
-async fn what_the_store_forgets_and_goes_on_without_is_told_again() {
-    let dir = TempDir::new().unwrap();
-    let (slow, followed) = follow(&dir).await;
+fn stored(seq: u64, captured_ms: i64) -> Event {
+    Event::Stored(Segment {
+        rendition: RenditionName::main(),
+        seq: Seq(seq),
+        captured_at: CapturedAt(captured_ms),
+        duration: MediaDuration::from_millis(2_000),
+        digest: Digest([seq as u8; 16]),
+        len: 1_000,
+        container: Container::Ts,
+        format: FormatId([0; 8]),
+        media_start: MediaTime(0),
+        keyframe_start: true,
+        cuts: vec![],
+        pushed: None,
+    })
+}
+
+/// Whether a log says this: ranges that are safe may be cut in another way.
+fn has(log: &[LogEntry], event: &Event) -> bool {
+    let says = |entry: &LogEntry| match (&entry.event, event) {
+        (Event::Safe { seqs: said, .. }, Event::Safe { seqs, .. }) => {
+            said.first <= seqs.first && seqs.last <= said.last
+        }
+        (said, event) => said == event,
+    };
+    log.iter().any(says)
+}
+
+/// A log in which five segments are stored, and three of them safe.
+async fn five_stored(slow: &Slow, followed: &Followed) -> Vec<LogEntry> {
     slow.may_begin.add_permits(1_000);
     for seq in 0..5 {
+        followed.commit(&[stored(seq, 2_000 * seq.cast_signed())]).await.unwrap();
+    }
+    for seq in [0, 3, 4] {
         followed.commit(&[safe(seq)]).await.unwrap();
     }
-    let (id, log) = (followed.id(), slow.log(followed.id()).await);
-    // Others know less, and are quicker; in the end the log is as long as it was, and longer.
-    for known in [4, 6] {
-        slow.forget(&dir, id, &log[..known - 1], Some(Event::Paused)).await;
-        followed.commit(&[safe(9)]).await.unwrap();
+    slow.log(followed.id()).await
+}
+
+#[tokio::test]
+async fn what_the_store_forgets_and_goes_on_without_is_told_again() {
+    // Others know less, and are quicker; what is noticed first is a commit, or somebody who reads.
+    for (known, by_commit) in [(3, true), (3, false), (6, true), (7, false), (8, true)] {
+        let dir = TempDir::new().unwrap();
+        let (slow, followed) = follow(&dir).await;
+        let log = five_stored(&slow, &followed).await;
+        let id = followed.id();
+        slow.forget(&dir, id, &log[..known], Some(Event::Paused)).await;
+        for seq in 9..12 {
+            slow.store().commit(id, &[stored(seq, 0)], Expect::Any).await.unwrap();
+        }
+        if by_commit {
+            followed.commit(&[Event::EndHinted]).await.unwrap();
+        } else {
+            followed.refresh().await.unwrap();
+            followed.refresh().await.unwrap();
+        }
         let now = slow.log(id).await;
-        let has = |event: &Event| now.iter().any(|entry| entry.event == *event);
-        assert!(log[1..].iter().all(|entry| has(&entry.event)) && has(&Event::Paused) && has(&safe(9)), "{now:?}");
+        assert!(log.iter().all(|entry| has(&now, &entry.event)), "{known} {by_commit}: {now:#?}");
+        assert!(has(&now, &Event::Paused) && has(&now, &stored(11, 0)));
         assert_eq!(followed.read().next_index().0, now.len() as u64);
-        assert!(followed.read().is_paused());
     }
+}
+
+#[tokio::test]
+async fn what_could_not_be_told_again_is_not_forgotten() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    let log = five_stored(&slow, &followed).await;
+    slow.forget(&dir, followed.id(), &log[..3], Some(Event::Paused)).await;
+    slow.refuses_commits.store(true, Ordering::SeqCst);
+    assert!(followed.refresh().await.is_err());
+    assert!(followed.refresh().await.is_err());
+    slow.refuses_commits.store(false, Ordering::SeqCst);
+    followed.refresh().await.unwrap();
+    let now = slow.log(followed.id()).await;
+    assert!(log.iter().all(|entry| has(&now, &entry.event)), "{now:#?}");
+}
+
+#[tokio::test]
+async fn what_is_stored_anew_under_another_key_is_not_safe() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    let log = five_stored(&slow, &followed).await;
+    // Its publisher has sent it to another recorder meanwhile, and dates it a little differently.
+    slow.forget(&dir, followed.id(), &log[..4], Some(stored(3, 6_001))).await;
+    followed.refresh().await.unwrap();
+    let now = slow.log(followed.id()).await;
+    assert_eq!((has(&now, &safe(0)), has(&now, &safe(3)), has(&now, &safe(4))), (true, false, true), "{now:#?}");
 }

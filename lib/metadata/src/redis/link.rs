@@ -100,12 +100,12 @@ impl Link {
         }
     }
 
-    /// Whether there is a connection, as far as anybody knows.
     /// How many times the connection was lost.
     pub(super) fn breaks(&self) -> u64 {
         self.breaks.load(Ordering::SeqCst)
     }
 
+    /// Whether there is a connection, as far as anybody knows.
     pub(super) fn health(&self) -> Result<(), MetadataError> {
         self.away().map_or(Ok(()), |away| Err(MetadataError::unavailable(away)))
     }
