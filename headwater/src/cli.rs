@@ -267,7 +267,9 @@ pub(crate) struct RelayOptions {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct PublishOptions {
-    /// What to record: a file, a device such as /dev/video0, an address, or anything else that ffmpeg takes after -i.
+    /// What to record: a file, a device such as /dev/video0, an address, or anything else that ffmpeg takes after -i. Or a
+    /// directory to which some other encoder writes HLS, or its playlist there: each segment is sent as it is, without
+    /// ffmpeg, once it is whole.
     pub(crate) input: String,
     #[command(flatten)]
     pub(crate) uplink: UplinkOptions,

@@ -1,6 +1,8 @@
 //! `headwater relay` and `headwater publish`: a recorder on this machine as the spool, and an uplink that sends what it
 //! has. What both decide is in their crates; here they are wired, started and stopped.
 
+mod ffmpeg;
+mod intake;
 mod progress;
 mod remembered;
 mod source;
@@ -16,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{PublishOptions, RelayOptions, UplinkOptions};
-use progress::Progress;
+use progress::{Progress, Shown};
 use source::Source;
 use spool::Spool;
 
@@ -46,6 +48,9 @@ struct Relay {
     status: watch::Receiver<Status>,
     /// What became of the uplink.
     ended: tokio::sync::oneshot::Receiver<Result<(), UplinkError>>,
+    /// What has come of a directory that somebody else writes.
+    source: watch::Sender<Option<publisher::Source>>,
+    clock: Clock,
     progress: Progress,
     typed: Typed,
     interrupt: Signal,
@@ -86,9 +91,11 @@ impl Relay {
             }
         });
         remembered::keep(&dir, status.clone(), &tasks);
-        let progress = Progress::new(options.json, status.clone(), &tasks);
+        let source = watch::Sender::new(None);
+        let progress = Progress::new(options.json, status.clone(), source.subscribe(), &tasks);
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(Self { spool, address, tasks, status, ended, progress, typed: Typed::new(), interrupt, terminate })
+        let typed = Typed::new();
+        Ok(Self { spool, address, tasks, status, ended, source, clock, progress, typed, interrupt, terminate })
     }
 
     /// Takes what any stock encoder pushes to `listen`.
@@ -110,12 +117,26 @@ impl Relay {
 
     /// Records a source of our own, and sends it.
     async fn publish(mut self, options: &PublishOptions) -> anyhow::Result<()> {
-        let local = self.spool.serve(([127, 0, 0, 1], 0).into()).await?;
-        let mut source = Source::start(options, &local)?;
-        self.progress.say("Recording. Type pause, resume or end; Ctrl-C ends the recording and sends the rest");
+        if self.spool.has_ended().await? {
+            self.progress
+                .say("This broadcast was recorded to its end. Sending what is left; create another one for more");
+            let ending = self.until_done().await;
+            return self.close(ending).await;
+        }
+        let mut source = match Source::start(options, &self.spool, &self.clock, self.source.clone()).await {
+            Ok(source) => source,
+            Err(error) => return self.close(Err(error)).await,
+        };
+        self.progress.say(source.hint());
         let recorded = tokio::select! {
             recorded = source.wait() => recorded,
-            () = Self::stopped(&mut self.interrupt, &mut self.terminate) => source.stop().await,
+            () = Self::stopped(&mut self.interrupt, &mut self.terminate) => {
+                let stopped = source.stop().await;
+                if source.goes_on() {
+                    return self.close(stopped.map(|()| Ending::Stopped)).await;
+                }
+                stopped
+            }
             ended = &mut self.ended => return self.close(finished(ended)).await,
             () = self.spool.obey(&mut self.typed) => source.stop().await,
         };
@@ -161,12 +182,19 @@ impl Relay {
         self.spool.refuse_more().await;
         self.tasks.shutdown().await;
         self.spool.close().await;
-        let status = self.status.borrow().clone();
-        self.progress.finish(&status);
+        let (status, source) = (self.status.borrow().clone(), self.source.borrow().clone());
+        self.progress.finish(&Shown { status: status.clone(), source: source.clone() });
         let ending = ending?;
         if status.refused_segments > 0 {
             let (refused, dir) = (status.refused_segments, self.spool.dir.display());
             bail!("{refused} segments were refused for good: they are in {dir}; the log says why");
+        }
+        let source = source.unwrap_or_default();
+        if source.lost_segments > 0 || source.unusable_segments > 0 {
+            let (lost, unusable) = (source.lost_segments, source.unusable_segments);
+            bail!(
+                "{lost} segments were deleted before they could be taken, {unusable} were no media; the log says which"
+            );
         }
         match ending {
             Ending::Done => self.progress.say("Done: everything is safe"),

@@ -2,10 +2,13 @@
 //! its log says true, over any network: live first, what is missing with what is left over, nothing deleted that is
 //! not safe.
 //!
+//! A [`Directory`] takes what somebody else's encoder writes to disk, and pushes it to the local recorder.
+//!
 //! Nothing here encodes or segments, and nothing here knows how a local recorder works inside: only its log and its
 //! files.
 
 mod address;
+mod directory;
 mod guide;
 mod ledger;
 mod link;
@@ -17,6 +20,7 @@ mod status;
 mod uplink;
 
 pub use address::{Address, AddressError};
+pub use directory::{Directory, DirectoryError, Intake, Pushed, Source};
 pub use ledger::{Arrived, Ledger, SegmentName};
 pub use policy::{Class, InFlight, PolicyConfig, Situation, Start, plan};
 pub use remote::{

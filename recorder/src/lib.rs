@@ -32,5 +32,6 @@ mod tests;
 pub use api::openapi;
 pub use config::{HotConfig, RecorderConfig};
 pub use portal::{AuthorizeConfig, OnError};
+pub use push::WrittenAt;
 pub use recorder::{Deps, Recorder};
 pub use scan::{ScanError, ScanReport};

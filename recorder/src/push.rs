@@ -14,7 +14,7 @@ mod parking;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use broadcast::{CapturedAt, Digest, Event, RenditionName, Seq};
 use http::StatusCode;
@@ -44,14 +44,21 @@ const LOST_MAX: usize = 8;
 /// The longest body of a DELETE, in bytes. It says nothing.
 const DELETE_LEN_MAX: u64 = 4096;
 
+/// When a pushed segment was written, in milliseconds since the Unix epoch, if that was not just now. An extension of
+/// requests from within this process, which may push what was written while it did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenAt(pub i64);
+
 /// PUT or POST to `/push/{token}/{path}`.
 pub(crate) async fn upload(
     State(recorder): State<Arc<Recorder>>,
     Path((token, path)): Path<(String, String)>,
     visitor: Visitor,
+    written: Option<Extension<WrittenAt>>,
     body: Body,
 ) -> Result<Response, Problem> {
-    recorder.take_pushed(&token, &path, &visitor, body).await
+    let written = written.map(|Extension(written)| written);
+    recorder.take_pushed(&token, &path, &visitor, written, body).await
 }
 
 /// The YouTube form: `/http_upload_hls?cid={token}&copy=0&file={path}`.
@@ -70,7 +77,7 @@ pub(crate) async fn upload_by_query(
     visitor: Visitor,
     body: Body,
 ) -> Result<Response, Problem> {
-    recorder.take_pushed(&query.cid, &query.file, &visitor, body).await
+    recorder.take_pushed(&query.cid, &query.file, &visitor, None, body).await
 }
 
 /// Pushers tidy up behind themselves. What was recorded stays.
@@ -93,9 +100,11 @@ impl Recorder {
         token: &str,
         path: &str,
         visitor: &Visitor,
+        written: Option<WrittenAt>,
         body: Body,
     ) -> Result<Response, Problem> {
-        let arrived_ms = self.now_ms();
+        let now_ms = self.now_ms();
+        let arrived_ms = written.map_or(now_ms, |WrittenAt(written_ms)| written_ms.min(now_ms));
         let id = self.publish_claims(token)?.sub;
         let path = normalize(path);
         if path.is_empty() {
@@ -136,7 +145,7 @@ impl Recorder {
         pushed: Pushed,
         mut body: BodyReader,
     ) -> Result<Response, Problem> {
-        let arriving = pusher.arriving(&pushed.path, pushed.arrived_ms);
+        let arriving = pusher.arriving(&pushed.path, self.now_ms());
         let known = self.known(followed, pusher, &pushed.path).await;
         let ready = known.as_ref();
         let inspector = |found| Ok(ready.and_then(|known| known.inspector(found)));

@@ -4,7 +4,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use publisher::Status;
+use publisher::{Source, Status};
+use serde::Serialize;
 use service::{Clock, Tasks};
 use tokio::sync::watch;
 
@@ -22,9 +23,24 @@ enum Form {
 
 pub(super) struct Progress(Form);
 
+/// All that there is to show.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    pub(super) status: Status,
+    /// What somebody else records, if that is what is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<Source>,
+}
+
 impl Progress {
-    /// Shows every change of `status` from now on.
-    pub(super) fn new(json: bool, mut status: watch::Receiver<Status>, tasks: &Tasks) -> Self {
+    /// Shows every change from now on.
+    pub(super) fn new(
+        json: bool,
+        mut status: watch::Receiver<Status>,
+        mut source: watch::Receiver<Option<Source>>,
+        tasks: &Tasks,
+    ) -> Self {
         let terminal = std::io::stdout().is_terminal();
         let form = if json {
             Form::Json
@@ -37,9 +53,15 @@ impl Progress {
         tasks.spawn("show progress", async move {
             let every = if form == Form::Lines { LOG_EVERY } else { TERMINAL_EVERY };
             let shows = async {
-                while status.changed().await.is_ok() {
-                    let now = status.borrow_and_update().clone();
-                    show(form, &now);
+                let mut source_is_there = true;
+                loop {
+                    tokio::select! {
+                        Ok(()) = status.changed() => {}
+                        changed = source.changed(), if source_is_there => source_is_there = changed.is_ok(),
+                        else => break,
+                    }
+                    let (status, source) = (status.borrow_and_update().clone(), source.borrow_and_update().clone());
+                    show(form, &Shown { status, source });
                     clock.sleep(every).await;
                 }
                 std::future::pending::<()>().await;
@@ -59,7 +81,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn finish(&self, status: &Status) {
+    pub(super) fn finish(&self, status: &Shown) {
         show(self.0, status);
         if self.0 == Form::Terminal {
             let _ = writeln!(std::io::stdout());
@@ -67,7 +89,7 @@ impl Progress {
     }
 }
 
-fn show(form: Form, status: &Status) {
+fn show(form: Form, status: &Shown) {
     match form {
         Form::Json => print(&serde_json::to_string(status).expect("a status has a JSON form"), form),
         Form::Lines => print(&line(status), form),
@@ -89,7 +111,7 @@ fn print(text: &str, form: Form) {
 }
 
 /// All of it in one line, what matters most first.
-fn line(status: &Status) -> String {
+fn line(Shown { status, source }: &Shown) -> String {
     let mut parts = vec![status.state.to_owned()];
     match (&status.trouble, &status.recorder) {
         (Some(trouble), _) => parts.push(format!("recording, will send later ({trouble})")),
@@ -98,6 +120,17 @@ fn line(status: &Status) -> String {
     }
     if status.spool_is_full {
         parts.push("THE SPOOL IS FULL: make room, or what is recorded is lost".to_owned());
+    }
+    if let Some(source) = source {
+        if let Some(trouble) = &source.trouble {
+            parts.push(format!("NOTHING TO TAKE: {trouble}"));
+        }
+        if source.lost_segments > 0 {
+            parts.push(format!("{} LOST: deleted before they could be taken", source.lost_segments));
+        }
+        if source.unusable_segments > 0 {
+            parts.push(format!("{} are of no use", source.unusable_segments));
+        }
     }
     if let Some(latency_ms) = status.latency_ms.filter(|_| status.trouble.is_none()) {
         parts.push(format!("{:.1} s behind", latency_ms as f64 / 1000.0));
@@ -121,6 +154,7 @@ mod tests {
 
     #[test]
     fn the_line_tells_what_matters() {
+        let line = |status: &Status| super::line(&Shown { status: status.clone(), source: None });
         let connecting = Status { state: "created", ..Status::default() };
         assert_eq!(line(&connecting), "created · connecting");
         let live = Status {

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use broadcast::{BroadcastId, Claims, Opened, Scope, ViewPolicy};
 use http::Request;
-use metadata::{Broadcasts, Limits, Metadata, MetadataError, Sqlite};
+use metadata::{Broadcasts, LIST_MAX, Limits, Metadata, MetadataError, Sqlite};
 use prometheus::Registry;
 use recorder::{Recorder, RecorderConfig};
 use service::{Clock, HttpMetrics, OwnerKey, Random, ServeConfig, Tasks, with_problems, with_route_names};
@@ -26,11 +26,12 @@ pub(super) struct Spool {
     pub(super) dir: PathBuf,
     pub(super) store: LocalStore,
     pub(super) metadata: Arc<Sqlite>,
-    id: BroadcastId,
-    router: Router,
+    pub(super) id: BroadcastId,
+    pub(super) broadcasts: Broadcasts,
+    pub(super) router: Router,
     owner_key: String,
     /// What opens the local recorder, and nothing else.
-    push_token: String,
+    pub(super) push_token: String,
     metrics: HttpMetrics,
     clock: Clock,
     intake: Tasks,
@@ -61,6 +62,14 @@ impl Spool {
         let store = LocalStore::open(dir, storage).await.with_context(|| format!("the spool {}", dir.display()))?;
         let metadata = Sqlite::open(&dir.join("metadata.sqlite"), Limits::default(), clock.clone()).await;
         let metadata = Arc::new(metadata.with_context(|| format!("the spool {}", dir.display()))?);
+        let others = metadata.list(None, LIST_MAX).await.context("the spool's log")?;
+        if let Some(other) = others.into_iter().find(|other| *other != id) {
+            bail!(
+                "the spool {0} holds broadcast {other}, and --to is of broadcast {id}: give another --spool, or send the \
+                 rest of the other one first (headwater spool {0} says what is left of it)",
+                dir.display()
+            );
+        }
         let opened =
             Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
         match metadata.open(id, &opened).await {
@@ -70,8 +79,9 @@ impl Spool {
         let (token_key, registry) = (secrets::token_key(dir, random)?, Registry::new());
         let push_token = token_key.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
         let owner_key = secrets::owner_key(dir, random)?.text;
+        let broadcasts = Broadcasts::new(metadata.clone(), tasks.clone(), clock.clone());
         let deps = recorder::Deps {
-            broadcasts: Broadcasts::new(metadata.clone(), tasks.clone(), clock.clone()),
+            broadcasts: broadcasts.clone(),
             store: store.clone(),
             hot: None,
             clock: clock.clone(),
@@ -89,7 +99,7 @@ impl Spool {
         let router = with_route_names(with_problems(recorder.router()));
         let metrics = HttpMetrics::register(&registry, "relay")?;
         let (dir, clock, intake) = (dir.to_owned(), clock.clone(), Tasks::new());
-        Ok(Self { dir, store, metadata, id, router, owner_key, push_token, metrics, clock, intake })
+        Ok(Self { dir, store, metadata, id, broadcasts, router, owner_key, push_token, metrics, clock, intake })
     }
 
     /// Takes what encoders push.
@@ -116,6 +126,11 @@ impl Spool {
             () = arrived => {}
             () = self.clock.sleep(LEFT_BEHIND_MAX) => {}
         }
+    }
+
+    /// Whether the broadcast was ended here.
+    pub(super) async fn has_ended(&self) -> anyhow::Result<bool> {
+        Ok(self.broadcasts.get(self.id).await?.read().ended().is_some())
     }
 
     /// `pause`, `resume` or `end`.
