@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::address::List;
 use crate::config::Config;
 use crate::headers::{self, Lifetime};
+use crate::horizon::StandStill;
 use crate::render::{Absence, Page};
 
 /// How long a finished playlist is kept that nobody asks for.
@@ -77,6 +78,12 @@ pub(crate) enum Freshness {
         log: watch::Receiver<EventIndex>,
         until: Option<StoreTime>,
     },
+    /// While the log cannot be read: until it grows or has been read, and until that is tried again.
+    Still {
+        log: watch::Receiver<EventIndex>,
+        until: StoreTime,
+        still: StandStill,
+    },
 }
 
 impl Freshness {
@@ -86,6 +93,9 @@ impl Freshness {
             // An error means that nobody follows the log any more.
             Self::While { log, until } => {
                 until.is_none_or(|until| now < until) && matches!(log.has_changed(), Ok(false))
+            }
+            Self::Still { log, until, still } => {
+                now < *until && !still.is_over() && matches!(log.has_changed(), Ok(false))
             }
         }
     }

@@ -25,17 +25,31 @@ pub(crate) struct Horizons {
 }
 
 /// The moment for which a view may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Moment {
     Now(StoreTime),
     /// Nobody can say what happened since: the log cannot be read.
-    Past(StoreTime),
+    Past(StandStill),
+}
+
+/// Where views stand still until somebody has read the log again.
+#[derive(Clone, Debug)]
+pub(crate) struct StandStill {
+    at: StoreTime,
+    known_until: Arc<AtomicI64>,
+}
+
+impl StandStill {
+    /// Whether the log has been read since: then other views have gone on, and one that stays would be behind them.
+    pub(crate) fn is_over(&self) -> bool {
+        self.known_until.load(Ordering::Relaxed) > self.at.0
+    }
 }
 
 impl Moment {
-    pub(crate) fn at(self) -> StoreTime {
+    pub(crate) fn at(&self) -> StoreTime {
         match self {
-            Self::Now(at) | Self::Past(at) => at,
+            Self::Now(at) | Self::Past(StandStill { at, .. }) => *at,
         }
     }
 }
@@ -68,7 +82,7 @@ impl Horizons {
             Err(error) => {
                 let (id, error) = (followed.id(), &error as &dyn std::error::Error);
                 tracing::warn!(%id, error, "the log cannot be read: its views stand still");
-                Moment::Past(known)
+                Moment::Past(StandStill { at: known, known_until })
             }
         }
     }

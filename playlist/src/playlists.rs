@@ -144,11 +144,12 @@ impl Server {
         self.metrics.renders.of(Kind::of_list(list)).inc();
         self.metrics.render_seconds.observe(started.elapsed().as_secs_f64());
         let is_final = outcome.as_ref().is_ok_and(|sheet| sheet.is_final);
-        let until = match moment {
-            Moment::Now(_) => next_change,
-            Moment::Past(_) => Some(followed.now() + Horizons::RETRY),
+        let freshness = match moment {
+            _ if is_final => Freshness::Forever,
+            Moment::Now(_) => Freshness::While { log, until: next_change },
+            Moment::Past(still) => Freshness::Still { log, until: followed.now() + Horizons::RETRY, still },
         };
-        Finished { outcome, freshness: if is_final { Freshness::Forever } else { Freshness::While { log, until } } }
+        Finished { outcome, freshness }
     }
 
     async fn sheet(&self, list: &List, followed: &Arc<Followed>, at: StoreTime) -> Made {

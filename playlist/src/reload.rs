@@ -94,11 +94,15 @@ impl Server {
 
     /// Ends when a finished playlist may no longer be what would be made anew.
     async fn changed(&self, freshness: &Freshness) {
-        let Freshness::While { log, until } = freshness else { return std::future::pending().await };
+        let (log, until) = match freshness {
+            Freshness::Forever => return std::future::pending().await,
+            Freshness::While { log, until } => (log, *until),
+            Freshness::Still { log, until, .. } => (log, Some(*until)),
+        };
         let mut log = log.clone();
         let by_time = async {
             match until {
-                Some(until) => self.broadcasts.reached(*until).await,
+                Some(until) => self.broadcasts.reached(until).await,
                 None => std::future::pending().await,
             }
         };

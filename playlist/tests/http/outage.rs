@@ -153,6 +153,24 @@ async fn gaps_that_were_published_are_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_the_store_is_back_no_view_is_behind_another() {
+    let (world, trouble) = troubled_world().await;
+    trouble.cut(true);
+    world.pass(20.0).await;
+    let (whole, delta) = ("main/live.m3u8", "main/live.m3u8?_HLS_skip=YES");
+    let last = |text: &str| text.lines().last().map(str::to_owned);
+    // Both stand still; the second is made a little later, and would be made again a little later.
+    world.get(whole).await;
+    world.pass(0.6).await;
+    let before = world.get(delta).await;
+    trouble.cut(false);
+    world.pass(0.6).await;
+    let after = world.get(whole).await;
+    assert_ne!(last(after.text()), last(before.text()));
+    assert_eq!(last(world.get(delta).await.text()), last(after.text()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_gap_takes_the_place_of_what_is_dated_and_not_on_the_disk() {
     let (world, trouble) = troubled_world().await;
     let before = world.get("main/live.m3u8").await;
