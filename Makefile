@@ -3,8 +3,11 @@ LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 FUZZ_SECONDS ?= 60
 SEEDS ?= 1-1000
+SEED ?= 1
 
 SAY = @echo "==>"
+# Whatever a program has started ends with it, however it ends itself. Needs root, without which there is no chaos.
+ALL_DIE_WITH = $(if $(filter 0,$(shell id -u)),unshare --pid --fork --kill-child --mount-proc)
 CARGO_DENY = 0.20.2
 BIN = $(or $(CARGO_TARGET_DIR),target)/release/headwater
 WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell find web/src -type f 2>/dev/null)
@@ -12,7 +15,7 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench simulate fuzz obs geo web clean
+.PHONY: help run test check bench simulate chaos fuzz obs geo web clean
 .PHONY: format types lints rules licences toolchain packages-to-run packages-to-test
 
 help: ## this list
@@ -40,11 +43,17 @@ simulate: toolchain ## publishers, recorders and every fault in simulated time (
 	$(SAY) "Simulating seeds $(SEEDS) (a few minutes for a thousand)"
 	@$(or $(CARGO_TARGET_DIR),target)/release/headwater-simulation --seeds "$(SEEDS)" $(if $(WITHOUT),--without $(WITHOUT))
 
+chaos: toolchain web .tools/bin/s3s-fs ## break a real fleet behind a bad link in every way, as root (SCENARIO=metro SEED=1 SHORT=1; half an hour for all)
+	@scripts/install-packages chaos
+	$(SAY) "Building headwater and the chaos (about 8 minutes on 2 cores the first time)"
+	@cargo build --release --locked --workspace --bin headwater --bin headwater-chaos
+	@scripts/in-memory $(ALL_DIE_WITH) $(or $(CARGO_TARGET_DIR),target)/release/headwater-chaos --seed "$(SEED)" $(SCENARIO:%=--scenario %) $(if $(SHORT),--short)
+
 fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-packages fuzz
 	@FUZZ_SECONDS="$(FUZZ_SECONDS)" scripts/fuzz
 
-bench: toolchain ## measure beside nginx: ingest, playlists, cold vod, Redis (10 minutes the first time)
+bench: toolchain web .tools/bin/s3s-fs ## measure beside nginx: ingest, playlists, cold vod, Redis; as root also catching up after an outage (20 minutes the first time)
 	@scripts/install-packages bench
 	@scripts/bench
 

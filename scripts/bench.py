@@ -248,8 +248,19 @@ def metadata(binaries, _root):
     subprocess.run([binaries / "examples/redis-cost"], check=True)
 
 
+def catch_up(binaries, _root):
+    if os.geteuid() != 0:
+        say("Catching up after an outage: skipped, because network namespaces need root; run it with sudo")
+        return
+    say("Catching up after an outage of 60 s, over links of several speeds at once (6 minutes). A segment lasts 1 s, so "
+        "that nothing new can be seen earlier than that; a link as fast as the stream has no room to catch up")
+    print("\n# catching up", flush=True)
+    # What it tells meanwhile goes to standard error: the table is all that is printed.
+    subprocess.run([binaries / "headwater-chaos", "--catch-up"], check=True)
+
+
 def main():
-    benchmarks = {"ingest": ingest, "playlist": playlist, "vod": vod, "metadata": metadata}
+    benchmarks = {"ingest": ingest, "playlist": playlist, "vod": vod, "metadata": metadata, "catch-up": catch_up}
     binaries, wanted = Path(sys.argv[1]), sys.argv[2:] or list(benchmarks)
     for name in wanted:
         if name not in benchmarks:

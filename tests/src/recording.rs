@@ -38,7 +38,8 @@ impl Recording {
         recordings.remove("main").expect("it is there")
     }
 
-    fn of_rendition(headwater: &Headwater, id: &str, rendition: &str) -> Self {
+    /// Of this rendition.
+    pub fn of_rendition(headwater: &Headwater, id: &str, rendition: &str) -> Self {
         let folder = format!("/hls/{id}/{rendition}");
         let answer = headwater.get(&format!("{folder}/vod.m3u8")).expect(200);
         if let Err(wrong) = hls::well_formed(answer.text()) {

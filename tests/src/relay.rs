@@ -14,6 +14,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Relay {
     to: String,
+    listen: String,
     options: Vec<String>,
     spool: TempDir,
     program: Option<Program>,
@@ -27,18 +28,23 @@ impl Relay {
 
     /// Starts one with these options too.
     pub fn with(to: &str, options: &[&str]) -> Self {
+        Self::listening(to, "127.0.0.1:0", options)
+    }
+
+    /// Starts one that takes what is pushed to this address. With a port, it is there again after a restart.
+    pub fn listening(to: &str, listen: &str, options: &[&str]) -> Self {
         let spool = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut relay = Self { to: to.to_owned(), options, spool, program: None };
+        let mut relay = Self { to: to.to_owned(), listen: listen.to_owned(), options, spool, program: None };
         relay.run();
         relay
     }
 
-    /// Starts it again, killing it if it runs. It listens at another address.
+    /// Starts it again, killing it if it runs.
     pub fn run(&mut self) {
         self.kill();
         let spool = self.spool.path().to_str().expect("UTF-8");
-        let args = ["relay", "--to", &self.to, "--spool", spool, "--listen", "127.0.0.1:0", "--log", "info"];
+        let args = ["relay", "--to", &self.to, "--spool", spool, "--listen", &self.listen, "--log", "info"];
         let args = args.into_iter().chain(self.options.iter().map(String::as_str));
         self.program = Some(Program::start(&Headwater::tool(), args));
     }
@@ -49,6 +55,11 @@ impl Relay {
 
     pub fn program(&mut self) -> &mut Program {
         self.program.as_mut().expect("it runs")
+    }
+
+    /// The end of what it has said since its last start.
+    pub fn said(&self) -> String {
+        self.program.as_ref().map_or_else(String::new, Program::said)
     }
 
     /// Where to push to, once it listens: `http://127.0.0.1:PORT/push/TOKEN/`.

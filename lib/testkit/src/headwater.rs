@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -21,12 +22,75 @@ const UP: &str = "Headwater is up. Publish and watch: ";
 #[derive(Debug)]
 pub struct Headwater {
     dir: TempDir,
-    command: Vec<String>,
-    variables: Vec<(String, String)>,
+    launch: Launch,
     child: Option<Child>,
     url: String,
     owner_key: String,
     client: HttpClient,
+}
+
+/// How to start one otherwise than as it comes.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    command: Vec<String>,
+    config: String,
+    listen: SocketAddr,
+    variables: Vec<(String, String)>,
+    under: Vec<String>,
+}
+
+impl Launch {
+    /// A command that serves, with options of its own: `recorder --metadata redis://…`.
+    pub fn of(command: &[&str]) -> Self {
+        let (config, variables, under) = Default::default();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { command: owned(command), config, listen, variables, under }
+    }
+
+    /// With these settings, in TOML.
+    #[must_use]
+    pub fn config(mut self, config: &str) -> Self {
+        config.clone_into(&mut self.config);
+        self
+    }
+
+    /// On a free port of this address, or on this port of it.
+    #[must_use]
+    pub fn listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// With these variables in its environment.
+    #[must_use]
+    pub fn variables(mut self, variables: Vec<(String, String)>) -> Self {
+        self.variables.extend(variables);
+        self
+    }
+
+    /// By another program that runs, in its own place, what its arguments end with. `{data}` stands for the data folder.
+    #[must_use]
+    pub fn under(mut self, program: &[&str]) -> Self {
+        self.under = owned(program);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If it cannot be built or started, saying why.
+    pub fn start(self) -> Headwater {
+        let dir = TempDir::new().expect("a temporary folder");
+        std::fs::write(dir.path().join("headwater.toml"), &self.config).expect("the configuration can be written");
+        let (url, owner_key) = Default::default();
+        let mut headwater = Headwater { dir, launch: self, child: None, url, owner_key, client: HttpClient::default() };
+        headwater.run();
+        headwater
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 /// A new broadcast, as it was answered.
@@ -57,19 +121,12 @@ impl Headwater {
 
     /// Starts another command than `up` that serves, with these options of its own: `recorder --metadata redis://…`.
     pub fn start_as(command: &[&str], config: &str) -> Self {
-        Self::start_in(Vec::new(), command, config)
+        Launch::of(command).config(config).start()
     }
 
     /// Starts another command with these variables in its environment: those that lead to an S3 server.
     pub fn start_in(variables: Vec<(String, String)>, command: &[&str], config: &str) -> Self {
-        let dir = TempDir::new().expect("a temporary folder");
-        std::fs::write(dir.path().join("headwater.toml"), config).expect("the configuration can be written");
-        let (url, owner_key) = Default::default();
-        let command = command.iter().map(|&word| word.to_owned()).collect();
-        let client = HttpClient::default();
-        let mut headwater = Self { dir, command, variables, child: None, url, owner_key, client };
-        headwater.run();
-        headwater
+        Launch::of(command).config(config).variables(variables).start()
     }
 
     /// `http://127.0.0.1:PORT`. Another one after a restart.
@@ -89,6 +146,11 @@ impl Headwater {
     /// The file of its settings, read at each start.
     pub fn config_path(&self) -> PathBuf {
         self.dir.path().join("headwater.toml")
+    }
+
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Ends it at once, as a loss of power would, but for what the kernel has not written yet.
@@ -202,17 +264,26 @@ impl Headwater {
         self.dir.path().join("log")
     }
 
+    /// The binary, or what it is to run under.
+    fn program(&self) -> Command {
+        let Some((program, args)) = self.launch.under.split_first() else { return Command::new(binary()) };
+        let data = self.data().into_os_string().into_string().expect("UTF-8");
+        let mut command = Command::new(program);
+        command.args(args.iter().map(|arg| arg.replace("{data}", &data))).arg(binary());
+        command
+    }
+
     fn run(&mut self) {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be written");
-        let mut command = Command::new(binary());
-        command.args(&self.command).arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0", "--config"]);
-        command.arg(self.config_path());
+        let mut command = self.program();
+        command.args(&self.launch.command).arg("--data").arg(self.data()).arg("--config").arg(self.config_path());
+        command.args(["--listen", &self.launch.listen.to_string()]);
         // What whoever runs the tests has set for their own Headwater is none of ours.
         let theirs = std::env::vars_os().map(|(name, _)| name);
         theirs.filter(|name| name.to_string_lossy().starts_with("HEADWATER_")).for_each(|name| {
             command.env_remove(name);
         });
-        command.envs(self.variables.clone());
+        command.envs(self.launch.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let child =
             self.child.insert(command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")));
@@ -246,8 +317,10 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let test = std::env::current_exe().expect("a test knows where it is");
-        // target/PROFILE/deps/TEST
-        let profile = test.parent().and_then(Path::parent).expect("a test is in target/PROFILE/deps");
+        // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM
+        let folder = test.parent().expect("a program is in a folder");
+        let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+        let profile = profile.expect("a test is in target/PROFILE/deps");
         let target = profile.parent().expect("a profile is in target");
         let mut cargo = Command::new(env!("CARGO"));
         // All of the workspace, so that its dependencies have the features that they are tested with.

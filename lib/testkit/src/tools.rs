@@ -4,7 +4,7 @@
 //! `tests/browser/node_modules`. A program that is missing fails the test with that advice; it never skips it.
 //! Servers, which outlive one call, are not started here.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -25,9 +25,7 @@ impl Tool {
     /// # Panics
     /// If it is not there, saying what to do.
     pub fn find(name: &str) -> Self {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-        Self::first_of(name, dirs.map(|dir| dir.join(name)))
+        Self::first_of(name, std::env::split_paths(&admin_path()).map(|dir| dir.join(name)))
     }
 
     /// The program in this file.
@@ -118,6 +116,13 @@ impl Tool {
         let path = found.unwrap_or_else(|| panic!("{name} is missing: {ADVICE}"));
         Self { path, script: None }
     }
+}
+
+/// The `PATH`, with where administrators' programs are.
+pub(crate) fn admin_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    std::env::join_paths(dirs).expect("these were a PATH")
 }
 
 const ADVICE: &str = "`make test` installs what the tests need";

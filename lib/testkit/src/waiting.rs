@@ -41,7 +41,7 @@ pub fn every<T>(period: Duration, mut work: impl FnMut() -> ControlFlow<T>) -> T
 }
 
 #[expect(clippy::disallowed_methods, reason = "real programs run by real time")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

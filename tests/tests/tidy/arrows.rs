@@ -92,7 +92,7 @@ fn inside(from: &Crate, to: &Dependency, to_folder: &str) -> Option<String> {
     let sees_all = SEE_ALL.contains(&from_folder);
     if ROLES.contains(&to_folder) && !sees_all {
         Some(format!("roles are known only to {}", SEE_ALL.join(" and ")))
-    } else if to_folder == "tests" || (to_folder == "headwater" && from_folder != "tests") {
+    } else if ["headwater", "tests"].contains(&to_folder) && from_folder != "tests" {
         Some("nothing is built on it".into())
     } else if to_folder == "lib/testkit" && !to.dev && from_folder != "tests" {
         Some("it is for tests only: make it a dev-dependency".into())
@@ -146,6 +146,7 @@ mod tests {
             "headwater: headwater-recorder headwater-playlist",
             "tests: headwater-recorder headwater-playlist headwater-testkit headwater",
             "tests/simulation: headwater-recorder headwater-testkit",
+            "tests/chaos: headwater-tests headwater-testkit",
         ]);
         assert_eq!(check(&house), [] as [&str; 0]);
     }

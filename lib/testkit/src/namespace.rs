@@ -1,0 +1,93 @@
+//! A network of its own for a part of a test: a network namespace without a name. Whoever is in it sees no other
+//! network, not even the machine's loopback, and disturbs none.
+//!
+//! It needs root. Nothing of it can be left over: the kernel removes it with the last process that is in it.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::tools::Tool;
+
+/// A network of its own.
+#[derive(Debug)]
+pub struct Namespace(File);
+
+/// Holds the namespace until it is opened here: it ends with its input.
+const HOLD: &str = "ip link set lo up && echo up && exec cat";
+
+impl Namespace {
+    /// Whether this process may make one: whether it is root's.
+    pub fn is_allowed() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    /// Makes one whose loopback is up.
+    ///
+    /// # Panics
+    /// If that is not allowed, or if `unshare` or `ip` is missing.
+    pub fn new() -> Self {
+        let mut command = Tool::find("unshare").command();
+        command.args(["--net", "sh", "-c", HOLD]).env("PATH", super::tools::admin_path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut line = String::new();
+        let read = BufReader::new(holder.stdout.take().expect("its output is piped")).read_line(&mut line);
+        assert_eq!(line, "up\n", "no network namespace could be made ({read:?}): this needs root");
+        let namespace = File::open(format!("/proc/{}/ns/net", holder.id())).expect("its namespace can be opened");
+        drop(holder.stdin.take());
+        holder.wait().expect("a child can be waited for");
+        Self(namespace)
+    }
+
+    /// Does `work` in a thread that is in this network, as is every thread and process that it starts.
+    ///
+    /// # Panics
+    /// If `work` does.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let name = thread::current().name().unwrap_or("inside").to_owned();
+        thread::scope(|scope| {
+            let inside = thread::Builder::new().name(name).spawn_scoped(scope, || {
+                move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network)).expect("it is allowed");
+                work()
+            });
+            inside.expect("a thread can be started").join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn who_is_inside_is_not_heard_outside() {
+        if !Namespace::is_allowed() {
+            println!("skipped: network namespaces need root");
+            return;
+        }
+        let namespace = Namespace::new();
+        let (listener, address) = namespace.inside(|| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let address = listener.local_addr().expect("it is bound");
+            (listener, address)
+        });
+        let outside = TcpStream::connect(address).expect_err("another network");
+        assert_eq!(outside.kind(), ErrorKind::ConnectionRefused);
+        namespace.inside(|| TcpStream::connect(address)).expect("the same network");
+        drop(listener);
+    }
+}
