@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Publish(PublishOptions),
     /// Take what ffmpeg, OBS or any other HLS encoder pushes on this machine, and publish it over any network.
     Relay(RelayOptions),
+    /// Say what is in the spool of `relay` or `publish`, also while it is at work or after it was killed: where it goes, what
+    /// is recorded, not sent, not safe, refused. Changes nothing.
+    Spool(SpoolOptions),
     /// Prove that the stores and the metadata agree, or say what does not. Changes nothing; with metadata in Redis, it may
     /// run beside recorders.
     Check(CheckOptions),
@@ -257,6 +260,23 @@ pub(crate) struct UplinkOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = SPOOL_HELP)]
+pub(crate) struct SpoolOptions {
+    /// The spool: what `relay` or `publish` was given as --spool, or ./spool/ID.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const SPOOL_HELP: &str = "\
+One fact a line, tab-separated: what it is, segments, seconds, megabytes, segment numbers by rendition.
+What is not sent and not safe is what the relay knew last. To send the rest, start it again:
+  headwater relay --to URL --spool DIR";
+
+#[derive(Debug, Args)]
+#[command(after_help = RELAY_HELP)]
 pub(crate) struct RelayOptions {
     #[command(flatten)]
     pub(crate) uplink: UplinkOptions,
@@ -265,7 +285,14 @@ pub(crate) struct RelayOptions {
     pub(crate) listen: SocketAddr,
 }
 
+const RELAY_HELP: &str = "\
+Start it, and give your encoder the address that it prints:
+  headwater relay --to https://live.example.org/push/TOKEN/
+On the terminal, type pause, resume or end. Ctrl-C stops it, and what is not sent stays in the spool: the
+same command goes on. `headwater spool DIR` says what is in it.";
+
 #[derive(Debug, Default, Args)]
+#[command(after_help = PUBLISH_HELP)]
 pub(crate) struct PublishOptions {
     /// What to record: a file, a device such as /dev/video0, an address, or anything else that ffmpeg takes after -i. Or a
     /// directory to which some other encoder writes HLS, or its playlist there: each segment is sent as it is, without
@@ -283,6 +310,15 @@ pub(crate) struct PublishOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub(crate) segment_duration: u32,
 }
+
+const PUBLISH_HELP: &str = "\
+A file, as fast as it was recorded; a camera; a camera's address, as it is; what another encoder writes:
+  headwater publish match.mp4 --to URL
+  headwater publish /dev/video0 --ffmpeg-input '-f v4l2 -framerate 30' --to URL
+  headwater publish rtsp://camera/stream --copy --to URL
+  headwater publish /var/hls --to URL
+On the terminal, type pause, resume or end. Killed or cut off, the same command goes on where it was: what
+was recorded is in the spool. `headwater spool DIR` says what is in it.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BroadcastCommand {

@@ -46,6 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Publish(options) => relay::publish(&options),
         Command::Relay(options) => relay::relay(&options),
+        Command::Spool(options) => relay::contents(&options),
         Command::Broadcast(command) => control::run(command),
         Command::Check(options) => return sync::check(&options),
         Command::Rebuild(options) => sync::rebuild(&options),

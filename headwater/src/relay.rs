@@ -1,12 +1,14 @@
 //! `headwater relay` and `headwater publish`: a recorder on this machine as the spool, and an uplink that sends what it
 //! has. What both decide is in their crates; here they are wired, started and stopped.
 
+mod contents;
 mod ffmpeg;
 mod intake;
 mod progress;
 mod remembered;
 mod source;
 mod spool;
+mod standing;
 
 use std::sync::Arc;
 
@@ -18,9 +20,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{PublishOptions, RelayOptions, UplinkOptions};
+pub(crate) use contents::contents;
 use progress::{Progress, Shown};
 use source::Source;
 use spool::Spool;
+use standing::Standing;
 
 pub(crate) fn relay(options: &RelayOptions) -> anyhow::Result<()> {
     run(&options.uplink, |relay| Box::pin(relay.serve(options.listen)))
@@ -67,7 +71,10 @@ enum Ending {
 
 impl Relay {
     async fn open(options: &UplinkOptions) -> anyhow::Result<Self> {
-        let address = Address::parse(&options.to, options.token.as_deref()).context("--to")?;
+        let address = Address::parse(&options.to, options.token.as_deref());
+        let address = address.map_err(|error| {
+            anyhow!("--to: {error}. Give the push address that `headwater broadcast create` and the home page print")
+        })?;
         let (clock, random, tasks) = (Clock::system(), Random::system(), Tasks::new());
         let dir = options.spool.clone().unwrap_or_else(|| format!("./spool/{}", address.broadcast).into());
         let spool = Spool::open(&dir, address.broadcast, options.quota, &clock, &random, &tasks).await?;
@@ -91,6 +98,7 @@ impl Relay {
             }
         });
         remembered::keep(&dir, status.clone(), &tasks);
+        standing::keep(&dir, &address.server.0, status.clone(), clock.clone(), &tasks);
         let source = watch::Sender::new(None);
         let progress = Progress::new(options.json, status.clone(), source.subscribe(), &tasks);
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -142,10 +150,11 @@ impl Relay {
         };
         if let Err(error) = recorded {
             self.progress
-                .say(&format!("{error:#}\nThe broadcast goes on when you start again; sending what was recorded"));
-            self.until_sent().await;
+                .say("The source failed. Sending what was recorded; the same command goes on with the broadcast");
+            self.spool.taken_in().await;
+            self.until_sent().await?;
             self.close(Ok(Ending::Stopped)).await?;
-            bail!("the source failed");
+            return Err(error.context("the source failed"));
         }
         self.spool.taken_in().await;
         self.spool.say("end").await?;
@@ -163,12 +172,14 @@ impl Relay {
     }
 
     /// Until nothing is owed, the uplink has ended, or a signal comes.
-    async fn until_sent(&mut self) {
+    async fn until_sent(&mut self) -> anyhow::Result<()> {
+        let log_len = self.spool.log_len().await?;
         tokio::select! {
-            _ = self.status.wait_for(|status| status.recorder.is_some() && status.owed_segments == 0) => {}
+            _ = self.status.wait_for(|status| status.log_len >= log_len && status.owed_segments == 0) => {}
             _ = &mut self.ended => {}
             () = Self::stopped(&mut self.interrupt, &mut self.terminate) => {}
         }
+        Ok(())
     }
 
     async fn stopped(interrupt: &mut Signal, terminate: &mut Signal) {
@@ -183,6 +194,11 @@ impl Relay {
         self.tasks.shutdown().await;
         self.spool.close().await;
         let (status, source) = (self.status.borrow().clone(), self.source.borrow().clone());
+        let last =
+            Standing { to: self.address.server.0.clone(), as_of_ms: self.clock.now_ms(), status: status.clone() };
+        if let Err(error) = last.write(&self.spool.dir) {
+            tracing::warn!(%error, "cannot keep in the spool how things stand");
+        }
         self.progress.finish(&Shown { status: status.clone(), source: source.clone() });
         let ending = ending?;
         if status.refused_segments > 0 {

@@ -232,17 +232,35 @@ impl Ledger {
 
     /// What is owed of each rendition, as ranges.
     pub fn owed_ranges(&self) -> BTreeMap<RenditionName, Vec<SeqRange>> {
-        let mut sets: BTreeMap<RenditionName, SeqSet> = BTreeMap::new();
-        for (_, name) in &self.owed {
-            sets.entry(name.rendition.clone()).or_default().insert(SeqRange::one(name.seq));
-        }
-        sets.into_iter().map(|(rendition, set)| (rendition, set.ranges().collect())).collect()
+        ranges(self.owed.iter().map(|(_, name)| name))
+    }
+
+    /// What is there, and is not safe there.
+    pub fn not_safe_ranges(&self) -> BTreeMap<RenditionName, Vec<SeqRange>> {
+        ranges(self.standing(Standing::Stored))
+    }
+
+    /// What a recorder has refused for good.
+    pub fn refused_ranges(&self) -> BTreeMap<RenditionName, Vec<SeqRange>> {
+        ranges(self.standing(Standing::Refused))
+    }
+
+    fn standing(&self, standing: Standing) -> impl Iterator<Item = &SegmentName> {
+        self.recorded.iter().filter(move |(_, recorded)| recorded.standing == standing).map(|(name, _)| name)
     }
 
     /// The bytes and duration of a segment.
     pub fn size(&self, name: &SegmentName) -> Option<(u64, Millis)> {
         self.recorded.get(name).map(|recorded| (recorded.len, recorded.duration))
     }
+}
+
+fn ranges<'a>(names: impl Iterator<Item = &'a SegmentName>) -> BTreeMap<RenditionName, Vec<SeqRange>> {
+    let mut sets: BTreeMap<RenditionName, SeqSet> = BTreeMap::new();
+    for name in names {
+        sets.entry(name.rendition.clone()).or_default().insert(SeqRange::one(name.seq));
+    }
+    sets.into_iter().map(|(rendition, set)| (rendition, set.ranges().collect())).collect()
 }
 
 #[cfg(test)]
@@ -304,7 +322,9 @@ pub(crate) mod tests {
         assert_eq!(owed(&ledger), [2]);
         assert_eq!(ledger.deletable(), Some(&name(0)));
         assert!(!ledger.is_sent() && !ledger.is_settled());
+        assert_eq!(ledger.not_safe_ranges(), ranges([&name(1)].into_iter()));
         ledger.refused(&name(2));
+        assert_eq!(ledger.refused_ranges(), ranges([&name(2)].into_iter()));
         assert!(ledger.is_sent() && !ledger.is_settled());
         ledger.acknowledged(&name(1), true);
         assert!(ledger.is_settled());

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How things stand at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
     /// `created`, `live`, `interrupted`, `paused`, `ended` or `complete`, by the local log.
-    pub state: &'static str,
+    pub state: String,
     /// The recorder that answered last; none while nobody can be reached.
     pub recorder: Option<String>,
     /// The recorders that a balancer named, best first; none without one.
@@ -25,8 +26,13 @@ pub struct Status {
     pub owed_bytes: u64,
     /// The same as ranges of segment numbers, `[first, last]`, by rendition.
     pub missing: BTreeMap<String, Vec<[u64; 2]>>,
+    /// What has arrived, and is not safe there yet.
+    pub not_safe: BTreeMap<String, Vec<[u64; 2]>>,
     /// What a recorder will never take.
     pub refused_segments: usize,
+    pub refused: BTreeMap<String, Vec<[u64; 2]>>,
+    /// How much of the local log this takes into account, in events.
+    pub log_len: u64,
     /// What the link has carried lately, in bits per second.
     pub bits_per_s: Option<u64>,
     /// What is added to the local time to get the recorders', in milliseconds.

@@ -533,12 +533,9 @@ impl Uplink {
     }
 
     fn show(&self) {
-        let missing = self.ledger.owed_ranges().into_iter().map(|(name, ranges)| {
-            (name.to_string(), ranges.iter().map(|range| [range.first.0, range.last.0]).collect())
-        });
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
         let status = Status {
-            state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word(),
+            state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word().to_owned(),
             recorder: self.there.recorder.as_ref().filter(|_| self.there.trouble.is_none()).map(ToString::to_string),
             route: self.guide.routed().iter().map(ToString::to_string).collect(),
             trouble: self.there.trouble.clone(),
@@ -547,8 +544,11 @@ impl Uplink {
             owed_segments: self.ledger.owed_count(),
             owed_s: self.ledger.owed_duration().as_secs_f64(),
             owed_bytes: self.ledger.owed_bytes(),
-            missing: missing.collect(),
+            missing: told(self.ledger.owed_ranges()),
+            not_safe: told(self.ledger.not_safe_ranges()),
             refused_segments: self.ledger.refused_count(),
+            refused: told(self.ledger.refused_ranges()),
+            log_len: self.broadcast.next_index().0,
             bits_per_s: self.link.bytes_per_s().map(|rate| (rate * 8.0) as u64),
             clock_offset_ms: self.offset.get().map(|offset| offset.0),
             is_done: self.is_done(),
@@ -564,6 +564,12 @@ impl Uplink {
         let carrying = bytes * 1000 / u64::from(self.config.bytes_per_s_min.max(1));
         Duration::from_millis(u64::from(self.config.answer_max_ms) + carrying)
     }
+}
+
+/// Ranges for others to read.
+fn told(ranges: BTreeMap<broadcast::RenditionName, Vec<broadcast::SeqRange>>) -> BTreeMap<String, Vec<[u64; 2]>> {
+    let pair = |range: broadcast::SeqRange| [range.first.0, range.last.0];
+    ranges.into_iter().map(|(name, ranges)| (name.to_string(), ranges.into_iter().map(pair).collect())).collect()
 }
 
 /// What comes of the talk, or nothing while there is none.

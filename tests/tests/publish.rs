@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use headwater_tests::{Encoder, Program, Recording, Relay, Tap, wait_until_complete};
+use serde_json::json;
 use testkit::{Headwater, Road, Tool, eventually};
 
 /// Longer than any run here takes.
@@ -177,6 +178,63 @@ fn a_small_spool_makes_room_of_what_is_safe() {
     assert!(segments_in(relay.spool()) < sent.len(), "the oldest is deleted");
 }
 
+#[test]
+fn a_spool_says_what_is_in_it_whether_or_not_a_relay_is_at_work() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let road = Road::to(far.url());
+    let mut relay = Relay::start(&road.by_way(&broadcast.push_url));
+    let spool = relay.spool().to_str().expect("UTF-8").to_owned();
+    let contents = || -> serde_json::Value {
+        let said = Headwater::tool().run(["spool", &spool, "--json"]);
+        serde_json::from_str(&said).expect("JSON")
+    };
+    Encoder { seconds: 3, ..Encoder::default() }.push(&relay.push_url()).end_well(RUN_MAX);
+    until_stored(&far, &broadcast.id, 3);
+    road.cut();
+    Encoder { seconds: 4, ..Encoder::default() }.push(&relay.push_url()).end_well(RUN_MAX);
+    let check = |what: &str, segments: u64, ranges: serde_json::Value| {
+        eventually(what, RUN_MAX, || {
+            let held = &contents()["broadcasts"][0];
+            let share = &held[what];
+            let is_so = share["segments"] == segments && share["ranges"] == ranges;
+            if is_so && held["recorded"]["segments"] == 7 { Ok(()) } else { Err(held.clone()) }
+        });
+    };
+    let pid = relay.program().pid();
+    check("not_sent", 4, json!({"main": [[3, 6]]}));
+    assert_eq!(contents()["pid"], pid);
+    relay.kill();
+    check("not_sent", 4, json!({"main": [[3, 6]]}));
+    let killed = contents();
+    let held = &killed["broadcasts"][0];
+    assert_eq!((&killed["pid"], &held["id"]), (&serde_json::Value::Null, &broadcast.id.as_str().into()), "{killed}");
+    assert!(broadcast.push_url.contains(far.url()) && held["to"].as_str().is_some_and(|to| !to.contains("push")));
+    road.open();
+    relay.run();
+    until_stored(&far, &broadcast.id, 7);
+    check("not_sent", 0, json!({}));
+    let told = Headwater::tool().run(["spool", &spool]);
+    assert!(told.contains("\nrecorded\t7 segments\t") && told.contains("\nnot sent\t0 segments\t"), "{told}");
+}
+
+#[test]
+fn a_spool_is_of_one_broadcast() {
+    let far = Headwater::start();
+    let (first, second) = (far.create_broadcast(), far.create_broadcast());
+    let mut relay = Relay::start(&first.push_url);
+    relay.push_url();
+    let spool = relay.spool().to_str().expect("UTF-8").to_owned();
+    let refused = |to: &str, expected: &str| {
+        let mut other = Program::start(&Headwater::tool(), ["relay", "--to", to, "--spool", &spool]);
+        assert!(!other.end(RUN_MAX).success());
+        assert!(other.said().contains(expected), "{}", other.said());
+    };
+    refused(&first.push_url, "is used by another process");
+    relay.kill();
+    refused(&second.push_url, &format!("holds broadcast {}, and --to is of broadcast {}", first.id, second.id));
+}
+
 /// How many segment files there are below a folder.
 fn segments_in(folder: &std::path::Path) -> usize {
     Tool::find("find").run([folder.to_str().expect("UTF-8"), "-path", "*/main/*.ts"]).lines().count()
@@ -192,6 +250,7 @@ fn what_cannot_be_published_is_told() {
     let elsewhere = broadcast.push_url.replace(far.url(), stranger.url());
     let cases = [
         (broadcast.push_url.replace("/push/", "/pull/"), "is neither a push address"),
+        (far.url().to_owned(), "Give the push address that"),
         (elsewhere, "does not accept the publish token"),
     ];
     for (to, expected) in cases {
@@ -200,6 +259,10 @@ fn what_cannot_be_published_is_told() {
         assert!(!relay.end(RUN_MAX).success());
         assert!(relay.said().contains(expected), "{to}: {}", relay.said());
     }
+    let mut missing =
+        Program::start(&Headwater::tool(), ["publish", "no.mp4", "--to", &broadcast.push_url, "--spool", spool]);
+    assert!(!missing.end(RUN_MAX).success());
+    assert!(missing.said().contains("the source failed: ffmpeg stopped"), "{}", missing.said());
     let found = Tool::find("ls").run([spool]);
     assert!(found.contains("metadata.sqlite"), "the spool stays: {found}");
 }

@@ -112,7 +112,7 @@ fn print(text: &str, form: Form) {
 
 /// All of it in one line, what matters most first.
 fn line(Shown { status, source }: &Shown) -> String {
-    let mut parts = vec![status.state.to_owned()];
+    let mut parts = vec![status.state.clone()];
     match (&status.trouble, &status.recorder) {
         (Some(trouble), _) => parts.push(format!("recording, will send later ({trouble})")),
         (None, Some(recorder)) => parts.push(format!("to {recorder}")),
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn the_line_tells_what_matters() {
         let line = |status: &Status| super::line(&Shown { status: status.clone(), source: None });
-        let connecting = Status { state: "created", ..Status::default() };
+        let connecting = Status { state: "created".to_owned(), ..Status::default() };
         assert_eq!(line(&connecting), "created · connecting");
         let live = Status {
-            state: "live",
+            state: "live".to_owned(),
             recorder: Some("http://host".to_owned()),
             latency_ms: Some(740),
             bits_per_s: Some(3_200_000),

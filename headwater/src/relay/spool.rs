@@ -104,7 +104,9 @@ impl Spool {
 
     /// Takes what encoders push.
     pub(super) async fn serve(&self, listen: SocketAddr) -> anyhow::Result<LocalUrls> {
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen} (--listen gives another address; port 0 takes a free one)")
+        })?;
         let address = listener.local_addr()?;
         let (limits, metrics) = (ServeConfig::default(), self.metrics.clone());
         service::serve(listener, self.router.clone(), limits, metrics, &self.intake, self.clock.clone());
@@ -131,6 +133,11 @@ impl Spool {
     /// Whether the broadcast was ended here.
     pub(super) async fn has_ended(&self) -> anyhow::Result<bool> {
         Ok(self.broadcasts.get(self.id).await?.read().ended().is_some())
+    }
+
+    /// How much there is in its log, in events.
+    pub(super) async fn log_len(&self) -> anyhow::Result<u64> {
+        Ok(self.broadcasts.get(self.id).await?.read().next_index().0)
     }
 
     /// `pause`, `resume` or `end`.

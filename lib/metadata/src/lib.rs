@@ -28,5 +28,5 @@ pub use outbox::{
     WAITING_MAX,
 };
 pub use redis::{Redis, RedisAddress, RedisAddressError, RedisConfig, RedisMetrics};
-pub use sqlite::{Sqlite, SqliteError};
+pub use sqlite::{Sqlite, SqliteError, SqliteReader};
 pub use store::{Expect, Known, LIST_MAX, Limits, Metadata, Outcome, READ_MAX, ShortDigest};

@@ -11,6 +11,7 @@ mod horizon;
 mod nodes;
 mod outbox;
 mod readers;
+mod reading;
 mod rules;
 mod schema;
 mod writer;
@@ -36,6 +37,7 @@ use readers::Readers;
 use schema::Locked;
 use writer::Writer;
 
+pub use reading::SqliteReader;
 pub use schema::SqliteError;
 
 /// The store in one file.

@@ -133,6 +133,13 @@ pub(super) fn open(path: &Path) -> Result<Locked, SqliteError> {
     Ok(Locked { db, _lock: lock })
 }
 
+/// Whether a file that is only read has the tables of this version.
+pub(super) fn check_version(path: &Path) -> Result<(), SqliteError> {
+    let found = open_reader(path).and_then(|db| version(&db));
+    let found = found.map_err(|source| SqliteError::Open { path: path.to_path_buf(), source })?;
+    if found == VERSION { Ok(()) } else { Err(SqliteError::OtherVersion { path: path.to_path_buf(), found }) }
+}
+
 /// A connection that only reads.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
