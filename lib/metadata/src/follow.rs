@@ -87,8 +87,18 @@ impl Broadcasts {
 
     /// The broadcast, folded up to the end that its log had when it was first asked for, or later.
     pub async fn get(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
-        let loaded = self.cache.try_get_with(id, async { self.follow(id).await });
-        loaded.await.map_err(|error: Arc<MetadataError>| (*error).clone())
+        let mut is_ours = false;
+        let load = async {
+            is_ours = true;
+            self.follow(id).await
+        };
+        let mut loaded = self.cache.try_get_with(id, load).await;
+        let was_not_there = matches!(loaded.as_ref().map_err(AsRef::as_ref), Err(MetadataError::NotFound { .. }));
+        if was_not_there && !is_ours {
+            // Somebody had looked before we asked, and it may have been opened in between. Whoever looks now began later.
+            loaded = self.cache.try_get_with(id, self.follow(id)).await;
+        }
+        loaded.map_err(|error: Arc<MetadataError>| (*error).clone())
     }
 
     /// Ends when the store's time, as far as it is settled, has come to `at`. This machine's clock has no say in it.

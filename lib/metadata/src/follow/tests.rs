@@ -17,13 +17,16 @@ use super::*;
 use crate::sqlite::Sqlite;
 use crate::store::{Expect, Known, Limits};
 
-/// A real store whose reads are counted, and begin when the test lets them; or fail.
+/// A real store whose reads are counted, and begin and answer when the test lets them; or fail.
 #[derive(Debug)]
 struct Slow {
     store: std::sync::Mutex<Arc<Sqlite>>,
     may_begin: Semaphore,
+    may_answer: Semaphore,
     is_away: AtomicBool,
     reads: AtomicU64,
+    /// Reads that are done, though their answer may be held up.
+    answers: AtomicU64,
     breaks: AtomicU64,
     refuses_commits: AtomicBool,
 }
@@ -72,7 +75,10 @@ impl Metadata for Slow {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(MetadataError::unavailable("away"));
         }
-        self.store().read(id, from, max).await
+        let answer = self.store().read(id, from, max).await;
+        self.answers.fetch_add(1, Ordering::SeqCst);
+        let _may = self.may_answer.acquire().await.unwrap();
+        answer
     }
 
     async fn wait_beyond(&self, _: BroadcastId, _: Known<'_>, _: usize) -> Result<Vec<LogEntry>, MetadataError> {
@@ -96,22 +102,47 @@ impl Metadata for Slow {
     }
 }
 
-async fn follow(dir: &TempDir) -> (Arc<Slow>, Arc<Followed>) {
+fn opened() -> Opened {
+    Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true }
+}
+
+/// A store without a broadcast, of which one read may begin.
+async fn slow(dir: &TempDir) -> Arc<Slow> {
     let store = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), Clock::system()).await.unwrap();
-    let id = BroadcastId::new(1_790_000_000_000, 7);
-    let opened =
-        Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
-    store.open(id, &opened).await.unwrap();
-    let (is_away, reads) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (store, breaks) = (std::sync::Mutex::new(Arc::new(store)), AtomicU64::new(0));
-    let slow = Arc::new(Slow {
-        store,
-        may_begin: Semaphore::new(1),
-        is_away,
-        reads,
-        breaks,
-        refuses_commits: AtomicBool::new(false),
-    });
+    let store = std::sync::Mutex::new(Arc::new(store));
+    let (may_begin, may_answer) = (Semaphore::new(1), Semaphore::new(1));
+    let ([reads, answers, breaks], [is_away, refuses_commits]) = Default::default();
+    Arc::new(Slow { store, may_begin, may_answer, is_away, reads, answers, breaks, refuses_commits })
+}
+
+/// Who asks for a broadcast after it was opened gets it, though somebody else asked before and waits for the answer.
+#[tokio::test]
+async fn what_was_not_there_for_another_is_looked_for_again() {
+    let dir = TempDir::new().unwrap();
+    let (slow, id) = (slow(&dir).await, BroadcastId::new(1_790_000_000_000, 7));
+    let broadcasts = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system());
+    let held = slow.may_answer.acquire().await.unwrap();
+    let before = broadcasts.get(id);
+    let opens = async {
+        while slow.answers.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        slow.store().open(id, &opened()).await.unwrap();
+        slow.may_begin.add_permits(1);
+        let mut after = pin!(broadcasts.get(id));
+        assert!(after.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(held);
+        after.await
+    };
+    let (before, after) = tokio::join!(before, opens);
+    assert!(matches!(before, Err(MetadataError::NotFound { .. })), "{before:?}");
+    assert_eq!(after.unwrap().id(), id);
+    assert_eq!(slow.reads.load(Ordering::SeqCst), 2);
+}
+
+async fn follow(dir: &TempDir) -> (Arc<Slow>, Arc<Followed>) {
+    let (slow, id) = (slow(dir).await, BroadcastId::new(1_790_000_000_000, 7));
+    slow.store().open(id, &opened()).await.unwrap();
     let broadcasts = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system());
     let followed = broadcasts.get(id).await.unwrap();
     slow.reads.store(0, Ordering::SeqCst);
