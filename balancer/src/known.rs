@@ -145,6 +145,10 @@ mod tests {
         async fn agree(&self, _: &str, _: &str) -> Result<String, MetadataError> {
             Err(away())
         }
+
+        async fn agreed(&self, _: &str) -> Result<Option<String>, MetadataError> {
+            Err(away())
+        }
     }
 
     #[tokio::test(start_paused = true)]

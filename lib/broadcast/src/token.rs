@@ -16,6 +16,18 @@ use crate::ids::BroadcastId;
 pub enum Scope {
     Publish,
     Watch,
+    /// To be told by a node what is on its disk: for the other nodes of its fleet.
+    Fetch,
+}
+
+impl Scope {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Watch => "watch",
+            Self::Fetch => "fetch from one node to another",
+        }
+    }
 }
 
 /// What a token says.
@@ -91,7 +103,7 @@ pub enum TokenError {
     Invalid,
     #[error("the token has expired")]
     Expired,
-    #[error("the token does not allow to {}", match scope { Scope::Publish => "publish", Scope::Watch => "watch" })]
+    #[error("the token does not allow to {}", scope.verb())]
     WrongScope { scope: Scope },
 }
 

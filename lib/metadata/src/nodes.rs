@@ -34,6 +34,9 @@ pub trait Nodes: Send + Sync + fmt::Debug {
     /// The value that all agree on under this name: the first that anybody offered, as long as the store has it; `offer`
     /// if there was none.
     async fn agree(&self, name: &str, offer: &str) -> Result<String, MetadataError>;
+
+    /// The same, for who has nothing to offer: `None` as long as nobody has.
+    async fn agreed(&self, name: &str) -> Result<Option<String>, MetadataError>;
 }
 
 /// A node, as it was when it last renewed its registration.

@@ -51,6 +51,11 @@ impl Nodes for Redis {
         let (agreed,) = self.link.call(async |redis| both.query_async(redis).await).await?;
         Ok(agreed)
     }
+
+    async fn agreed(&self, name: &str) -> Result<Option<String>, MetadataError> {
+        let get = redis::Cmd::hget(keys::AGREED, name);
+        self.link.call(async |redis| get.query_async(redis).await).await
+    }
 }
 
 /// The nodes in the script's answer, by name.

@@ -65,6 +65,10 @@ impl Nodes for Sqlite {
         let mut agreed = lock(&self.registry.agreed);
         Ok(agreed.entry(name.to_owned()).or_insert_with(|| offer.to_owned()).clone())
     }
+
+    async fn agreed(&self, name: &str) -> Result<Option<String>, MetadataError> {
+        Ok(lock(&self.registry.agreed).get(name).cloned())
+    }
 }
 
 /// These maps are whole after every change, so a panic elsewhere has not spoilt them.

@@ -82,10 +82,12 @@ pub(crate) async fn a_record_has_a_largest_size(Stores { one_nodes, .. }: Stores
 }
 
 pub(crate) async fn the_first_offer_is_agreed_on(Stores { one_nodes, other_nodes, .. }: Stores) {
+    assert_eq!(one_nodes.agreed("key").await.unwrap(), None);
     let (one, other) = tokio::join!(one_nodes.agree("key", "from one"), other_nodes.agree("key", "from the other"));
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!(one, other);
     assert!(one == "from one" || one == "from the other");
     assert_eq!(other_nodes.agree("key", "late").await.unwrap(), one);
+    assert_eq!(other_nodes.agreed("key").await.unwrap(), Some(one));
     assert_eq!(other_nodes.agree("another key", "late").await.unwrap(), "late");
 }
