@@ -5,7 +5,8 @@
 //! being received and verified, and [parked](Upload::park) uploads are durable before they have a key.
 //!
 //! [`HotStore`] is what several machines share: a bucket behind the S3 protocol, or a directory that they all mount.
-//! [`Tiers`] reads from the first of several stores that has what is asked for.
+//! [`PeerStore`] asks other nodes for what is on their disks. [`Tiers`] reads from the first of several stores that has
+//! what is asked for.
 //!
 //! # Crash safety of the local tier
 //!
@@ -43,6 +44,7 @@ mod error;
 mod hop;
 mod hot;
 mod local;
+mod peers;
 mod store;
 mod tiers;
 mod verified;
@@ -53,6 +55,7 @@ pub use disk::crash::{Crash, Kept};
 pub use error::{OpenError, StoreError};
 pub use hot::{HotStore, HotUrl, HotUrlError};
 pub use local::{LocalReader, LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
+pub use peers::{Fleet, PeerStore, Peers};
 pub use store::{Listed, Listing, Named, Store};
 pub use tiers::Tiers;
 pub use verified::verified;
