@@ -17,9 +17,14 @@ pub(crate) fn document(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let mut all = utoipa::openapi::OpenApiBuilder::new().info(info.build()).build();
     parts.into_iter().for_each(|part| all.merge(part));
     let components = all.components.get_or_insert_default();
-    for (name, what) in
-        [("owner_key", "The owner key"), ("publish_token", "A broadcast's publish token, or the owner key")]
-    {
+    for (name, what) in [
+        ("owner_key", "The owner key"),
+        ("publish_token", "A broadcast's publish token, or the owner key"),
+        (
+            "fleet_token",
+            "A token that another node of the fleet has signed, with scope `fetch`; never given to anybody",
+        ),
+    ] {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build();
         components.add_security_scheme(name, SecurityScheme::Http(bearer));
     }

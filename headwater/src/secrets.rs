@@ -4,6 +4,7 @@
 //! All nodes of a fleet must have the same ones: the first node's go into the metadata store, the others take them from
 //! there, and all keep them in their own directories too, so that the store may lose them.
 
+use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -61,6 +62,13 @@ pub(crate) async fn shared_token_key(
 ) -> anyhow::Result<(TokenKey, Agreed)> {
     let (kept, agreed) = shared(dir, TOKEN_KEY, || new_token_key(random), nodes).await?;
     Ok((read_token_key(&kept.text, &dir.join(TOKEN_KEY))?, agreed))
+}
+
+/// The fleet's token key, for a node that keeps none: `None` as long as there is none.
+pub(crate) async fn agreed_token_key(nodes: &dyn Nodes) -> Result<Option<TokenKey>, Box<dyn Error + Send + Sync>> {
+    let Some(text) = nodes.agreed(TOKEN_KEY).await? else { return Ok(None) };
+    let secret = unhex(&text).ok_or("the metadata store's token-key is not 64 hexadecimal digits")?;
+    Ok(Some(TokenKey::new(&secret)))
 }
 
 /// Puts back what the store may have lost. Says which it holds otherwise: then somebody began anew while it had lost it.

@@ -1,5 +1,6 @@
 //! The wiring: which roles run in this process, on what, and in which order everything starts and stops.
 
+mod fleet;
 mod gate;
 mod keys;
 mod metadata_store;

@@ -25,8 +25,13 @@ impl Recorder {
 
     /// What a publish token says, wherever it was found.
     pub(crate) fn publish_claims(&self, token: &str) -> Result<Claims, Problem> {
+        self.claims(token, Scope::Publish)
+    }
+
+    /// What a token says that is to allow this.
+    pub(crate) fn claims(&self, token: &str, scope: Scope) -> Result<Claims, Problem> {
         let now_secs = self.clock.now_ms().div_euclid(1000);
-        self.tokens.check(token, Scope::Publish, now_secs).map_err(|error| match error {
+        self.tokens.check(token, scope, now_secs).map_err(|error| match error {
             TokenError::WrongScope { .. } => ProblemKind::FORBIDDEN.detail(error),
             TokenError::Invalid | TokenError::Expired => unauthorized(error),
         })

@@ -22,7 +22,7 @@ use crate::ending::abandon as abandoned_events;
 use crate::portal::Visitor;
 use crate::problems;
 use crate::recorder::Recorder;
-use crate::{bundle, ingest};
+use crate::{bundle, ingest, stored};
 
 /// The longest title, in bytes.
 const TITLE_LEN_MAX: usize = 500;
@@ -418,10 +418,11 @@ fn parse_id(id: &str) -> Result<BroadcastId, Problem> {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(create, list, show, pause, resume, end, abandon, ingest::upload, ingest::status, bundle::upload),
+    paths(create, list, show, pause, resume, end, abandon, ingest::upload, ingest::status, bundle::upload, stored::get),
     tags(
         (name = "broadcasts", description = "Creating and finding broadcasts"),
-        (name = "publish", description = "Sending segments, and saying what the network cannot")
+        (name = "publish", description = "Sending segments, and saying what the network cannot"),
+        (name = "internal", description = "Between the nodes of a fleet; not for publishers or viewers")
     )
 )]
 struct Documentation;

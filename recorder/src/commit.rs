@@ -12,7 +12,7 @@ use inspection::{Found, KnownInit, stored_events};
 use media::Inspection;
 use metadata::{Followed, Outcome};
 use service::{Problem, ProblemKind};
-use storage::{Parked, Store, StoreError, Upload};
+use storage::{Parked, Store, StoreError, Upload, verified};
 
 use crate::capture::{CaptureClock, Unplaced};
 use crate::problems;
@@ -240,7 +240,8 @@ impl Recorder {
         Ok(known)
     }
 
-    /// The init section of this digest, from memory or the store.
+    /// The init section of this digest, from memory, this disk, the hot store or another recorder. It is on this disk
+    /// from then on, as are the segments that need it: what a disk holds must be of use without any other.
     pub(crate) async fn known_init(
         &self,
         id: BroadcastId,
@@ -253,8 +254,11 @@ impl Recorder {
         }
         let key = Key::of_init(id, rendition.clone(), digest);
         let blob = self.tiers.read(&key, None).await.map_err(problems::of_store)?;
-        let bytes = blob.collect().await.map_err(problems::of_store)?;
+        let bytes = verified(&key, blob).collect().await.map_err(problems::of_store)?;
         let known = parse_init(&bytes, digest)?;
+        if self.store.len(&key).await.map_err(problems::of_store)?.is_none() {
+            self.store.put(&key, bytes.into()).await.map_err(problems::of_store)?;
+        }
         self.inits.insert(name, known.clone()).await;
         Ok(known)
     }

@@ -24,6 +24,7 @@ mod problems;
 mod push;
 mod recorder;
 mod scan;
+mod stored;
 mod uploads;
 
 #[cfg(test)]

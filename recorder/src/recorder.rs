@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::portal::Portal;
 use crate::push::{Pushers, Strangers};
 use crate::uploads::Uploads;
-use crate::{api, bundle, ingest, problems, push};
+use crate::{api, bundle, ingest, problems, push, stored};
 
 /// How many init sections are kept parsed.
 const INITS_MAX: u64 = 1024;
@@ -33,6 +33,8 @@ pub struct Deps<'a> {
     pub store: LocalStore,
     /// Where what is stored here becomes safe. Without it, what is stored is.
     pub hot: Option<Arc<dyn Store>>,
+    /// What the disks of the other recorders hold, if there are any.
+    pub others: Option<Arc<dyn Store>>,
     pub clock: Clock,
     pub random: Random,
     pub tasks: Tasks,
@@ -50,7 +52,7 @@ pub struct Recorder {
     pub(crate) config: RecorderConfig,
     pub(crate) broadcasts: Broadcasts,
     pub(crate) store: LocalStore,
-    /// This disk, then the hot store.
+    /// This disk, then the hot store, then the disks of others.
     pub(crate) tiers: Tiers,
     pub(crate) hot: Option<Arc<Hot>>,
     pub(crate) documents: Documents,
@@ -78,7 +80,7 @@ impl Recorder {
             Portal::new(authorize, config.node.clone(), clock, random, asked)
         });
         let here: Arc<dyn Store> = Arc::new(deps.store.clone());
-        let tiers = Tiers::new([here].into_iter().chain(deps.hot.clone()).collect());
+        let tiers = Tiers::new([here].into_iter().chain(deps.hot.clone()).chain(deps.others).collect());
         Ok(Arc::new(Self {
             tiers,
             hot: deps.hot.map(|store| Arc::new(Hot::new(store))),
@@ -102,7 +104,7 @@ impl Recorder {
         }))
     }
 
-    /// Everything that a publisher and the owner ask of a recorder.
+    /// Everything that a publisher, the owner and other nodes ask of a recorder.
     pub fn router(self: &Arc<Self>) -> Router {
         let routes = Router::new()
             .route("/v1/broadcasts", post(api::create).get(api::list))
@@ -111,6 +113,7 @@ impl Recorder {
             .route("/v1/broadcasts/{id}/resume", post(api::resume))
             .route("/v1/broadcasts/{id}/end", post(api::end))
             .route("/v1/broadcasts/{id}/abandon", post(api::abandon))
+            .route(stored::PATH, get(stored::get))
             .route("/ingest/{id}", get(ingest::status).put(bundle::upload))
             .route("/ingest/{id}/{rendition}/{file}", put(ingest::upload))
             .route("/push/{token}/{*path}", put(push::upload).post(push::upload).delete(push::delete).get(push::get))

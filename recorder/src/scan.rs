@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, Digest, FormatId, Object, RenditionName, State};
+use broadcast::{Broadcast, BroadcastId, Digest, FormatId, Object, RenditionName, State};
 use futures_util::StreamExt;
 use inspection::stored_events;
 use media::Inspector;
@@ -154,10 +154,9 @@ impl Recorder {
         let init = match format {
             None => None,
             Some(format) => {
-                let belongs =
-                    |(of, digest): &&(RenditionName, Digest)| of == rendition && *format == FormatId::of_init(digest);
-                let (_, digest) = inits.iter().find(belongs).ok_or_else(|| no_init(rendition))?;
-                Some(self.known_init(followed.id(), rendition, *digest).await?)
+                let digest = init_of(&followed.read(), inits, rendition, *format);
+                let digest = digest.ok_or_else(|| no_init(rendition))?;
+                Some(self.known_init(followed.id(), rendition, digest).await?)
             }
         };
         let inspector = init.as_ref().map_or_else(Inspector::mpeg_ts, |known| Inspector::fmp4(&known.section));
@@ -182,6 +181,19 @@ impl Recorder {
         let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged: true };
         self.commit_durable(followed, &durable).await
     }
+}
+
+/// The init section that makes this format: one on this disk or, if it is elsewhere, one that the log lists.
+fn init_of(
+    broadcast: &Broadcast,
+    inits: &[(RenditionName, Digest)],
+    rendition: &RenditionName,
+    format: FormatId,
+) -> Option<Digest> {
+    let here = inits.iter().filter(|(of, _)| of == rendition).map(|(_, digest)| *digest);
+    let listed = broadcast.rendition(rendition).into_iter().flat_map(|rendition| rendition.formats());
+    let listed = listed.filter_map(|format| format.init).map(|init| init.digest);
+    here.chain(listed).find(|digest| FormatId::of_init(digest) == format)
 }
 
 /// What the store has of a broadcast and its log has not.

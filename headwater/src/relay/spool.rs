@@ -84,6 +84,7 @@ impl Spool {
             broadcasts: broadcasts.clone(),
             store: store.clone(),
             hot: None,
+            others: None,
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use balancer::{Balancer, Geo};
+use broadcast::TokenKey;
 use metadata::{Broadcasts, NodeName, Nodes, Outbox};
 use playlist::Playlists;
 use prometheus::Registry;
@@ -16,6 +17,7 @@ use service::{
 use storage::{HotStore, LocalReader, LocalStore, Store, StoreError, Tiers};
 use webhooks::Webhooks;
 
+use super::fleet;
 use super::gate::Open;
 use super::keys::Keys;
 use super::node::{self, Duties};
@@ -59,13 +61,15 @@ impl Parts<'_> {
         // One process writes to a directory; others may read from it.
         let mut near: Arc<dyn Store> = Arc::new(LocalReader::new(&self.config.data));
         let hot = self.hot().await?;
+        let mut others = self.others(None, None);
         if roles.recorder || roles.balancer || roles.webhooks {
             let keys = self.keys().await?;
             if roles.recorder {
                 let local = LocalStore::open(&self.config.data, self.config.storage.clone()).await?;
                 self.watch_space(&local);
                 let name = node::name(self.config, &self.random)?;
-                let recorder = self.recorder(&local, hot.clone(), &name, &keys)?;
+                others = self.others(Some(&name), Some(&keys.token));
+                let recorder = self.recorder(&local, [hot.clone(), others.clone()], &name, &keys)?;
                 self.scan(&recorder).await?;
                 recorder.start();
                 router = router.merge(recorder.router().layer(cors_for_publishers()));
@@ -86,7 +90,7 @@ impl Parts<'_> {
             }
             shown = keys.shown;
         }
-        let store = Arc::new(Tiers::new([near].into_iter().chain(hot).collect()));
+        let store = Arc::new(Tiers::new([near].into_iter().chain(hot).chain(others).collect()));
         let playlists = roles.playlist.then(|| self.playlists(store)).transpose()?;
         if playlists.is_some() {
             openapi.push(playlist::openapi());
@@ -152,6 +156,12 @@ impl Parts<'_> {
         Ok(Some(Arc::new(hot)))
     }
 
+    /// The disks of the other recorders, if there may be any.
+    fn others(&self, here: Option<&NodeName>, key: Option<&TokenKey>) -> Option<Arc<dyn Store>> {
+        self.config.metadata.as_ref()?;
+        Some(fleet::disks(self.nodes.clone(), here.cloned(), key.cloned(), self.clock))
+    }
+
     fn watch_space(&self, store: &LocalStore) {
         let (store, needed) = (store.clone(), SPACE_MIN.min(self.config.recorder.segment_len_max));
         self.health.check("storage", move || match store.usage() {
@@ -164,7 +174,7 @@ impl Parts<'_> {
     fn recorder(
         &self,
         store: &LocalStore,
-        hot: Option<Arc<dyn Store>>,
+        [hot, others]: [Option<Arc<dyn Store>>; 2],
         name: &NodeName,
         keys: &Keys,
     ) -> anyhow::Result<Arc<Recorder>> {
@@ -177,6 +187,7 @@ impl Parts<'_> {
             broadcasts: self.broadcasts.clone(),
             store: store.clone(),
             hot,
+            others,
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: self.background.clone(),

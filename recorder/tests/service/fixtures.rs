@@ -95,6 +95,7 @@ impl World {
             broadcasts: Broadcasts::new(log, tasks.clone(), self.clock.clone()),
             store,
             hot: self.hot.clone(),
+            others: None,
             clock: self.clock.clone(),
             random: Random::seeded(1),
             tasks: tasks.clone(),
@@ -292,6 +293,10 @@ impl Answer {
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         self
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {

@@ -232,3 +232,30 @@ async fn the_document_tells_what_no_key_does() {
     };
     world.until("the document", async |_| told().await == ["Opened", "Format", "Paused", "Ended"]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_init_section_that_is_only_elsewhere_is_found_and_kept_here() {
+    let hot = Distant::new();
+    let (mut world, media) = (World::with_hot(RecorderConfig::default(), hot.clone()).await, Media::fmp4());
+    let inits = |world: &World| {
+        let files = world.segment_files().into_iter();
+        files.filter(|file| file.extension().is_some_and(|end| end == "mp4")).collect::<Vec<_>>()
+    };
+    world.publish("init.mp4", media.init.clone(), &[]).await.expect(201);
+    world.publish("0.m4s", media.segments[0].clone(), &[]).await.expect(201);
+    world.until_safe(&[(0, 0)]).await;
+    // Another recorder gets the next segment.
+    world.move_elsewhere().await;
+    world.publish("1.m4s", media.segments[1].clone(), &[]).await.expect(201);
+    assert_eq!(inits(&world).len(), 1, "what a disk holds is of use without any other");
+    // It dies before it has committed one more, and has no init section when it starts again.
+    world.until_safe(&[(0, 1)]).await;
+    world.log.feel(Mood::ReadOnly);
+    world.publish("2.m4s", media.segments[2].clone(), &[]).await.expect(503);
+    world.log.feel(Mood::Well);
+    inits(&world).into_iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let scanned = world.crash().await;
+    assert_eq!((scanned.committed, scanned.unreadable), (1, 0));
+    assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)]);
+    assert_eq!(inits(&world).len(), 1);
+}

@@ -11,4 +11,5 @@ mod fixtures;
 mod hot;
 mod limits;
 mod restart;
+mod stored;
 mod taken_over;

@@ -88,6 +88,7 @@ impl Node {
             broadcasts: Broadcasts::new(self.metadata.clone(), tasks.clone(), self.clock.clone()),
             store,
             hot: self.hot.clone().map(|hot| hot as Arc<dyn Store>),
+            others: None,
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: tasks.clone(),

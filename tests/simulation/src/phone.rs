@@ -119,6 +119,7 @@ impl Phone {
             broadcasts: Broadcasts::new(metadata.clone(), tasks.clone(), self.clock.clone()),
             store: store.clone(),
             hot: None,
+            others: None,
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: tasks.clone(),
