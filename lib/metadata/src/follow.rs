@@ -359,11 +359,13 @@ impl Followed {
 
 /// Takes in what is appended for as long as somebody holds the broadcast.
 async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Followed>, clock: Clock) {
+    let mut lost_before = false;
     while let Some(next) = followed.upgrade().map(|followed| followed.read().next_index()) {
         // What is committed here is taken in by whoever commits it.
         let known = || followed.upgrade().map_or(next, |followed| followed.read().next_index());
         let waited = store.wait_beyond(id, &known, READ_MAX).await;
         let Some(followed) = followed.upgrade() else { return };
+        let lost = waited.as_ref().is_err_and(has_lost);
         let taken = async {
             followed.look_after_break().await?;
             match waited {
@@ -374,10 +376,14 @@ async fn keep_up(id: BroadcastId, store: Arc<dyn Metadata>, followed: Weak<Follo
         };
         let taken = taken.await;
         drop(followed);
-        if let Err(error) = taken {
-            tracing::warn!(%id, error = &error as &dyn std::error::Error, "cannot follow the log of a broadcast");
+        if let Err(error) = &taken {
+            tracing::warn!(%id, error = error as &dyn std::error::Error, "cannot follow the log of a broadcast");
+        }
+        // A store that goes on losing is not asked all the time.
+        if taken.is_err() || lost && lost_before {
             clock.sleep(RETRY).await;
         }
+        lost_before = lost;
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast::{BroadcastId, EventIndex};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// All waiters of one store.
 ///
@@ -22,12 +22,21 @@ pub(crate) struct Watches {
 #[derive(Debug)]
 struct Waiters {
     count: usize,
-    /// Seen to change, though it may not, when something was appended.
-    news: watch::Sender<News>,
+    news: Arc<Board>,
+}
+
+/// The news of one broadcast, and those who wait for them. They are woken in the order in which they came: tokio's `watch`
+/// wakes in random order, and what follows from that could not be told again from a seed.
+#[derive(Debug)]
+struct Board {
+    news: Mutex<News>,
+    changed: Notify,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct News {
+    /// Counts the changes.
+    number: u64,
     /// Whether the broadcast is heard.
     heard: bool,
     /// How long the log was when something was last appended, if that was told.
@@ -48,33 +57,34 @@ impl Watches {
     /// Joins the waiters of `id`.
     pub(crate) fn watch(self: &Arc<Self>, id: BroadcastId) -> Watch {
         let mut broadcasts = self.lock();
-        let new = || Waiters { count: 0, news: watch::Sender::new(News { heard: self.always_heard, len: None }) };
+        let new = || Waiters { count: 0, news: Arc::new(Board::new(self.always_heard)) };
         let waiters = broadcasts.entry(id).or_insert_with(new);
         waiters.count += 1;
-        if !waiters.news.borrow().heard {
+        let news = waiters.news.get();
+        if !news.heard {
             self.unheard.notify_one();
         }
-        Watch { id, news: waiters.news.subscribe(), watches: self.clone() }
+        Watch { id, seen: news.number, news: waiters.news.clone(), watches: self.clone() }
     }
 
     /// Something was appended to this log, which is this long now, if that is known.
     pub(crate) fn wake(&self, id: BroadcastId, len: Option<EventIndex>) {
         if let Some(waiters) = self.lock().get(&id) {
-            waiters.news.send_modify(|news| news.len = len);
+            waiters.news.change(|news| news.len = len);
         }
     }
 
     /// From here on, everything appended to this log will be told.
     pub(crate) fn set_heard(&self, id: BroadcastId) {
         if let Some(waiters) = self.lock().get(&id) {
-            waiters.news.send_modify(|news| news.heard = true);
+            waiters.news.change(|news| news.heard = true);
         }
     }
 
     /// What is appended from here on will not be told.
     pub(crate) fn set_all_unheard(&self) {
         for waiters in self.lock().values() {
-            waiters.news.send_replace(News { heard: false, len: None });
+            waiters.news.change(|news| (news.heard, news.len) = (false, None));
         }
         self.unheard.notify_one();
     }
@@ -86,7 +96,7 @@ impl Watches {
 
     pub(crate) fn list_unheard(&self) -> Vec<BroadcastId> {
         let broadcasts = self.lock();
-        broadcasts.iter().filter(|(_, waiters)| !waiters.news.borrow().heard).map(|(id, _)| *id).collect()
+        broadcasts.iter().filter(|(_, waiters)| !waiters.news.get().heard).map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn is_watched(&self, id: BroadcastId) -> bool {
@@ -94,8 +104,42 @@ impl Watches {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BroadcastId, Waiters>> {
-        // Nothing panics while it is held; if something did, the map would still be whole.
-        self.broadcasts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.broadcasts)
+    }
+}
+
+/// Nothing panics while one is held; if something did, what it guards would still be whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    fn new(heard: bool) -> Self {
+        Self { news: Mutex::new(News { number: 0, heard, len: None }), changed: Notify::new() }
+    }
+
+    fn get(&self) -> News {
+        *lock(&self.news)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut News)) {
+        let mut news = lock(&self.news);
+        news.number += 1;
+        change(&mut news);
+        drop(news);
+        self.changed.notify_waiters();
+    }
+
+    /// The first news from now on for which it holds.
+    async fn until(&self, holds: impl Fn(News) -> bool) -> News {
+        loop {
+            let changed = self.changed.notified();
+            let news = self.get();
+            if holds(news) {
+                return news;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -103,7 +147,9 @@ impl Watches {
 #[derive(Debug)]
 pub(crate) struct Watch {
     id: BroadcastId,
-    news: watch::Receiver<News>,
+    /// The number of the last news that it has seen.
+    seen: u64,
+    news: Arc<Board>,
     watches: Arc<Watches>,
 }
 
@@ -111,21 +157,20 @@ impl Watch {
     /// Ends when the broadcast is heard. What is appended after that will be told by [`woken`](Self::woken); what was
     /// before must be looked for.
     pub(crate) async fn heard(&mut self) {
-        self.news.wait_for(|news| news.heard).await.expect(STAYS);
+        self.seen = self.news.until(|news| news.heard).await.number;
     }
 
     /// Ends if there may be something new since the last call of either, or when there is.
     pub(crate) async fn woken(&mut self) {
-        self.news.changed().await.expect(STAYS);
+        let seen = self.seen;
+        self.seen = self.news.until(|news| news.number != seen).await.number;
     }
 
     /// How long the log was when something was last appended, if that is known.
     pub(crate) fn len(&self) -> Option<EventIndex> {
-        self.news.borrow().len
+        self.news.get().len
     }
 }
-
-const STAYS: &str = "the sender stays in the map for as long as there is a waiter";
 
 impl Drop for Watch {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! The one thread that writes, and the queue before it. Whatever queued up while the disk was busy becomes one
 //! transaction; nobody is answered before it is on the disk.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broadcast::{BroadcastId, EventIndex, StoreTime};
@@ -250,7 +250,7 @@ impl Thread {
 
     /// Answers all callers, then wakes those who wait: a caller may tell them what they would read otherwise.
     fn answer(&self, works: Vec<Work>, results: Vec<Result<Vec<Outcome>, MetadataError>>) {
-        let mut lens = HashMap::new();
+        let mut lens = BTreeMap::new();
         for (work, result) in works.into_iter().zip(results) {
             if let Some(len) = result.as_ref().ok().and_then(|outcomes| new_len(outcomes)) {
                 lens.insert(work.id, len);
