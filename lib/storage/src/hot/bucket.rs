@@ -185,6 +185,10 @@ impl Bucket {
             error if text.contains("NoSuchBucket") => self.refused(operation, NO_BUCKET, error),
             NotFound { .. } => StoreError::NotFound,
             error @ (PermissionDenied { .. } | Unauthenticated { .. }) => self.refused(operation, NOT_ALLOWED, error),
+            // What a listing is answered has no kind of its own.
+            error if ["status code: 401", "status code: 403"].iter().any(|status| text.contains(status)) => {
+                self.refused(operation, NOT_ALLOWED, error)
+            }
             error if text.contains("without LOCATION") => self.refused(operation, WRONG_REGION, error),
             // Where a machine at Amazon's is told credentials, asked because none were given.
             error if text.contains("169.254.169.254") => self.refused(operation, NO_CREDENTIALS, error),
