@@ -113,7 +113,7 @@ impl Broadcasts {
     }
 
     async fn follow(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
-        let breaks = self.store.breaks();
+        let breaks = self.store.breaks_of(id);
         let (broadcast, history) = load(self.store.as_ref(), id).await?;
         let gone = CancellationToken::new();
         let followed = Arc::new(Followed {
@@ -218,7 +218,7 @@ impl Followed {
 
     /// After the store was away: whether it still has what is known here. Costs nothing while it stays.
     async fn look_after_break(&self) -> Result<(), MetadataError> {
-        let breaks = self.store.breaks();
+        let breaks = self.store.breaks_of(self.id);
         if self.checked.load(Ordering::SeqCst) != breaks {
             self.reconcile().await?;
             self.checked.store(breaks, Ordering::SeqCst);

@@ -1,46 +1,61 @@
-//! The store of a fleet: a Redis server, or several watched by Sentinels. What its keys hold is said in [`keys`].
+//! The store of a fleet: a Redis server, several watched by Sentinels, or a Redis Cluster. What its keys hold is said in
+//! [`keys`].
 //!
 //! A commit is one script, and so atomic and one round trip. Those who wait are told over the same connection that
 //! something was appended (PUBLISH, by the script), and read it; after a loss of the connection all of them look
 //! again, since messages may have been missed.
 //!
+//! In a cluster, each broadcast is at the primary that has its slot, and so is whoever waits for it; the list of
+//! broadcasts, the nodes, what is agreed on and the outbox each have one slot. Nothing is done in two slots at once. The
+//! list is written after the log, and again by all who work with a broadcast ([`listing`]), so that a log that somebody
+//! works with is in it whatever either server has lost.
+//!
 //! Entries are dated by the server's clock. It is asked for its time when a connection is made, and regularly; what it
 //! said is carried on here, so that nothing depends on this machine's clock. The clocks of servers that take over from
-//! each other must agree to within the clock margin of the views: what one has called settled, the other must not
-//! date.
+//! each other, and those of the primaries of a cluster, must agree to within the clock margin of the views: what one has
+//! called settled, the other must not date.
 //!
 //! Redis must keep everything it is given: `maxmemory-policy noeviction`, its default. What a loss of Redis takes with
 //! it, the recorders commit again.
 
 mod address;
+mod cluster;
 mod commit;
 mod keys;
 mod link;
+mod listing;
 mod metrics;
 mod nodes;
 mod outbox;
+mod route;
 mod server_clock;
+mod servers;
+mod slot;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime};
-use service::Clock;
+use service::{Clock, Tasks};
+use tokio::sync::watch;
 
 use crate::batch;
 use crate::error::MetadataError;
 use crate::store::{Expect, Known, LIST_MAX, Limits, Metadata, Outcome, READ_MAX};
-use crate::watches::Watches;
-use crate::writes::Writes;
 
-use address::Finder;
+use address::Way;
 use commit::Scripts;
-use link::Link;
-use server_clock::ServerClock;
+use link::{Link, LinkSettings};
+use listing::Listing;
+use servers::Servers;
+use slot::Slot;
 
 pub use address::{RedisAddress, RedisAddressError};
 pub use metrics::RedisMetrics;
+
+/// How long one who waits looks at nothing while it cannot read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How to talk to the Redis.
 #[derive(Clone, Debug)]
@@ -71,13 +86,12 @@ impl RedisConfig {
 /// The store in a Redis.
 #[derive(Debug)]
 pub struct Redis {
-    link: Link,
+    servers: Arc<Servers>,
     scripts: Scripts,
     node_scripts: nodes::Scripts,
     limits: Limits,
-    watches: Arc<Watches>,
-    writes: Writes,
-    server_clock: Arc<ServerClock>,
+    listing: Arc<Listing>,
+    tasks: Tasks,
 }
 
 impl Redis {
@@ -88,18 +102,70 @@ impl Redis {
         clock: Clock,
         metrics: RedisMetrics,
     ) -> Result<Self, RedisAddressError> {
-        let finder = Finder::new(&config.address).map_err(RedisAddressError)?;
-        let watches = Arc::new(Watches::unheard_at_first());
-        let server_clock = Arc::new(ServerClock::new(clock.clone(), metrics));
-        let writes = Writes::new(clock.clone());
-        let link = Link::start(finder, config, clock, watches.clone(), server_clock.clone());
-        let node_scripts = nodes::Scripts::new();
-        Ok(Self { link, scripts: Scripts::new(), node_scripts, limits, watches, writes, server_clock })
+        let way = Way::new(&config.address).map_err(RedisAddressError)?;
+        let (changed, _) = watch::channel(());
+        let servers = Arc::new(Servers::start(way, LinkSettings { config: config.clone(), clock, metrics, changed }));
+        let (listing, tasks) = (Arc::<Listing>::default(), Tasks::new());
+        let (kept, stop) = (listing::keep_listed(listing.clone(), servers.clone()), tasks.stop_token());
+        tasks.spawn("list broadcasts", async move {
+            tokio::select! {
+                () = kept => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Ok(Self { servers, scripts: Scripts::new(), node_scripts: nodes::Scripts::new(), limits, listing, tasks })
     }
 
-    /// Ends the connection. Calls that come later get `Unavailable`.
+    /// Ends the connections. Calls that come later get `Unavailable`.
     pub async fn shutdown(&self) {
-        self.link.shutdown().await;
+        self.tasks.shutdown().await;
+        self.servers.shutdown().await;
+    }
+
+    /// Puts a broadcast into the list, or sees to it that it will be.
+    async fn list_one(&self, id: BroadcastId) -> Result<(), MetadataError> {
+        let add = listing::list(&[id]);
+        let done = self.servers.call(listing::slot(), async |redis| add.query_async(redis).await).await;
+        match done {
+            Ok(()) => self.listing.listed([id]),
+            Err(_) => self.listing.found(id),
+        }
+        done
+    }
+
+    /// Waits at the server that has the broadcast, for as long as that is `owner`.
+    async fn wait_at(
+        &self,
+        owner: &Link,
+        id: BroadcastId,
+        known: Known<'_>,
+        max: usize,
+        breaks: u64,
+    ) -> Result<Vec<LogEntry>, MetadataError> {
+        let mut watch = owner.watches.watch(id);
+        loop {
+            watch.heard().await;
+            match self.read(id, known(), max.max(1)).await {
+                Ok(entries) if entries.is_empty() && self.breaks_of(id) == breaks => watch.woken().await,
+                // Connected again, the link says that it hears, and so wakes us; but it may be another that is away.
+                Err(error) if link::is_away(&error) => tokio::select! {
+                    () = watch.woken() => {}
+                    () = self.servers.clock().sleep(LOOK_AGAIN) => {}
+                },
+                done => {
+                    if done.is_ok() {
+                        self.listing.found(id);
+                    }
+                    return done;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.tasks.stop_token().cancel();
     }
 }
 
@@ -108,15 +174,12 @@ impl Metadata for Redis {
     async fn open(&self, id: BroadcastId, opened: &Opened) -> Result<LogEntry, MetadataError> {
         let event = Event::Opened(opened.clone());
         let body = batch::opened(&event)?;
-        let made: Option<String> = self
-            .link
-            .call(async |redis| {
-                let made = self.scripts.open.key(keys::log(id)).arg(&body[..]).invoke_async(redis).await?;
-                // Also for one that was there: whoever made it may not have come so far.
-                let () = redis::cmd("ZADD").arg(keys::BROADCASTS).arg(0).arg(id.to_string()).query_async(redis).await?;
-                Ok(made)
-            })
-            .await?;
+        let mut open = self.scripts.open.key(keys::log(id));
+        open.arg(&body[..]);
+        let made: Option<String> =
+            self.servers.call(Slot::of(id), async |redis| open.invoke_async(redis).await).await?;
+        // Also one that was there: whoever made it may not have come so far.
+        self.list_one(id).await?;
         let made = made.ok_or(MetadataError::AlreadyOpened { id })?;
         let (index, at) = commit::entry_id(&made).ok_or_else(|| not_an_entry(id, &made))?;
         Ok(LogEntry { index, at, event })
@@ -125,10 +188,12 @@ impl Metadata for Redis {
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
         let entries = batch::check(events)?;
         let call = commit::call(&self.scripts.commit, id, &entries, expect, self.limits);
-        let answer: Result<Vec<Vec<u8>>, _> = self.link.call(async |redis| call.invoke_async(redis).await).await;
+        let slot = Slot::of(id);
+        let answer: Result<Vec<Vec<u8>>, _> =
+            self.servers.call(slot, async |redis| call.invoke_async(redis).await).await;
         // A connection that was lost is the link's to tell of, for as long as there is none.
-        if !answer.as_ref().is_err_and(link::is_away) {
-            self.writes.note(&answer);
+        if let (false, Some(owner)) = (answer.as_ref().is_err_and(link::is_away), self.servers.owner(slot)) {
+            owner.writes.note(&answer);
         }
         commit::outcomes(id, &answer?)
     }
@@ -137,15 +202,14 @@ impl Metadata for Redis {
         let Some(first) = entries.first() else { return Ok(()) };
         let checked = batch::check_put_back(entries)?;
         let call = commit::call_again(&self.scripts.commit, id, first.index, &checked);
-        let answer: Vec<Vec<u8>> = self
-            .link
-            .call(async |redis| {
-                let answer = call.invoke_async(redis).await?;
-                let () = redis::cmd("ZADD").arg(keys::BROADCASTS).arg(0).arg(id.to_string()).query_async(redis).await?;
-                Ok(answer)
-            })
-            .await?;
-        commit::outcomes(id, &answer).map(drop)
+        let answer: Vec<Vec<u8>> =
+            self.servers.call(Slot::of(id), async |redis| call.invoke_async(redis).await).await?;
+        commit::outcomes(id, &answer)?;
+        match self.list_one(id).await {
+            // It is listed later: a log is not kept from those who follow it because the list is away.
+            Err(error) if !error.is_retryable() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
@@ -155,8 +219,8 @@ impl Metadata for Redis {
         newest.arg(keys::log(id)).arg("+").arg("-").arg("COUNT").arg(1);
         // Both are on their way before the first answer comes.
         let (entries, newest): (Vec<RawEntry>, Vec<RawEntry>) = self
-            .link
-            .call(async |redis| {
+            .servers
+            .call(Slot::of(id), async |redis| {
                 let mut same = redis.clone();
                 tokio::try_join!(range.query_async(redis), newest.query_async(&mut same))
             })
@@ -170,17 +234,21 @@ impl Metadata for Redis {
     }
 
     async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        let mut watch = self.watches.watch(id);
-        let breaks = self.link.breaks();
+        let slot = Slot::of(id);
+        let breaks = self.servers.breaks(slot);
         loop {
-            watch.heard().await;
-            match self.read(id, known(), max.max(1)).await {
-                Ok(entries) if entries.is_empty() && self.link.breaks() == breaks => {}
-                // Connected again, the link says that it hears, and so wakes us.
-                Err(error) if link::is_away(&error) => {}
-                done => return done,
+            let owner = self.servers.owner(slot);
+            let waits = async {
+                match &owner {
+                    Some(owner) => self.wait_at(owner, id, known, max, breaks).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                done = waits => return done,
+                () = self.servers.moved(slot, owner.as_ref()) => {}
             }
-            watch.woken().await;
         }
     }
 
@@ -189,7 +257,7 @@ impl Metadata for Redis {
         let after = after.map_or("+".to_owned(), |id| format!("({id}"));
         range.arg(keys::BROADCASTS).arg(after).arg("-").arg("BYLEX").arg("REV");
         range.arg("LIMIT").arg(0).arg(max.min(LIST_MAX));
-        let ids: Vec<String> = self.link.call(async |redis| range.query_async(redis).await).await?;
+        let ids: Vec<String> = self.servers.call(listing::slot(), async |redis| range.query_async(redis).await).await?;
         let id = |text: String| {
             text.parse().map_err(|source| MetadataError::corrupt(format!("the broadcast id {text:?}"), source))
         };
@@ -197,15 +265,19 @@ impl Metadata for Redis {
     }
 
     fn horizon(&self) -> Option<StoreTime> {
-        self.server_clock.now()
+        self.servers.time()
     }
 
     fn breaks(&self) -> u64 {
-        self.link.breaks()
+        self.servers.all_breaks()
+    }
+
+    fn breaks_of(&self, id: BroadcastId) -> u64 {
+        self.servers.breaks(Slot::of(id))
     }
 
     fn health(&self) -> Result<(), MetadataError> {
-        self.link.health().and_then(|()| self.writes.health())
+        self.servers.health()
     }
 }
 

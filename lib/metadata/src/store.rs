@@ -102,6 +102,11 @@ pub trait Metadata: Send + Sync + fmt::Debug {
         0
     }
 
+    /// The same for one broadcast: what is away, or was, may not have had it.
+    fn breaks_of(&self, _id: BroadcastId) -> u64 {
+        self.breaks()
+    }
+
     /// Whether the store can be used, as far as is known: asks nobody. If not, the error that a call would get, or
     /// that the last commit got.
     fn health(&self) -> Result<(), MetadataError>;

@@ -1,5 +1,6 @@
 //! For tests only: real servers and programs, simulated clocks, media fixtures.
 
+mod cluster;
 mod dice;
 mod headwater;
 pub mod hls;
@@ -15,6 +16,7 @@ pub mod ts;
 mod waiting;
 
 pub use crate::http::{Answer, HttpClient};
+pub use cluster::ClusterRedis;
 pub use dice::Dice;
 pub use headwater::{Headwater, Launch, NewBroadcast};
 pub use link::{Link, Passed, Quality};

@@ -20,6 +20,8 @@ const PORT_TRIES_MAX: usize = 200;
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    /// Where the nodes of a cluster talk to it, if it is one.
+    bus_port: Option<u16>,
     options: Vec<String>,
     dir: TempDir,
     child: Option<Child>,
@@ -44,16 +46,24 @@ impl RedisServer {
         Self::start_on(std::iter::repeat_with(next_port).take(PORT_TRIES_MAX), options)
     }
 
+    /// Starts a server that may become a node of a cluster, with these options besides.
+    pub(crate) fn start_node(options: &[&str]) -> Self {
+        let options = [&["--cluster-enabled", "yes"], options].concat();
+        Self::start_on(std::iter::repeat_with(next_port).take(PORT_TRIES_MAX), &options)
+    }
+
     /// Starts a server on the first of `ports` that is not taken.
     fn start_on(ports: impl IntoIterator<Item = u16>, options: &[&str]) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
+        let is_node = options.contains(&"--cluster-enabled");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { port: 0, options, dir, child: None };
+        let mut server = Self { port: 0, bus_port: None, options, dir, child: None };
         for port in ports {
             server.port = port;
+            server.bus_port = is_node.then(next_port);
             match server.run() {
                 Ok(()) => return server,
-                Err(log) if log.contains("Address already in use") => {}
+                Err(log) if log.contains("Address already in use") || log.contains("Failed listening") => {}
                 Err(log) => panic!("redis-server did not start:\n{log}"),
             }
         }
@@ -67,6 +77,10 @@ impl RedisServer {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(crate) fn bus_port(&self) -> Option<u16> {
+        self.bus_port
     }
 
     /// Where its files are.
@@ -97,6 +111,9 @@ impl RedisServer {
         // A configuration file comes before all options.
         command.args(&self.options).args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"]);
         command.arg(self.dir.path()).stdout(Stdio::piped());
+        if let Some(port) = self.bus_port {
+            command.args(["--cluster-port", &port.to_string()]);
+        }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let mut lines = BufReader::new(child.stdout.take().expect("its output is piped"));
         match ready(&mut lines) {

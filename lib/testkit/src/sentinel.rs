@@ -70,7 +70,7 @@ fn sentinel(primary: &RedisServer, number: usize) -> RedisServer {
 
 /// Asks until the answer has this in it.
 #[track_caller]
-fn until_says(server: &RedisServer, command: &str, expected: &str) {
+pub(crate) fn until_says(server: &RedisServer, command: &str, expected: &str) {
     eventually(&format!("{expected} in {command}"), READY_MAX, || {
         let said = ask(server, command).unwrap_or_else(|error| error.to_string());
         if said.contains(expected) { Ok(()) } else { Err(said) }
@@ -78,7 +78,7 @@ fn until_says(server: &RedisServer, command: &str, expected: &str) {
 }
 
 /// The answer to a command that gives a text.
-fn ask(server: &RedisServer, command: &str) -> std::io::Result<String> {
+pub(crate) fn ask(server: &RedisServer, command: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port()))?;
     stream.write_all(format!("{command}\r\n").as_bytes())?;
     let (mut reader, mut first) = (BufReader::new(stream), String::new());

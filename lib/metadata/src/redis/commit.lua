@@ -136,6 +136,8 @@ function rule.resume()
     return '='
   end
   paused = false
+  -- Not the last field that goes: a script that makes a key anew fails in the middle while a cluster moves its slot.
+  redis.call('HSET', state, 'resumed', '')
   redis.call('HDEL', state, 'paused')
 end
 

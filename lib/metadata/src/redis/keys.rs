@@ -1,9 +1,10 @@
-//! The keys of a broadcast. Their hash tag, the id in braces, keeps them in one slot of a Redis Cluster.
+//! The keys of a broadcast. Their hash tag, the id in braces, keeps them in one slot of a Redis Cluster. So does that of
+//! the nodes, and that of the outbox; each of the others is alone in its slot.
 //!
 //! | key | type | what |
 //! |---|---|---|
 //! | `hw:{ID}` | stream | the log. An entry's id is its index and its time, `INDEX-MS`; its one field, `e`, is the compact form of the event |
-//! | `hw:{ID}:state` | hash | `ended` and `paused` if it is; `format RENDITION FORMAT` and `mapped PLAYLIST` for what may be said once; `last RENDITION`: its last segment, once ended, and `awaited` or `abandoned` for what is missing up to there |
+//! | `hw:{ID}:state` | hash | `ended` and `paused` if it is, `resumed` if it ever was; `format RENDITION FORMAT` and `mapped PLAYLIST` for what may be said once; `last RENDITION`: its last segment, once ended, and `awaited` or `abandoned` for what is missing up to there |
 //! | `hw:{ID}:RENDITION:N` | hash | segments N * 128 and on: number modulo 128 to the first 8 bytes of the digest, or nothing for one that was abandoned |
 //! | `hw:broadcasts` | sorted set | the ids of all broadcasts, in their own order |
 //! | `hw:{nodes}` | hash | by the names of nodes: when it was renewed, a space, and the record in JSON |

@@ -1,5 +1,6 @@
-//! The one connection of a store to its Redis, for all calls and all messages. One task keeps it up: it connects,
-//! asks to be told of the broadcasts that somebody waits for, and starts again when the connection is lost.
+//! The one connection to a server, for all calls and all messages, and what is known of the server by it. One task keeps
+//! it up: it connects, asks to be told of the broadcasts that somebody waits for, and starts again when the connection
+//! is lost. Which server has what is not known here: see [`servers`](super::servers).
 //!
 //! Everything goes over one connection because commands are answered in their order and messages come between them
 //! (RESP3), so nobody needs a connection in which to wait.
@@ -17,49 +18,72 @@ use service::{Clock, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::RedisConfig;
 use super::address::Finder;
 use super::keys;
 use super::server_clock::ServerClock;
+use super::{RedisConfig, RedisMetrics};
 use crate::error::MetadataError;
 use crate::watches::Watches;
+use crate::writes::Writes;
 
 /// How long a new connection may take, with all that belongs to it.
-const CONNECT_MS_MAX: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_MS_MAX: Duration = Duration::from_secs(2);
 /// The most calls that wait to be sent at once; others wait for a place.
 const SEND_QUEUE_LEN_MAX: usize = 1_000;
 
 /// The connection, while there is one.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Its address, as people read it.
+    pub(super) name: String,
+    pub(super) watches: Arc<Watches>,
+    pub(super) server_clock: Arc<ServerClock>,
+    /// The commits that went over it.
+    pub(super) writes: Writes,
     up: watch::Receiver<Result<Up, Away>>,
     breaks: Arc<AtomicU64>,
-    wait: Duration,
-    clock: Clock,
     tasks: Tasks,
 }
 
 /// A connection that works, as far as anybody knows.
 #[derive(Clone, Debug)]
-struct Up {
-    connection: MultiplexedConnection,
+pub(super) struct Up {
+    pub(super) connection: MultiplexedConnection,
     /// Cancelled by the first who finds out that it does not.
-    lost: CancellationToken,
+    pub(super) lost: CancellationToken,
+}
+
+/// What every link is made with.
+#[derive(Clone, Debug)]
+pub(super) struct LinkSettings {
+    pub(super) config: RedisConfig,
+    pub(super) clock: Clock,
+    pub(super) metrics: RedisMetrics,
+    /// Is told of every connection that is made or lost.
+    pub(super) changed: watch::Sender<()>,
 }
 
 impl Link {
-    pub(super) fn start(
-        finder: Finder,
-        config: &RedisConfig,
-        clock: Clock,
-        watches: Arc<Watches>,
-        server_clock: Arc<ServerClock>,
-    ) -> Self {
+    /// Begins to connect to `server`, which is called `name` in what people read.
+    pub(super) fn start(server: Finder, name: String, settings: &LinkSettings) -> Self {
+        let LinkSettings { config, clock, metrics, changed } = settings.clone();
         let (up, receiver) = watch::channel(Err(Away::default()));
         let tasks = Tasks::new();
         let breaks = Arc::<AtomicU64>::default();
-        let (config_, clock_, breaks_) = (config.clone(), clock.clone(), breaks.clone());
-        let keeper = Keeper { finder, config: config_, clock: clock_, watches, server_clock, up, breaks: breaks_ };
+        let watches = Arc::new(Watches::unheard_at_first());
+        let server_clock = Arc::new(ServerClock::new(clock.clone(), metrics));
+        let writes = Writes::new(clock.clone());
+        let keeper = Keeper {
+            finder: server,
+            name: name.clone(),
+            config,
+            clock,
+            watches: watches.clone(),
+            server_clock: server_clock.clone(),
+            up,
+            breaks: breaks.clone(),
+            changed,
+        };
         let stop = tasks.stop_token();
         tasks.spawn("redis link", async move {
             tokio::select! {
@@ -67,37 +91,26 @@ impl Link {
                 () = stop.cancelled() => {}
             }
         });
-        Self { up: receiver, breaks, wait: config.call_wait, clock, tasks }
+        Self { name, watches, server_clock, writes, up: receiver, breaks, tasks }
     }
 
-    /// Makes one call, once there is a connection, if that is soon.
-    pub(super) async fn call<T>(
-        &self,
-        call: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, MetadataError> {
-        let mut up = self.up().await?;
-        call(&mut up.connection).await.map_err(|error| {
-            if is_of_connection(&error) {
-                up.lost.cancel();
-            }
-            error.into()
-        })
+    /// The connection, if there is one.
+    pub(super) fn up_now(&self) -> Result<Up, Away> {
+        match &*self.up.borrow() {
+            Ok(up) if up.works() => Ok(up.clone()),
+            Ok(_) => Err(Away::default()),
+            Err(away) => Err(away.clone()),
+        }
+    }
+
+    /// The connection, once there is one.
+    pub(super) async fn up(&self) -> Result<Up, Away> {
+        let mut up = self.up.clone();
+        up.wait_for(|up| up.as_ref().is_ok_and(Up::works)).await.map_err(|_| Away::default())?.clone()
     }
 
     pub(super) async fn shutdown(&self) {
         self.tasks.shutdown().await;
-    }
-
-    async fn up(&self) -> Result<Up, MetadataError> {
-        let mut up = self.up.clone();
-        tokio::select! {
-            biased;
-            up = up.wait_for(|up| up.as_ref().is_ok_and(Up::works)) => {
-                let up = up.map_err(|_| MetadataError::unavailable(Away::default()))?;
-                up.clone().map_err(MetadataError::unavailable)
-            }
-            () = self.clock.sleep(self.wait) => Err(MetadataError::unavailable(self.away().unwrap_or_default())),
-        }
     }
 
     /// How many times the connection was lost.
@@ -105,17 +118,10 @@ impl Link {
         self.breaks.load(Ordering::SeqCst)
     }
 
-    /// Whether there is a connection, as far as anybody knows.
+    /// Whether there is a connection over which commits can be made, as far as anybody knows.
     pub(super) fn health(&self) -> Result<(), MetadataError> {
-        self.away().map_or(Ok(()), |away| Err(MetadataError::unavailable(away)))
-    }
-
-    fn away(&self) -> Option<Away> {
-        match &*self.up.borrow() {
-            Ok(up) if up.works() => None,
-            Ok(_) => Some(Away::default()),
-            Err(away) => Some(away.clone()),
-        }
+        self.up_now().map_err(MetadataError::unavailable)?;
+        self.writes.health()
     }
 }
 
@@ -123,14 +129,27 @@ impl Up {
     fn works(&self) -> bool {
         !self.lost.is_cancelled()
     }
+
+    /// Looks at what became of a call: it may say something about the connection.
+    pub(super) fn note<T>(&self, answer: &RedisResult<T>) {
+        if answer.as_ref().is_err_and(is_of_connection) {
+            self.lost.cancel();
+        }
+    }
 }
 
 /// What a call gets while there is no connection.
 #[derive(Clone, Debug, Default, thiserror::Error)]
 #[error("not connected to redis{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
-struct Away {
+pub(super) struct Away {
     /// `None` if nothing was tried yet. Told above and not as a source, since it tells its own source again.
-    why: Option<RedisError>,
+    pub(super) why: Option<RedisError>,
+}
+
+impl From<Away> for RedisError {
+    fn from(away: Away) -> Self {
+        (ErrorKind::Io, "no connection", away.to_string()).into()
+    }
 }
 
 impl Drop for Link {
@@ -142,12 +161,14 @@ impl Drop for Link {
 /// The task behind a [`Link`].
 struct Keeper {
     finder: Finder,
+    name: String,
     config: RedisConfig,
     clock: Clock,
     watches: Arc<Watches>,
     server_clock: Arc<ServerClock>,
     up: watch::Sender<Result<Up, Away>>,
     breaks: Arc<AtomicU64>,
+    changed: watch::Sender<()>,
 }
 
 impl Keeper {
@@ -156,7 +177,7 @@ impl Keeper {
         loop {
             let lost = match self.connect().await {
                 Ok(up) => {
-                    tracing::info!(address = %self.config.address, "connected to redis");
+                    tracing::info!(address = %self.name, "connected to redis");
                     was_up = true;
                     self.serve(up).await
                 }
@@ -164,12 +185,13 @@ impl Keeper {
             };
             let away = Away { why: Some(lost.clone()) };
             self.up.send_modify(|up| *up = Err(away));
-            self.breaks.fetch_add(1, Ordering::SeqCst);
-            self.watches.set_all_unheard();
             // Once for each time that it goes away, not for each attempt.
             if std::mem::replace(&mut was_up, false) {
+                self.breaks.fetch_add(1, Ordering::SeqCst);
+                self.watches.set_all_unheard();
+                self.changed.send_replace(());
                 let error = &lost as &dyn std::error::Error;
-                tracing::warn!(address = %self.config.address, error, "no connection to redis");
+                tracing::warn!(address = %self.name, error, "no connection to redis");
             }
             self.clock.sleep(self.config.reconnect_pause).await;
         }
@@ -201,6 +223,7 @@ impl Keeper {
     /// Keeps a connection until it is lost; why it was.
     async fn serve(&self, mut up: Up) -> RedisError {
         self.up.send_modify(|now| *now = Ok(up.clone()));
+        self.changed.send_replace(());
         let lost = up.lost.clone();
         tokio::select! {
             error = self.listen(&mut up.connection) => error,
@@ -262,10 +285,11 @@ fn pushed(push: &PushInfo, watches: &Watches, lost: &CancellationToken) {
     }
 }
 
-/// Whether a call failed for want of a connection: it can be made again when there is one.
+/// Whether a call failed for want of a connection to who has the keys: it can be made again when there is one.
 pub(super) fn is_away(error: &MetadataError) -> bool {
     let MetadataError::Unavailable(source) = error else { return false };
-    source.is::<Away>() || source.downcast_ref().is_some_and(is_of_connection)
+    let is_away = |error: &RedisError| is_of_connection(error) || is_elsewhere(error);
+    source.is::<Away>() || source.downcast_ref().is_some_and(is_away)
 }
 
 /// Whether an error says something about the connection, or about the server's being the right one, rather than
@@ -278,7 +302,13 @@ fn is_of_connection(error: &RedisError) -> bool {
     }
 }
 
-fn timed_out() -> RedisError {
+/// Whether a node of a cluster refused a call because another has the keys, or is about to, or nobody has.
+pub(super) fn is_elsewhere(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};
+    matches!(error.kind(), ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown))
+}
+
+pub(super) fn timed_out() -> RedisError {
     (ErrorKind::Io, "no connection in time").into()
 }
 

@@ -5,7 +5,8 @@ use prometheus::{Gauge, Registry};
 /// The measurements of one store. Clones share them.
 #[derive(Clone, Debug)]
 pub struct RedisMetrics {
-    /// This machine's clock less the server's when it was last asked for its time, in seconds.
+    /// This machine's clock less the server's when it was last asked for its time, in seconds. In a cluster, that of the
+    /// primary that was asked last.
     pub(super) clock_offset: Gauge,
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use broadcast::StoreTime;
-use redis::Script;
+use redis::{FromRedisValue, Script, ScriptInvocation};
 
+use super::slot::Slot;
 use super::{Redis, keys};
 use crate::error::MetadataError;
 use crate::nodes::{self, NODES_MAX, Node, NodeName, Nodes, Registered};
@@ -15,11 +16,18 @@ use crate::nodes::{self, NODES_MAX, Node, NodeName, Nodes, Registered};
 pub(super) struct Scripts {
     register: Script,
     list: Script,
+    forget: Script,
+    agree: Script,
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        Self { register: Script::new(include_str!("register.lua")), list: Script::new(include_str!("nodes.lua")) }
+        Self {
+            register: Script::new(include_str!("register.lua")),
+            list: Script::new(include_str!("nodes.lua")),
+            forget: Script::new(include_str!("forget.lua")),
+            agree: Script::new(include_str!("agree.lua")),
+        }
     }
 }
 
@@ -29,32 +37,42 @@ impl Nodes for Redis {
         let mut call = self.node_scripts.register.key(keys::NODES);
         let millis = u64::try_from(time_to_live.as_millis()).unwrap_or(u64::MAX);
         call.key(keys::NODES_UNTIL).arg(node.name.as_str()).arg(nodes::encode(node)?).arg(millis);
-        self.link.call(async |redis| call.invoke_async(redis).await).await
+        self.run(keys::NODES, &call).await
     }
 
     async fn nodes(&self) -> Result<Vec<Registered>, MetadataError> {
         let mut call = self.node_scripts.list.key(keys::NODES);
         call.key(keys::NODES_UNTIL).arg(NODES_MAX);
-        let answer: Vec<Vec<u8>> = self.link.call(async |redis| call.invoke_async(redis).await).await?;
+        let answer: Vec<Vec<u8>> = self.run(keys::NODES, &call).await?;
         read(&answer)
     }
 
     async fn forget(&self, name: &NodeName) -> Result<(), MetadataError> {
-        let mut both = redis::pipe();
-        both.atomic().hdel(keys::NODES, name.as_str()).ignore().zrem(keys::NODES_UNTIL, name.as_str()).ignore();
-        self.link.call(async |redis| both.query_async(redis).await).await
+        let mut call = self.node_scripts.forget.key(keys::NODES);
+        call.key(keys::NODES_UNTIL).arg(name.as_str());
+        self.run(keys::NODES, &call).await
     }
 
     async fn agree(&self, name: &str, offer: &str) -> Result<String, MetadataError> {
-        let mut both = redis::pipe();
-        both.atomic().hset_nx(keys::AGREED, name, offer).ignore().hget(keys::AGREED, name);
-        let (agreed,) = self.link.call(async |redis| both.query_async(redis).await).await?;
-        Ok(agreed)
+        let mut call = self.node_scripts.agree.key(keys::AGREED);
+        call.arg(name).arg(offer);
+        self.run(keys::AGREED, &call).await
     }
 
     async fn agreed(&self, name: &str) -> Result<Option<String>, MetadataError> {
         let get = redis::Cmd::hget(keys::AGREED, name);
-        self.link.call(async |redis| get.query_async(redis).await).await
+        self.servers.call(Slot::of_key(keys::AGREED), async |redis| get.query_async(redis).await).await
+    }
+}
+
+impl Redis {
+    /// Calls a script whose keys are in the slot of `key`.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        key: &str,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, MetadataError> {
+        self.servers.call(Slot::of_key(key), async |redis| call.invoke_async(redis).await).await
     }
 }
 

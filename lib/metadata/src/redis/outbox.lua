@@ -1,5 +1,5 @@
 -- The outbox. What is done is the first argument; what the keys hold is said in outbox.rs.
--- KEYS[1]: their prefix. All of them share its hash tag, and so its slot.
+-- KEYS: their prefix, and one that is never there. All of them share its hash tag, and so its slot.
 -- ARGV[1]: the name of the call; the rest are its own arguments.
 
 local root = KEYS[1]

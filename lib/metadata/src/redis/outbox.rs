@@ -19,6 +19,7 @@ use broadcast::{BroadcastId, EventIndex, StoreTime};
 use redis::{FromRedisValue, ScriptInvocation};
 
 use super::Redis;
+use super::slot::Slot;
 use crate::error::MetadataError;
 use crate::outbox::{
     Claim, Claimed, DEAD_MAX, DeadLetter, GONE, LETTERS_MAX, Letter, Mailbox, Outbox, Settled, TOO_MANY, Telling, Told,
@@ -28,6 +29,10 @@ use crate::outbox::{
 const ROOT: &str = "hw:{outbox}";
 const TOLD: &str = "hw:{outbox}:told";
 const BOXES: &str = "hw:{outbox}:boxes";
+/// A key that is never there. While a cluster moves the slot of the outbox, some keys are at one node and some at the
+/// other, and a script would fail in the middle, at the first that it does not find. It does not begin if it names one
+/// that is missing.
+const NEVER: &str = "hw:{outbox}:never";
 
 #[async_trait]
 impl Outbox for Redis {
@@ -46,7 +51,7 @@ impl Outbox for Redis {
         ids.iter().for_each(|id| {
             ask.arg(id.to_string());
         });
-        let known: Vec<Option<String>> = self.link.call(async |redis| ask.query_async(redis).await).await?;
+        let known: Vec<Option<String>> = self.servers.call(slot(), async |redis| ask.query_async(redis).await).await?;
         known.into_iter().map(|known| known.map(|text| read_told(&text)).transpose()).collect()
     }
 
@@ -99,13 +104,14 @@ impl Outbox for Redis {
     async fn set_gone(&self, endpoint: &str, gone: bool) -> Result<(), MetadataError> {
         let mut set = redis::cmd("HSET");
         set.arg(BOXES).arg(format!("gone {endpoint}")).arg(u8::from(gone));
-        self.link.call(async |redis| set.query_async(redis).await).await
+        self.servers.call(slot(), async |redis| set.query_async(redis).await).await
     }
 
     async fn mailboxes(&self) -> Result<Vec<Mailbox>, MetadataError> {
         let mut ask = redis::cmd("HGETALL");
         ask.arg(BOXES);
-        let fields: BTreeMap<String, u64> = self.link.call(async |redis| ask.query_async(redis).await).await?;
+        let fields: BTreeMap<String, u64> =
+            self.servers.call(slot(), async |redis| ask.query_async(redis).await).await?;
         let mut boxes: BTreeMap<&str, Mailbox> = BTreeMap::new();
         for (field, value) in &fields {
             let Some((what, endpoint)) = field.split_once(' ') else { continue };
@@ -151,12 +157,12 @@ impl Outbox for Redis {
 impl Redis {
     fn outbox_call(&self, name: &str) -> ScriptInvocation<'_> {
         let mut call = self.scripts.outbox.key(ROOT);
-        call.arg(name);
+        call.key(NEVER).arg(name);
         call
     }
 
     async fn outbox<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, MetadataError> {
-        self.link.call(async |redis| call.invoke_async(redis).await).await
+        self.run(ROOT, call).await
     }
 
     async fn of_dead(&self, name: &str, numbers: &[u64]) -> Result<u64, MetadataError> {
@@ -167,6 +173,10 @@ impl Redis {
         });
         self.outbox(&call).await
     }
+}
+
+fn slot() -> Slot {
+    Slot::of_key(ROOT)
 }
 
 fn told_text(told: Told) -> String {

@@ -74,9 +74,24 @@ pub(crate) mod redis {
 
     /// A store in `server`.
     pub(crate) fn connect(server: &RedisServer) -> Arc<Redis> {
+        connect_to(&server.url())
+    }
+
+    pub(crate) fn connect_to(url: &str) -> Arc<Redis> {
         let limits = Limits { log_len: super::LOG_LEN_MAX };
-        let config = RedisConfig::new(server.url().parse().unwrap());
+        let config = RedisConfig::new(url.parse().unwrap());
         Arc::new(Redis::start(&config, limits, Clock::system(), metrics()).unwrap())
+    }
+
+    pub(crate) fn stores(one: &Arc<Redis>, other: &Arc<Redis>) -> super::Stores {
+        super::Stores {
+            one: one.clone(),
+            other: other.clone(),
+            one_nodes: one.clone(),
+            other_nodes: other.clone(),
+            outbox: one.clone(),
+            other_outbox: other.clone(),
+        }
     }
 
     impl Host {
@@ -86,10 +101,41 @@ pub(crate) mod redis {
         }
 
         pub(crate) fn stores(&self) -> super::Stores {
-            let (one, other) = (self.one.clone(), self.other.clone());
-            let (one_nodes, other_nodes) = (one.clone(), other.clone());
-            let (outbox, other_outbox) = (one.clone(), other.clone());
-            super::Stores { one, other, one_nodes, other_nodes, outbox, other_outbox }
+            stores(&self.one, &self.other)
+        }
+
+        pub(crate) async fn stop(self) {
+            self.one.shutdown().await;
+            self.other.shutdown().await;
+        }
+    }
+}
+
+pub(crate) mod cluster {
+    use std::sync::Arc;
+
+    use headwater_metadata::Redis;
+    use testkit::ClusterRedis;
+
+    use crate::redis_server::ask;
+
+    pub(crate) struct Host {
+        one: Arc<Redis>,
+        other: Arc<Redis>,
+    }
+
+    impl Host {
+        /// Whatever was in the cluster is gone.
+        pub(crate) async fn start_in(cluster: &ClusterRedis) -> Self {
+            for primary in &cluster.primaries {
+                let _: () = ask(primary, "FLUSHALL").await;
+            }
+            let connect = || super::redis::connect_to(&cluster.url());
+            Self { one: connect(), other: connect() }
+        }
+
+        pub(crate) fn stores(&self) -> super::Stores {
+            super::redis::stores(&self.one, &self.other)
         }
 
         pub(crate) async fn stop(self) {

@@ -9,6 +9,7 @@ mod model;
 mod nodes;
 mod outbox;
 mod reading;
+mod redis_cluster;
 mod redis_server;
 mod rules;
 mod sqlite_file;
@@ -37,10 +38,32 @@ macro_rules! suite {
     };
 }
 
+/// Runs every function of the suite, one after the other, against stores in one cluster, which takes a while to start.
+macro_rules! suite_in_turn {
+    ($store:ident: $($group:ident::$rule:ident)*) => {
+        mod $store {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn every_rule() {
+                let cluster = testkit::ClusterRedis::start();
+                $(
+                    let host = crate::fixtures::$store::Host::start_in(&cluster).await;
+                    let rule = crate::$group::$rule(host.stores());
+                    let name = concat!(stringify!($group), "::", stringify!($rule));
+                    // Only printed if the test fails.
+                    println!("{name}");
+                    tokio::time::timeout(crate::RULE_TIME_MAX, rule).await.expect("nobody waits for ever");
+                    host.stop().await;
+                )*
+            }
+        }
+    };
+}
+
 macro_rules! suites {
     ($($rules:tt)*) => {
         suite!(sqlite: $($rules)*);
         suite!(redis: $($rules)*);
+        suite_in_turn!(cluster: $($rules)*);
     };
 }
 

@@ -1,4 +1,4 @@
-//! Random commits against both stores and against the rules written down once more, as plainly as can be.
+//! Random commits against all stores and against the rules written down once more, as plainly as can be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use broadcast::{Event, EventIndex, LastSeq, Missing, RenditionName, Segment, Seq
 use headwater_metadata::{Expect, Metadata, MetadataError, Outcome, ShortDigest};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner};
+use testkit::ClusterRedis;
 
 use crate::fixtures::{self, *};
 
@@ -122,9 +123,11 @@ fn some_commits() -> impl Strategy<Value = Vec<(Vec<Event>, Option<u64>)>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_stores_follow_the_rules_for_random_commits() {
+async fn all_stores_follow_the_rules_for_random_commits() {
     let (sqlite, redis) = (fixtures::sqlite::Host::start().await, fixtures::redis::Host::start().await);
-    let stores = [sqlite.stores().one, redis.stores().one];
+    let servers = ClusterRedis::start();
+    let cluster = fixtures::cluster::Host::start_in(&servers).await;
+    let stores = [sqlite.stores().one, redis.stores().one, cluster.stores().one];
     // Only printed if the test fails.
     println!("seed: {SEED:?}");
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
@@ -141,6 +144,7 @@ async fn both_stores_follow_the_rules_for_random_commits() {
     }
     sqlite.stop().await;
     redis.stop().await;
+    cluster.stop().await;
 }
 
 /// Makes the commits in a broadcast of their own, and compares each outcome, and the log in the end, with the model's.

@@ -18,7 +18,7 @@ fn told(next: u64) -> Told {
     Told { next: EventIndex(next), at: StoreTime(1_790_000_000_000 + i64::try_from(next).unwrap()), complete: next > 5 }
 }
 
-fn letter(endpoint: &str, id: &str) -> Letter {
+pub(crate) fn letter(endpoint: &str, id: &str) -> Letter {
     let body = format!("{{\"id\":\"{id}\",\"title\":\"Żółć\\n\"}}");
     Letter { endpoint: endpoint.to_owned(), id: id.to_owned(), kind: "broadcast.live".to_owned(), body }
 }

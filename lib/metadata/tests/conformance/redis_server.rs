@@ -16,19 +16,19 @@ use testkit::RedisServer;
 use crate::fixtures::redis::{connect, metrics};
 use crate::fixtures::*;
 
-fn object(store: &Arc<Redis>) -> Arc<dyn Metadata> {
+pub(crate) fn object(store: &Arc<Redis>) -> Arc<dyn Metadata> {
     store.clone()
 }
 
 /// A store with a configuration that `change` has changed.
-fn connect_with(url: &str, change: impl FnOnce(&mut RedisConfig)) -> Arc<Redis> {
+pub(crate) fn connect_with(url: &str, change: impl FnOnce(&mut RedisConfig)) -> Arc<Redis> {
     let mut config = RedisConfig::new(url.parse().unwrap());
     change(&mut config);
     Arc::new(Redis::start(&config, Limits::default(), Clock::system(), metrics()).unwrap())
 }
 
 /// Asks the server something, past the store.
-async fn ask<T: FromRedisValue>(server: &RedisServer, command: &str) -> T {
+pub(crate) async fn ask<T: FromRedisValue>(server: &RedisServer, command: &str) -> T {
     let client = Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut words = command.split(' ');
@@ -46,7 +46,7 @@ async fn time(server: &RedisServer) -> StoreTime {
 }
 
 /// Makes a call again while the store is away. Each attempt waits for a connection by itself.
-async fn once_back<T>(call: impl AsyncFn() -> Result<T, MetadataError>) -> T {
+pub(crate) async fn once_back<T>(call: impl AsyncFn() -> Result<T, MetadataError>) -> T {
     loop {
         match call().await {
             Ok(value) => return value,
@@ -158,7 +158,7 @@ async fn the_server_is_asked_for_its_time_again_and_again() {
 }
 
 /// How often a command was called, by `INFO commandstats`.
-fn calls(stats: &str, name: &str) -> u64 {
+pub(crate) fn calls(stats: &str, name: &str) -> u64 {
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
@@ -289,7 +289,9 @@ async fn waiters_share_one_connection_and_leave_no_subscription() {
     }
     subscriptions_become(&server, 50).await;
     let clients: String = ask(&server, "CLIENT LIST").await;
-    assert_eq!(clients.lines().count(), 2, "the store and this question: {clients}");
+    // Who asks here speaks the older protocol, and an earlier question may not have been seen to hang up yet.
+    let stores = clients.lines().filter(|client| client.contains("resp=3"));
+    assert_eq!(stores.count(), 1, "the store: {clients}");
     drop(waits);
     subscriptions_become(&server, 0).await;
     let mut wait = store.wait(id(7), EventIndex(1), 9);
