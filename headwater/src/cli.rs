@@ -71,8 +71,9 @@ pub(crate) struct ServeOptions {
     /// Where publishers and viewers reach this, if not under the address they ask for: https://live.example.org.
     #[arg(long, env = "HEADWATER_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
-    /// Keep metadata in this Redis instead of DIR/metadata.sqlite: redis://HOST:PORT, or
-    /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER.
+    /// Keep metadata in this Redis instead of DIR/metadata.sqlite: redis://HOST:PORT,
+    /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER, or redis+cluster://HOST:PORT,HOST:PORT,HOST:PORT (some nodes of a
+    /// Redis Cluster). USER:PASSWORD@ goes before the first host; rediss:// and rediss+cluster:// speak TLS.
     #[arg(long, env = "HEADWATER_METADATA", value_name = "URL")]
     pub(crate) metadata: Option<String>,
     /// Copy all that is recorded to this store, which all machines share; what is in it is safe: s3://BUCKET/PREFIX (with
@@ -185,7 +186,7 @@ pub(crate) struct StoresOptions {
     /// A recorder's directory on this machine: its segments are looked at too, if there are any [default: ./data].
     #[arg(long, env = "HEADWATER_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The metadata: redis://... or redis+sentinel://... [default: DIR/metadata.sqlite].
+    /// The metadata: redis://..., redis+sentinel://... or redis+cluster://... [default: DIR/metadata.sqlite].
     #[arg(long, env = "HEADWATER_METADATA", value_name = "URL")]
     pub(crate) metadata: Option<String>,
     /// The hot store: s3://BUCKET/PREFIX or a directory.
