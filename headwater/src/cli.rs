@@ -207,9 +207,16 @@ Prints a line for each finding: kind, broadcast, object, detail, with tabs betwe
   unlisted      a store has it, and the log does not list it
   no-log        a store has a broadcast that the metadata does not know
   no-document   no store has the broadcast's document, which a rebuild needs
+  damaged       a document that cannot be read
+  not-logged    a document tells it, and the log does not
+  not-documented  the log tells it (paused, given up, ended ...), and the document that counts does not:
+                a recorder that runs writes it soon
+  elsewhere     not checked: it may be on the disk of another recorder, which could not be asked
   not-safe      stored, and not in the hot store yet: nothing is wrong
 
-Ends with 1 if anything is wrong, with 2 if it could not look.")]
+With --metadata, what no store has is looked for on the disks of all recorders that are registered.
+
+Ends with 0 if stores and log agree, with 1 if anything is wrong, with 2 if it could not look, or not everywhere.")]
 pub(crate) struct CheckOptions {
     #[command(flatten)]
     pub(crate) stores: StoresOptions,
@@ -222,13 +229,22 @@ pub(crate) struct CheckOptions {
 
 #[derive(Debug, Default, Args)]
 #[command(after_help = "\
-Begun again, it goes on where it was: give --fill-in. Recorders should not run meanwhile.
+Of several copies the first good one is taken: each is compared with the digest in its name.
+
+Prints a line for each finding: kind, broadcast, object, detail, with tabs between them; then what was done:
+  damaged      this copy is not what its name says; another one was taken, if there is one
+  unreadable   there is no good copy: it is not in the log
+  no-document  the title and the end of this broadcast are not known
+  refused      the log has no place for it any more (--fill-in), and why
+
+Ends with 0 if the logs have all that the stores tell, with 1 if something could not be put in, with 2 if it could not
+be finished. Begun again, it goes on where it was: give --fill-in. Recorders should not run meanwhile.
 
   headwater rebuild --hot s3://media/live --metadata redis://127.0.0.1:6379")]
 pub(crate) struct RebuildOptions {
     #[command(flatten)]
     pub(crate) stores: StoresOptions,
-    /// The metadata store need not be empty: what it lacks is added, what it has stays.
+    /// The metadata store need not be empty: what it lacks is added at the end of its logs, what it has stays.
     #[arg(long)]
     pub(crate) fill_in: bool,
 }

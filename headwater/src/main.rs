@@ -48,8 +48,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Relay(options) => relay::relay(&options),
         Command::Spool(options) => relay::contents(&options),
         Command::Broadcast(command) => control::run(command),
-        Command::Check(options) => return sync::check(&options),
-        Command::Rebuild(options) => sync::rebuild(&options),
+        Command::Check(options) => return Ok(sync::check(&options)),
+        Command::Rebuild(options) => return Ok(sync::rebuild(&options)),
         Command::Nodes { server } => control::nodes(&server),
     };
     done.map(|()| ExitCode::SUCCESS)

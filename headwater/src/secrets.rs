@@ -49,6 +49,12 @@ pub(crate) fn node_name(dir: &Path, make: impl FnOnce() -> String) -> anyhow::Re
     Ok(kept(&dir.join("node-name"), make)?.text)
 }
 
+/// What the node of `dir` is called, if it was started before.
+pub(crate) fn known_node_name(dir: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(dir.join("node-name")).ok()?;
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// The fleet's owner key, also in `dir`. Fails with a [`MetadataError`] if the store is away.
 pub(crate) async fn shared_owner_key(dir: &Path, random: &Random, nodes: &dyn Nodes) -> anyhow::Result<(Kept, Agreed)> {
     shared(dir, OWNER_KEY, || new_owner_key(random), nodes).await

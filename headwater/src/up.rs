@@ -22,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::secrets;
+pub(crate) use fleet::disks;
 use gate::Gate;
 pub(crate) use metadata_store::MetadataStore;
 use node::Registration;

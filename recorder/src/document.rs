@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broadcast::{BroadcastId, Document, Event, EventIndex, Key, LogEntry, Opened, StoreTime};
+use broadcast::{BroadcastId, Document, DocumentFold, Event, EventIndex, Key, LogEntry, Opened, StoreTime};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use metadata::{Followed, MetadataError, READ_MAX};
@@ -122,11 +122,12 @@ impl Recorder {
     }
 
     async fn write_document(&self, id: BroadcastId) -> Result<(), DocumentError> {
-        let mut document = Document::default();
+        let mut log = DocumentFold::default();
         loop {
-            if !self.read_on(id, &mut document).await? {
+            if !self.read_on(id, &mut log).await? {
                 return Ok(());
             }
+            let document = log.document();
             let (key, bytes) = (Key::of_document(id), json(&document));
             self.store.put(&key, bytes.clone().into()).await?;
             let wants_copy = document.opened().is_some_and(|opened| !opened.stored_is_safe);
@@ -137,15 +138,15 @@ impl Recorder {
     }
 
     /// Whether the log had more to tell.
-    async fn read_on(&self, id: BroadcastId, document: &mut Document) -> Result<bool, MetadataError> {
+    async fn read_on(&self, id: BroadcastId, log: &mut DocumentFold) -> Result<bool, MetadataError> {
         let mut has_news = false;
         loop {
-            let entries = self.broadcasts.store().read(id, document.covers, READ_MAX).await?;
+            let entries = self.broadcasts.store().read(id, log.covers(), READ_MAX).await?;
             if entries.is_empty() {
                 return Ok(has_news);
             }
             for entry in &entries {
-                has_news |= document.take(entry);
+                has_news |= log.take(entry);
             }
         }
     }

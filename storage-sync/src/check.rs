@@ -1,13 +1,19 @@
 //! Whether stores and log agree, and if not, in what.
 
+mod others;
+
 use std::collections::BTreeSet;
 
-use broadcast::{Broadcast, BroadcastId, Key, Object};
+use broadcast::{Broadcast, BroadcastId, Document, DocumentFold, Event, Key, Lack, LogEntry, Object};
 use metadata::Metadata;
 use serde::Serialize;
-use storage::{StoreError, verified};
+use storage::{Store, StoreError, verified};
 
-use crate::found::{Objects, SyncError, Tier, broadcasts_in, broadcasts_logged, log_of, objects};
+use crate::finding::{Finding, Kind};
+use crate::found::{Documents, Objects, SyncError, Tier, broadcasts_in, broadcasts_logged, log_of, objects};
+use crate::rebuild::shown;
+pub use others::Others;
+use others::Whereabouts;
 
 /// What is looked at.
 #[derive(Clone, Debug, Default)]
@@ -16,56 +22,8 @@ pub struct CheckOptions {
     pub digests: bool,
     /// Only these; all if there are none.
     pub only: Vec<BroadcastId>,
-}
-
-/// In what they do not agree, or what is to be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// The log lists it, and no store has it.
-    Missing,
-    /// The log says that it is safe, and the hot store has it not.
-    NotHot,
-    WrongLength,
-    WrongDigest,
-    /// A store has it, and the log does not list it.
-    Unlisted,
-    /// A store has a broadcast of which there is no log.
-    NoLog,
-    /// No store has a document of the broadcast: a log made anew would lack its title and its end.
-    NoDocument,
-    /// Stored, and not safe yet. Nothing is wrong with that.
-    NotSafe,
-}
-
-impl Kind {
-    pub fn is_wrong(self) -> bool {
-        self != Self::NotSafe
-    }
-
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::NotHot => "not-hot",
-            Self::WrongLength => "wrong-length",
-            Self::WrongDigest => "wrong-digest",
-            Self::Unlisted => "unlisted",
-            Self::NoLog => "no-log",
-            Self::NoDocument => "no-document",
-            Self::NotSafe => "not-safe",
-        }
-    }
-}
-
-/// One thing that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub kind: Kind,
-    pub broadcast: String,
-    /// The object; empty if it is about the broadcast.
-    pub key: String,
-    pub detail: String,
+    /// Who else may have what is not here; nobody, on one machine.
+    pub others: Option<Others>,
 }
 
 /// What was looked at, in all.
@@ -76,6 +34,8 @@ pub struct Checked {
     pub bytes: u64,
     pub wrong: u64,
     pub not_safe: u64,
+    /// What those may have who could not be asked.
+    pub not_checked: u64,
 }
 
 /// Tells each finding, and after each broadcast what was checked so far of how many.
@@ -93,7 +53,8 @@ pub async fn check(
     }
     let (mut checked, all) = (Checked::default(), ids.len());
     for id in ids {
-        let mut checking = Checking { tiers, options, id, checked: &mut checked, tell: &mut tell };
+        let mut checking =
+            Checking { tiers, options, id, nodes: BTreeSet::new(), checked: &mut checked, tell: &mut tell };
         checking.broadcast(metadata).await?;
         checked.broadcasts += 1;
         progress(&checked, all);
@@ -105,6 +66,8 @@ struct Checking<'a> {
     tiers: &'a [Tier],
     options: &'a CheckOptions,
     id: BroadcastId,
+    /// Who took it in, by the log.
+    nodes: BTreeSet<String>,
     checked: &'a mut Checked,
     tell: &'a mut dyn FnMut(Finding),
 }
@@ -113,14 +76,15 @@ impl Checking<'_> {
     async fn broadcast(&mut self, metadata: &dyn Metadata) -> Result<(), SyncError> {
         // The stores first: what is stored after that is in the log by then, not the other way round.
         let objects = objects(self.tiers, self.id).await?;
-        let log = log_of(metadata, self.id).await?;
-        let log = Broadcast::replay(&log).map_err(|source| SyncError::Log { id: self.id, source })?;
+        let entries = log_of(metadata, self.id).await?;
+        let log = Broadcast::replay(&entries).map_err(|source| SyncError::Log { id: self.id, source })?;
         let Some(log) = log else {
             if !objects.keys.is_empty() {
                 self.say(Kind::NoLog, None, format!("{} objects of a broadcast without a log", objects.keys.len()));
             }
             return Ok(());
         };
+        self.nodes = entries.iter().filter_map(recorded_by).collect();
         let listed = self.listed(&log, &objects).await?;
         for (key, there) in &objects.keys {
             let of_segment = !matches!(key.object, Object::Document);
@@ -132,10 +96,50 @@ impl Checking<'_> {
         for (at, name) in &objects.foreign {
             self.say(Kind::Unlisted, None, format!("{}: {name}", self.tiers[*at].name));
         }
-        if !objects.keys.contains_key(&Key::of_document(self.id)) {
-            self.say(Kind::NoDocument, None, String::new());
+        self.documents(&log, &entries, &objects).await
+    }
+
+    /// Whether log and documents tell the same.
+    async fn documents(&mut self, log: &Broadcast, entries: &[LogEntry], objects: &Objects) -> Result<(), SyncError> {
+        // Later than the log, by which they are written.
+        let (key, documents) = (Key::of_document(self.id), Documents::read(self.tiers, objects, self.id).await?);
+        for at in &documents.damaged {
+            self.say(Kind::Damaged, Some(&key), self.tiers[*at].name.to_owned());
         }
+        let Some(best) = documents.best() else {
+            self.say(Kind::NoDocument, None, String::new());
+            return Ok(());
+        };
+        let logged = DocumentFold::of(entries);
+        for lack in logged.lacks(best) {
+            let detail = match lack {
+                Lack::Before(event) | Lack::After(event) => shown(&event),
+                Lack::Unplaced { event, why } => format!("{}: {why}", shown(&event)),
+            };
+            self.say(Kind::NotLogged, Some(&key), detail);
+        }
+        let is_hot = |at: &usize| self.tiers[*at].is_hot;
+        let hot = documents.found.iter().find(|(at, _)| is_hot(at)).map(|(_, document)| document);
+        let wants_hot = !log.opened().stored_is_safe && self.looks_at_hot();
+        self.behind(if wants_hot { hot } else { Some(best) }, &logged.document(), wants_hot);
         Ok(())
+    }
+
+    fn behind(&mut self, told: Option<&Document>, log: &Document, is_hot: bool) {
+        let key = Key::of_document(self.id);
+        let Some(told) = told else {
+            return self.say(Kind::NotDocumented, Some(&key), "the hot store has no document".to_owned());
+        };
+        for event in told.lacks(log) {
+            // Whoever committed it has written it down, if only on its own disk.
+            let may_be_elsewhere = !is_hot && self.options.others.is_some();
+            let kind = if may_be_elsewhere { Kind::Elsewhere } else { Kind::NotDocumented };
+            self.say(kind, Some(&key), shown(&event));
+        }
+    }
+
+    fn looks_at_hot(&self) -> bool {
+        self.tiers.iter().any(|tier| tier.is_hot)
     }
 
     /// Looks at all that the log lists.
@@ -171,16 +175,9 @@ impl Checking<'_> {
         objects: &Objects,
     ) -> Result<(), SyncError> {
         let Some(there) = objects.keys.get(key) else {
-            let hint = if is_safe {
-                "in none of the stores"
-            } else {
-                "in none of the stores, and not safe yet: \
-                perhaps on another recorder's disk"
-            };
-            self.say(Kind::Missing, Some(key), hint.to_owned());
-            return Ok(());
+            return self.absent(key, len, is_safe, asks_for_copy == Some(true)).await;
         };
-        let looks_at_hot = self.tiers.iter().any(|tier| tier.is_hot);
+        let looks_at_hot = self.looks_at_hot();
         let is_hot = there.iter().any(|(at, _)| self.tiers[*at].is_hot);
         if asks_for_copy == Some(true) && !is_safe {
             self.checked.not_safe += 1;
@@ -193,27 +190,67 @@ impl Checking<'_> {
             if *found != len {
                 self.say(Kind::WrongLength, Some(key), format!("{}: {found} bytes, {len} by the log", tier.name));
             } else if self.options.digests {
-                match tier.store.read(key, None).await {
-                    Ok(blob) => match drain(verified(key, blob)).await {
-                        Ok(()) => {}
-                        Err(StoreError::Damaged { .. }) => {
-                            self.say(Kind::WrongDigest, Some(key), tier.name.to_owned());
-                        }
-                        Err(error) => return Err(error.into()),
-                    },
-                    // Deleted meanwhile.
-                    Err(StoreError::NotFound) => {}
-                    Err(error) => return Err(error.into()),
+                self.digest(&*tier.store, key, tier.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn digest(&mut self, store: &dyn Store, key: &Key, name: &str) -> Result<(), SyncError> {
+        let blob = match store.read(key, None).await {
+            // Deleted meanwhile.
+            Err(StoreError::NotFound) => return Ok(()),
+            blob => blob?,
+        };
+        match drain(verified(key, blob)).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Damaged { .. }) => {
+                self.say(Kind::WrongDigest, Some(key), name.to_owned());
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What none of the stores has.
+    async fn absent(&mut self, key: &Key, len: u64, is_safe: bool, asks_for_copy: bool) -> Result<(), SyncError> {
+        let should_be_hot = asks_for_copy && is_safe && self.looks_at_hot();
+        match others::whereabouts(self.options.others.as_ref(), &self.nodes, key).await {
+            Whereabouts::There { store, len: found } => {
+                if found != len {
+                    let detail = format!("another recorder's disk: {found} bytes, {len} by the log");
+                    self.say(Kind::WrongLength, Some(key), detail);
+                } else if self.options.digests {
+                    self.digest(&*store, key, "another recorder's disk").await?;
+                }
+                if should_be_hot {
+                    let detail = "the log says that it is safe; it is on another recorder's disk alone";
+                    self.say(Kind::NotHot, Some(key), detail.to_owned());
+                } else if asks_for_copy && !is_safe {
+                    self.checked.not_safe += 1;
+                    self.say(Kind::NotSafe, Some(key), "on another recorder's disk".to_owned());
                 }
             }
+            Whereabouts::Unknown(why) if !should_be_hot => {
+                self.say(Kind::Elsewhere, Some(key), format!("not checked: {why}"));
+            }
+            Whereabouts::Unknown(why) => self.say(Kind::Missing, Some(key), format!("in none of the stores; {why}")),
+            Whereabouts::Nowhere => self.say(Kind::Missing, Some(key), "in none of the stores".to_owned()),
         }
         Ok(())
     }
 
     fn say(&mut self, kind: Kind, key: Option<&Key>, detail: String) {
         self.checked.wrong += u64::from(kind.is_wrong());
-        let key = key.map(ToString::to_string).unwrap_or_default();
-        (self.tell)(Finding { kind, broadcast: self.id.to_string(), key, detail });
+        self.checked.not_checked += u64::from(kind == Kind::Elsewhere);
+        (self.tell)(Finding::new(kind, self.id, key, detail));
+    }
+}
+
+fn recorded_by(entry: &LogEntry) -> Option<String> {
+    match &entry.event {
+        Event::RecordedBy { node } => Some(node.clone()),
+        _ => None,
     }
 }
 

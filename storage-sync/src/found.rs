@@ -6,7 +6,7 @@ use std::sync::Arc;
 use broadcast::{BroadcastId, Document, Event, EventIndex, Key, LogEntry, LogError, Opened, StoreTime};
 use futures_util::StreamExt;
 use metadata::{LIST_MAX, Metadata, MetadataError, READ_MAX};
-use storage::{Blob, Named, Store, StoreError};
+use storage::{Named, Store, StoreError};
 
 /// A store that is looked at, the one that counts more before the others.
 #[derive(Clone, Debug)]
@@ -95,31 +95,44 @@ pub(crate) async fn log_of(metadata: &dyn Metadata, id: BroadcastId) -> Result<V
     }
 }
 
-/// An object, from the first of the tiers that have it.
-pub(crate) async fn read(tiers: &[Tier], objects: &Objects, key: &Key) -> Result<Blob, StoreError> {
-    let (at, _) = objects.keys.get(key).and_then(|there| there.first()).ok_or(StoreError::NotFound)?;
-    tiers[*at].store.read(key, None).await
+/// What the tiers have of the document of a broadcast.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    /// By the places of the tiers in their list.
+    pub(crate) found: Vec<(usize, Document)>,
+    /// Tiers whose document cannot be read.
+    pub(crate) damaged: Vec<usize>,
 }
 
-/// The document that tells most, of all that the tiers have. Before there were such, one had only what opened it.
-pub(crate) async fn document(
-    tiers: &[Tier],
-    objects: &Objects,
-    id: BroadcastId,
-) -> Result<Option<Document>, StoreError> {
-    let key = Key::of_document(id);
-    let mut best: Option<Document> = None;
-    for (at, _) in objects.keys.get(&key).into_iter().flatten() {
-        let bytes = tiers[*at].store.read(&key, None).await?.collect().await?;
-        let found = serde_json::from_slice::<Document>(&bytes).ok();
-        let found =
-            found.or_else(|| serde_json::from_slice::<Opened>(&bytes).ok().map(|opened| opened_only(id, opened)));
-        let tells_more = |found: &Document| best.as_ref().is_none_or(|best| found.covers > best.covers);
-        if let Some(found) = found.filter(tells_more) {
-            best = Some(found);
+impl Documents {
+    pub(crate) async fn read(tiers: &[Tier], objects: &Objects, id: BroadcastId) -> Result<Self, StoreError> {
+        let (key, mut documents) = (Key::of_document(id), Self::default());
+        for (at, _) in objects.keys.get(&key).into_iter().flatten() {
+            let bytes = match tiers[*at].store.read(&key, None).await {
+                Err(StoreError::NotFound) => continue,
+                blob => blob?.collect().await?,
+            };
+            match parse(id, &bytes) {
+                Some(document) => documents.found.push((*at, document)),
+                None => documents.damaged.push(*at),
+            }
         }
+        Ok(documents)
     }
-    Ok(best.filter(|document| document.opened().is_some()))
+
+    /// The one that tells most.
+    pub(crate) fn best(&self) -> Option<&Document> {
+        // Of equal ones, that of the store that counts more.
+        self.found.iter().rev().map(|(_, document)| document).max_by_key(|document| document.covers)
+    }
+}
+
+/// Before there were such documents, one had only what opened the broadcast.
+fn parse(id: BroadcastId, bytes: &[u8]) -> Option<Document> {
+    let document = serde_json::from_slice::<Document>(bytes).ok();
+    let document =
+        document.or_else(|| serde_json::from_slice::<Opened>(bytes).ok().map(|opened| opened_only(id, opened)));
+    document.filter(|document| document.opened().is_some())
 }
 
 /// A document of a broadcast of which nothing else is known.
@@ -127,4 +140,14 @@ pub(crate) fn opened_only(id: BroadcastId, opened: Opened) -> Document {
     let at = StoreTime(i64::try_from(id.created_ms()).unwrap_or(0));
     let entry = LogEntry { index: EventIndex(0), at, event: Event::Opened(opened) };
     Document { entries: vec![entry], ..Document::default() }
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn error_line(error: &dyn std::error::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -4,9 +4,11 @@
 //! serves them, and `check` changes nothing.
 
 mod check;
+mod finding;
 mod found;
 mod rebuild;
 
-pub use check::{CheckOptions, Checked, Finding, Kind, check};
+pub use check::{CheckOptions, Checked, Others, check};
+pub use finding::{Finding, Kind};
 pub use found::{SyncError, Tier};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild};

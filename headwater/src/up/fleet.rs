@@ -12,7 +12,7 @@ use storage::{Fleet, PeerStore, Peers, Store};
 use crate::secrets;
 
 /// What the disks of all recorders but this one hold.
-pub(super) fn disks(
+pub(crate) fn disks(
     nodes: Arc<dyn Nodes>,
     here: Option<NodeName>,
     key: Option<TokenKey>,

@@ -39,7 +39,7 @@ impl MetadataStore {
         }
     }
 
-    pub(super) fn nodes(&self) -> Arc<dyn Nodes> {
+    pub(crate) fn nodes(&self) -> Arc<dyn Nodes> {
         match self {
             Self::Embedded(sqlite) => sqlite.clone(),
             Self::Shared(redis) => redis.clone(),

@@ -24,7 +24,7 @@ mod views;
 mod tests;
 
 pub use broadcast::{Broadcast, LogError, RecordedBy, Rendition, State};
-pub use document::Document;
+pub use document::{Document, DocumentFold, Lack, Unplaced};
 pub use event::{Event, EventError, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 pub use ids::{BroadcastId, Digest, FormatId, IdError, RenditionName, Seq};
 pub use live::{ByteRange, Content, DateRange, Entry, Item, Part, RangeKind};

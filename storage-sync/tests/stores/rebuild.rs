@@ -1,0 +1,129 @@
+//! Logs made anew, and what stands in the way.
+
+use broadcast::{Event, Key, LastSeq, LogEntry, Missing, RenditionName, Seq, SeqRange};
+use headwater_storage_sync::{CheckOptions, SyncError};
+use metadata::Metadata;
+
+use crate::fixtures::{HOT, LOCAL, World, media, opened, other_bytes};
+
+fn abandoned(first: u64, last: u64) -> Event {
+    Event::Abandoned { rendition: RenditionName::main(), seqs: SeqRange { first: Seq(first), last: Seq(last) } }
+}
+
+fn ended(seq: u64, missing: Missing) -> Event {
+    Event::Ended { last: vec![LastSeq { rendition: RenditionName::main(), seq: Some(Seq(seq)), missing }] }
+}
+
+fn mapped(rendition: &str) -> Event {
+    Event::Mapped { playlist: "out.m3u8".to_owned(), rendition: rendition.parse().unwrap() }
+}
+
+#[tokio::test]
+async fn a_damaged_copy_is_told_of_and_the_next_one_taken() {
+    let world = World::new();
+    world.put_all([0, 3]).await;
+    // The hot store has changed one and cut off another; of one there is only that.
+    world.put(HOT, &world.key(1), other_bytes(1)).await;
+    world.put(LOCAL, &world.key(1), media(1)).await;
+    world.put(HOT, &world.key(2), media(2).slice(..188)).await;
+    world.put(LOCAL, &world.key(2), media(2)).await;
+    world.put(HOT, &world.key(4), other_bytes(4)).await;
+    world.put(LOCAL, &world.key(4), b"nothing at all".as_slice()).await;
+    // A good copy under another time.
+    world.put(HOT, &world.key(5), other_bytes(5)).await;
+    world.put(LOCAL, &world.key_at(5, 7), media(5)).await;
+    let source = world.log("source").await;
+    world.commit(&source, &[]).await;
+    world.put(HOT, &Key::of_document(world.id), b"not a document".as_slice()).await;
+    let document = serde_json::to_vec(&world.document_of(&source).await).unwrap();
+    world.put(LOCAL, &Key::of_document(world.id), document).await;
+
+    let log = world.log("log").await;
+    let (rebuilt, told) = world.rebuild(&log, false).await.unwrap();
+    let kinds: Vec<String> =
+        told.iter().map(|line| line.splitn(3, [':']).take(2).collect::<Vec<_>>().join(":")).collect();
+    let expected = [
+        "damaged : hot",
+        "damaged 1: hot",
+        "damaged 2: hot",
+        "damaged 4: hot",
+        "damaged 4: local",
+        "unreadable 4: no store has a good copy",
+        "damaged 5: hot",
+        "unreadable 5: no store has a good copy",
+    ];
+    assert_eq!(kinds, expected, "{told:#?}");
+    assert_eq!((rebuilt.segments, rebuilt.damaged, rebuilt.unreadable, rebuilt.refused), (5, 6, 2, 0));
+    assert!(rebuilt.is_incomplete());
+    // What the hot store has damaged is not safe: it is copied again.
+    let expected = ["format", "stored 0", "stored 1", "stored 2", "stored 3", "stored 5", "safe 0-0", "safe 3-3"];
+    assert_eq!(world.told(&log, 1).await, expected);
+    assert_eq!(log.read(world.id, broadcast::EventIndex(0), 1).await.unwrap()[0].event, Event::Opened(opened()));
+    let refused = world.rebuild(&log, false).await;
+    assert!(matches!(refused, Err(SyncError::NotEmpty { .. })), "{refused:?}");
+}
+
+/// A log of which everything is known, and one that has lost all after the first `kept` entries.
+async fn lost(world: &World, events: &[Event], kept: usize) -> (metadata::Sqlite, Vec<LogEntry>) {
+    world.put_all(0..4).await;
+    let whole = world.log("whole").await;
+    assert!(!world.rebuild(&whole, false).await.unwrap().0.is_incomplete());
+    world.commit(&whole, events).await;
+    world.put_document(&world.document_of(&whole).await).await;
+    let log = world.log("log").await;
+    let entries = world.entries(&whole).await;
+    log.put_back(world.id, &entries[..kept]).await.unwrap();
+    (log, entries)
+}
+
+#[tokio::test]
+async fn what_a_log_has_lost_and_the_stores_tell_is_filled_in() {
+    let world = World::new();
+    let events = [mapped("main"), abandoned(2, 9), ended(9, Missing::Abandoned)];
+    // Opened, format, and two segments are left, and a recorder has said something since.
+    let (log, _) = lost(&world, &events, 4).await;
+    world.commit(&log, &[Event::RecordedBy { node: "r1".to_owned() }]).await;
+    let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
+    assert_eq!((told.as_slice(), rebuilt.is_incomplete()), (&[] as &[String], false));
+    let expected = ["mapped", "stored 2", "stored 3", "safe 0-3", "abandoned 4-9", "ended"];
+    assert_eq!(world.told(&log, 5).await, expected);
+    assert_eq!(rebuilt.entries, expected.len() as u64);
+    // Once more changes nothing.
+    let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
+    assert_eq!((rebuilt.entries, told.as_slice()), (0, &[] as &[String]));
+    assert_eq!(world.check(&log, CheckOptions { digests: true, ..CheckOptions::default() }).await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn what_its_publisher_said_last_is_filled_in() {
+    let world = World::new();
+    let (log, _) = lost(&world, &[Event::Paused, Event::Resumed, Event::Paused], 4).await;
+    world.commit(&log, &[Event::RecordedBy { node: "r1".to_owned() }]).await;
+    let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
+    let over = "it is over, and the log went on without it";
+    assert_eq!(told, [format!("refused : paused: {over}"), format!("refused : resumed: {over}")]);
+    assert!(rebuilt.is_incomplete());
+    assert_eq!(world.told(&log, 5).await, ["stored 2", "stored 3", "safe 0-3", "paused"]);
+}
+
+#[tokio::test]
+async fn each_refusal_is_told_with_its_reason() {
+    let world = World::new();
+    let (log, entries) = lost(&world, &[mapped("main")], 2).await;
+    // It went on otherwise.
+    let other = {
+        let Event::Stored(segment) = &entries[2].event else { panic!("{entries:?}") };
+        broadcast::Segment { digest: broadcast::Digest([9; 16]), ..segment.clone() }
+    };
+    world.commit(&log, &[mapped("720p"), Event::Stored(other), abandoned(1, 1), ended(2, Missing::Awaited)]).await;
+    let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
+    let expected = [
+        "refused : playlist \"out.m3u8\" is of main: the log has this playlist for another rendition",
+        "refused : the log lists other bytes, 0909090909090909",
+        "refused 1: the log has given it up",
+        "refused 3: the log has ended before it",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((rebuilt.refused, rebuilt.is_incomplete()), (4, true));
+    assert_eq!(world.told(&log, 6).await, ["stored 2", "safe 2-2"]);
+}
