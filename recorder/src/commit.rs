@@ -15,6 +15,7 @@ use service::{Problem, ProblemKind};
 use storage::{Parked, Store, StoreError, Upload, verified};
 
 use crate::capture::{CaptureClock, Unplaced};
+use crate::in_flight::Flying;
 use crate::problems;
 use crate::recorder::Recorder;
 
@@ -59,6 +60,8 @@ pub(crate) struct Durable {
     pub(crate) key: Key,
     /// Its sender may have forgotten it already: it is never removed.
     pub(crate) was_acknowledged: bool,
+    /// None, if nobody had it at hand, and it was found.
+    pub(crate) _flying: Option<Flying>,
 }
 
 impl Recorder {
@@ -99,6 +102,7 @@ impl Recorder {
         let (segment, format) = describe(&followed.read(), candidate, clock);
         let key = Key::of_segment(followed.id(), &segment);
         let was_acknowledged = matches!(source, Source::Parked(_));
+        let flying = Some(self.in_flight.enter(&key));
         match source {
             Source::Upload(upload) => upload.commit(&key).await,
             Source::Parked(parked) => self.store.adopt(&parked, &key).await,
@@ -107,7 +111,7 @@ impl Recorder {
         let (seq, len) = (segment.seq, segment.len);
         let mut events = stored_events(&followed.read(), format, segment);
         events.splice(0..0, self.taking_over(&followed.read()));
-        Ok(Durable { events, seq, len, key, was_acknowledged })
+        Ok(Durable { events, seq, len, key, was_acknowledged, _flying: flying })
     }
 
     /// Says that this recorder takes the broadcast in from here on, if another one did. Not by a recorder without a name.
@@ -122,6 +126,7 @@ impl Recorder {
         let kept = self.commit_or_remove(followed, durable).await;
         self.count(&kept);
         if kept.is_ok() {
+            self.marks.note(followed);
             self.document_after(followed, &durable.events);
             if !followed.read().opened().stored_is_safe && is_listed(&followed.read(), &durable.key) {
                 self.owe(&durable.key, durable.len);
@@ -287,7 +292,8 @@ fn kept_already(broadcast: &Broadcast, new: &Candidate) -> Option<Result<Kept, P
     Some(Err(other_bytes(new.seq, &stored.digest.to_string())))
 }
 
-fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
+/// Whether the log lists a segment under this key.
+pub(crate) fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
     let broadcast::Object::Segment { rendition, seq, .. } = &key.object else { return false };
     let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
     stored.is_some_and(|segment| Key::of_segment(key.broadcast, segment) == *key)

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broadcast::{BroadcastId, Document, DocumentFold, Event, EventIndex, Key, LogEntry, Opened, StoreTime};
+use broadcast::{BroadcastId, Document, DocumentFold, Event, EventIndex, Key, Lack, LogEntry, Opened, StoreTime};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use metadata::{Followed, MetadataError, READ_MAX};
@@ -123,10 +123,17 @@ impl Recorder {
 
     async fn write_document(&self, id: BroadcastId) -> Result<(), DocumentError> {
         let mut log = DocumentFold::default();
+        self.read_on(id, &mut log).await?;
+        if let Some(told) = read_document(&self.store, id).await? {
+            // It may be all that is left of what the log has lost.
+            self.tell_again(id, &log.lacks(&told)).await?;
+        }
+        let mut is_first = true;
         loop {
-            if !self.read_on(id, &mut log).await? {
+            if !self.read_on(id, &mut log).await? && !std::mem::take(&mut is_first) {
                 return Ok(());
             }
+            is_first = false;
             let document = log.document();
             let (key, bytes) = (Key::of_document(id), json(&document));
             self.store.put(&key, bytes.clone().into()).await?;
@@ -135,6 +142,32 @@ impl Recorder {
                 hot.store.put(&key, bytes.into()).await?;
             }
         }
+    }
+
+    /// Tells the log what it has lost of what a document tells.
+    pub(crate) async fn tell_again(&self, id: BroadcastId, lacks: &[Lack]) -> Result<(), MetadataError> {
+        for lack in lacks {
+            match lack {
+                Lack::Before(event) | Lack::After(event) => {
+                    let outcome = self.broadcasts.get(id).await?.commit(std::slice::from_ref(event)).await?;
+                    tracing::warn!(%id, ?event, ?outcome, "told the log again what it had lost");
+                }
+                Lack::Unplaced { event, why } => {
+                    tracing::warn!(%id, ?event, %why, "the log has lost this, and has no place for it any more");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the stores that this recorder reaches say of a broadcast beside its keys: the one that tells most.
+    pub(crate) async fn told(&self, id: BroadcastId) -> Result<Option<Document>, StoreError> {
+        let here = read_document(&self.store, id).await?;
+        if here.as_ref().is_some_and(|document| document.covers > EventIndex(0)) {
+            return Ok(here);
+        }
+        let Some(hot) = &self.hot else { return Ok(here) };
+        Ok(read_document(&*hot.store, id).await?.or(here))
     }
 
     /// Whether the log had more to tell.
@@ -155,7 +188,10 @@ impl Recorder {
 /// The document that a store has of a broadcast; `None` if it has none that can be read.
 async fn read_document(store: &dyn Store, id: BroadcastId) -> Result<Option<Document>, StoreError> {
     match store.read(&Key::of_document(id), None).await {
-        Ok(blob) => Ok(serde_json::from_slice(&blob.collect().await?).ok()),
+        Ok(blob) => {
+            let document = serde_json::from_slice::<Document>(&blob.collect().await?).ok();
+            Ok(document.filter(|document| document.opened().is_some()))
+        }
         Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error),
     }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use broadcast::{
-    BroadcastId, CapturedAt, Container, Digest, Event, Key, RenditionName, Segment, Seq, SeqRange, SeqSet,
+    BroadcastId, CapturedAt, Container, Digest, Event, Key, Object, RenditionName, Segment, Seq, SeqRange, SeqSet,
 };
 use http::{HeaderMap, StatusCode};
 use inspection::{KnownInit, format_of_init};
@@ -210,12 +210,30 @@ impl Recorder {
             return Ok(None);
         }
         let key = Key::of_segment(followed.id(), stored);
-        if self.store.len(&key).await.map_err(problems::of_store)? != Some(stored.len) {
+        if !self.has_whole(followed, &key, stored.len).await? {
             return Ok(Some(key));
         }
         // Its commit may have failed by what was heard, so that nobody noted it.
         self.owe(&key, stored.len);
         Ok(None)
+    }
+
+    /// Whether a segment of `len` bytes is on this disk, with the init section that it needs.
+    async fn has_whole(&self, followed: &Followed, key: &Key, len: u64) -> Result<bool, Problem> {
+        if self.store.len(key).await.map_err(problems::of_store)? != Some(len) {
+            return Ok(false);
+        }
+        let Some((init, len)) = self.init_needed_by(followed, key) else { return Ok(true) };
+        Ok(self.store.len(&init).await.map_err(problems::of_store)? == Some(len))
+    }
+
+    /// The init section that a listed segment needs, and its length.
+    pub(crate) fn init_needed_by(&self, followed: &Followed, key: &Key) -> Option<(Key, u64)> {
+        let Object::Segment { rendition, seq, .. } = &key.object else { return None };
+        let broadcast = followed.read();
+        let listed = broadcast.rendition(rendition)?;
+        let init = listed.format(listed.segment(*seq)?.format)?.init?;
+        Some((Key::of_init(key.broadcast, rendition.clone(), init.digest), init.len))
     }
 
     /// Of the oldest segments that are stored and not safe, those that are not on this disk.
@@ -227,7 +245,7 @@ impl Recorder {
         let segments = not_safe(&followed.read());
         for segment in segments {
             let key = Key::of_segment(followed.id(), &segment);
-            if self.store.len(&key).await.map_err(problems::of_store)? == Some(segment.len) {
+            if self.has_whole(followed, &key, segment.len).await? {
                 self.owe(&key, segment.len);
             } else {
                 elsewhere.entry(segment.rendition.clone()).or_default().insert(SeqRange::one(segment.seq));

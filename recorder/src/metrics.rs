@@ -26,6 +26,13 @@ pub(crate) struct Metrics {
     pub(crate) hot_failures: IntCounter,
     /// `headwater_recorder_hot_deleted_total`: segments deleted from this disk because they are safe.
     pub(crate) hot_deleted: IntCounter,
+    /// `headwater_recorder_damaged_total`: objects on this disk that were not what their names say; they are in `damaged/`.
+    pub(crate) damaged: IntCounter,
+    /// `headwater_recorder_put_back_total`: segments that the log had lost, or never been told of, and that the stores had.
+    pub(crate) put_back: IntCounter,
+    /// `headwater_recorder_looked_through_total`: times that all broadcasts here were compared with the metadata store, at
+    /// the start and after each of its breaks.
+    pub(crate) looked_through: IntCounter,
     /// `headwater_recorder_authorizations_total{answer}`: questions to the portal, by its answer: yes, no, nothing.
     pub(crate) authorizations: IntCounterVec,
 }
@@ -68,6 +75,18 @@ impl Metrics {
                 "headwater_recorder_hot_deleted_total",
                 "Segments deleted from this disk because they are safe.",
             )?,
+            damaged: IntCounter::new(
+                "headwater_recorder_damaged_total",
+                "Objects on this disk that were not what their names say; they are in damaged/.",
+            )?,
+            looked_through: IntCounter::new(
+                "headwater_recorder_looked_through_total",
+                "Times that all broadcasts here were compared with the metadata store.",
+            )?,
+            put_back: IntCounter::new(
+                "headwater_recorder_put_back_total",
+                "Segments that the log had lost, or never been told of, and that the stores had.",
+            )?,
         };
         registry.register(Box::new(metrics.segments.clone()))?;
         registry.register(Box::new(metrics.authorizations.clone()))?;
@@ -77,7 +96,8 @@ impl Metrics {
         for gauge in [&metrics.hot_owed, &metrics.hot_away] {
             registry.register(Box::new(gauge.clone()))?;
         }
-        for counter in [&metrics.hot_copied, &metrics.hot_bytes, &metrics.hot_failures, &metrics.hot_deleted] {
+        let hot = [&metrics.hot_copied, &metrics.hot_bytes, &metrics.hot_failures, &metrics.hot_deleted];
+        for counter in hot.into_iter().chain([&metrics.damaged, &metrics.put_back, &metrics.looked_through]) {
             registry.register(Box::new(counter.clone()))?;
         }
         Ok(metrics)

@@ -17,6 +17,8 @@ use storage::{LocalStore, Store, Tiers};
 use crate::config::RecorderConfig;
 use crate::document::Documents;
 use crate::hot::Hot;
+use crate::in_flight::InFlight;
+use crate::lost::Marks;
 use crate::metrics::Metrics;
 use crate::portal::Portal;
 use crate::push::{Pushers, Strangers};
@@ -56,6 +58,8 @@ pub struct Recorder {
     pub(crate) tiers: Tiers,
     pub(crate) hot: Option<Arc<Hot>>,
     pub(crate) documents: Documents,
+    pub(crate) marks: Marks,
+    pub(crate) in_flight: InFlight,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) tasks: Tasks,
@@ -85,6 +89,8 @@ impl Recorder {
             tiers,
             hot: deps.hot.map(|store| Arc::new(Hot::new(store))),
             documents: Documents::default(),
+            marks: Marks::default(),
+            in_flight: InFlight::default(),
             metrics,
             config,
             broadcasts: deps.broadcasts,

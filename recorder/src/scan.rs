@@ -13,8 +13,16 @@ use storage::{Blob, Listed, Named, Parked, Store, StoreError};
 
 use crate::capture::CaptureClock;
 use crate::commit::{Candidate, Durable, Kept, describe, no_init};
+use crate::lost::LostError;
 use crate::problems;
 use crate::recorder::Recorder;
+
+/// Where a segment was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Here,
+    Hot,
+}
 
 /// What the scan found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +32,7 @@ pub struct ScanReport {
     pub committed: u64,
     /// Stock pushers' uploads that wait for their number again.
     pub parked: u64,
-    /// Broadcasts of which there are files but no metadata. Nothing of them is touched.
+    /// Broadcasts of which there are files but no metadata. They are looked after later.
     pub unknown: u64,
     /// Files that could not be taken in. They are left alone.
     pub unreadable: u64,
@@ -85,11 +93,7 @@ impl Recorder {
         report.broadcasts += 1;
         let followed = match self.broadcasts.get(id).await {
             Ok(followed) => followed,
-            Err(MetadataError::NotFound { .. }) => {
-                report.unknown += 1;
-                tracing::warn!(%id, "segments of a broadcast that the metadata store does not know");
-                return Ok(());
-            }
+            Err(MetadataError::NotFound { .. }) => return self.scan_unknown(id, report).await,
             Err(error) => return Err(error.into()),
         };
         if followed.read().state(followed.now()) == State::Complete {
@@ -107,7 +111,7 @@ impl Recorder {
             }
         }
         for listed in std::mem::take(&mut unlisted.segments) {
-            match self.commit_found(&followed, &listed, &unlisted.inits).await {
+            match self.commit_found(&followed, &listed, &unlisted.inits, Place::Here).await {
                 Ok(Kept::Stored) => {
                     report.committed += 1;
                     tracing::info!(key = %listed.key, "committed a segment found at start");
@@ -118,6 +122,26 @@ impl Recorder {
                     let problem = problem.to_json();
                     tracing::warn!(key = %listed.key, %problem, "cannot commit a segment found at start");
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The metadata store has lost all of it. What goes on has to be whole before anybody is given a number after it; what
+    /// has ended has time.
+    async fn scan_unknown(self: &Arc<Self>, id: BroadcastId, report: &mut ScanReport) -> Result<(), ScanError> {
+        let goes_on = self.told(id).await.ok().flatten().is_some_and(|told| told.last_words().is_empty());
+        if !goes_on {
+            report.unknown += 1;
+            return Ok(());
+        }
+        match self.put_back(id).await {
+            Ok(put_back) => report.committed += put_back,
+            Err(LostError::Metadata(error)) => return Err(error.into()),
+            Err(error) => {
+                report.unknown += 1;
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%id, error, "cannot put back a broadcast that the metadata store has lost; it is tried again");
             }
         }
         Ok(())
@@ -142,11 +166,13 @@ impl Recorder {
         }
     }
 
-    async fn commit_found(
+    /// Commits a segment that was found in a store.
+    pub(crate) async fn commit_found(
         &self,
         followed: &Followed,
         listed: &Listed,
         inits: &[(RenditionName, Digest)],
+        place: Place,
     ) -> Result<Kept, Problem> {
         let Object::Segment { rendition, seq, captured_at, digest, format, .. } = &listed.key.object else {
             unreachable!("asked of segments only")
@@ -160,7 +186,11 @@ impl Recorder {
             }
         };
         let inspector = init.as_ref().map_or_else(Inspector::mpeg_ts, |known| Inspector::fmp4(&known.section));
-        let read = || async { self.store.read(&listed.key, None).await.map_err(problems::of_store) };
+        let store: &dyn Store = match (&self.hot, place) {
+            (Some(hot), Place::Hot) => &*hot.store,
+            _ => &self.store,
+        };
+        let read = || async { store.read(&listed.key, None).await.map_err(problems::of_store) };
         if digest_of(read().await?).await? != *digest {
             return Err(problems::DIGEST_MISMATCH.detail("the file is not what its name says"));
         }
@@ -178,7 +208,9 @@ impl Recorder {
         let (segment, format) = describe(&followed.read(), &candidate, &mut CaptureClock::default());
         let events = stored_events(&followed.read(), format, segment);
         let key = listed.key.clone();
-        let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged: true };
+        // What is refused is set aside here; in the hot store it stays.
+        let was_acknowledged = place == Place::Here;
+        let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged, _flying: None };
         self.commit_durable(followed, &durable).await
     }
 }

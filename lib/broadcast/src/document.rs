@@ -143,6 +143,26 @@ impl DocumentFold {
         self.document.covers
     }
 
+    /// Which segments of a rendition are stored.
+    pub fn stored(&self, rendition: &RenditionName) -> Option<&SeqSet> {
+        self.stored.get(rendition)
+    }
+
+    /// The renditions that have segments.
+    pub fn renditions(&self) -> impl Iterator<Item = &RenditionName> {
+        self.stored.keys()
+    }
+
+    /// Whether it says where the broadcast ends.
+    pub fn is_ended(&self) -> bool {
+        self.document.ended().is_some()
+    }
+
+    /// What the broadcast was opened with.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.document.opened()
+    }
+
     /// The document as it is by now.
     pub fn document(&self) -> Document {
         let some = self.abandoned.iter().filter(|(_, seqs)| !seqs.is_empty());

@@ -85,6 +85,16 @@ impl Broadcasts {
         &self.store
     }
 
+    /// How many times the store has been away, as far as is known here: [`Metadata::breaks`]. What is then put back is put
+    /// back by this number; a simulation that goes without sees none.
+    pub fn breaks(&self) -> u64 {
+        #[cfg(feature = "simulation")]
+        if service::is_without(service::Safeguard::PutBack) {
+            return 0;
+        }
+        self.store.breaks()
+    }
+
     /// The broadcast, folded up to the end that its log had when it was first asked for, or later.
     pub async fn get(&self, id: BroadcastId) -> Result<Arc<Followed>, MetadataError> {
         let mut is_ours = false;

@@ -81,6 +81,7 @@ struct Local {
     objects: LocalReader,
     parked: PathBuf,
     refused: PathBuf,
+    damaged: PathBuf,
     disk: Disk,
     space: Arc<Space>,
     directories: Directories,
@@ -146,6 +147,14 @@ impl LocalStore {
         Tasks::blocking(move || local.set_aside(&from, &to)).await
     }
 
+    /// Takes an object that is not what its key says out of the way, into `damaged/`: it counts as not there from then on,
+    /// and a good one can be put in its place. It need not be there.
+    pub async fn set_damaged_aside(&self, key: &Key) -> Result<(), StoreError> {
+        let (local, from) = (self.0.clone(), self.0.path_of(key));
+        let to = self.0.damaged.join(key.to_string());
+        Tasks::blocking(move || local.set_aside(&from, &to)).await
+    }
+
     /// Removes a parked upload that turned out to be of no use; it need not be there.
     pub async fn discard(&self, parked: &Parked) -> Result<(), StoreError> {
         let (local, path) = (self.0.clone(), self.0.path_of_parked(parked));
@@ -198,11 +207,11 @@ impl Store for LocalStore {
 
 impl Local {
     fn open(disk: Disk, root: &Path, config: &StorageConfig) -> Result<Self, OpenError> {
-        let [incoming, segments, parked, refused] =
-            ["incoming", "segments", "parked", "refused"].map(|name| root.join(name));
+        let [incoming, segments, parked, refused, damaged] =
+            ["incoming", "segments", "parked", "refused", "damaged"].map(|name| root.join(name));
         fs::create_dir_all(root).map_err(|error| StoreError::io("make the directory", root, error))?;
         let lock = Lock::take(root)?;
-        for dir in [&incoming, &segments, &parked, &refused] {
+        for dir in [&incoming, &segments, &parked, &refused, &damaged] {
             disk.make_dir(dir)?;
         }
         disk.sync_dir(root)?;
@@ -221,6 +230,7 @@ impl Local {
             objects: LocalReader::of_segments(segments, Hop::default()),
             parked,
             refused,
+            damaged,
             directories: Directories::new(root.to_owned(), disk.clone()),
             disk,
             space: Arc::new(space),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use broadcast::{BroadcastId, Event, Key, Object, RenditionName, SeqRange, SeqSet};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use metadata::{COMMIT_EVENTS_MAX, MetadataError};
+use metadata::{COMMIT_EVENTS_MAX, Followed, MetadataError};
 use storage::{Store, StoreError, verified};
 use tokio::time::Instant;
 
@@ -72,13 +72,14 @@ impl Recorder {
     /// Starts what is done beside requests. To be called once, after the start-up scan.
     pub fn start(self: &Arc<Self>) {
         self.spawn("write documents", self.clone().write_documents());
+        self.spawn("put back", self.clone().put_back_what_was_lost());
         let Some(hot) = self.hot.clone() else { return };
         let (copying, keeping) = (self.clone().copy_what_is_owed(hot.clone()), self.clone().keep_room(hot));
         self.spawn("copy to the hot store", copying);
         self.spawn("keep room", keeping);
     }
 
-    fn spawn(self: &Arc<Self>, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(self: &Arc<Self>, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.tasks.stop_token();
         self.tasks.spawn(name, async move {
             tokio::select! {
@@ -136,42 +137,73 @@ impl Recorder {
             Standing::Safe => return Ok(Copied::Safe),
             Standing::Nothing => return Ok(Copied::Nothing),
         }
-        self.copy_init_of(&hot, &key).await?;
-        let blob = match self.store.read(&key, None).await {
-            Err(StoreError::NotFound) => return Ok(Copied::Nothing),
-            blob => blob?,
-        };
-        hot.store.put(&key, verified(&key, blob)).await?;
-        Ok(Copied::There)
+        match self.copy_init_of(&hot, &key).await {
+            Err(CopyError::Store(StoreError::NotFound)) if !self.fetch_init_of(&followed, &key).await => {
+                tracing::error!(%key, "a stored segment cannot be made safe: its init section is gone from this disk");
+                return Ok(Copied::Nothing);
+            }
+            Err(CopyError::Store(StoreError::NotFound)) => self.copy_init_of(&hot, &key).await?,
+            done => done?,
+        }
+        match self.copy_file(&hot, &key, &key).await {
+            Err(CopyError::Store(StoreError::NotFound)) => Ok(Copied::Nothing),
+            done => done.map(|()| Copied::There),
+        }
     }
 
     /// A segment of fragmented MP4 is of no use without its init section.
-    async fn copy_init_of(&self, hot: &Hot, key: &Key) -> Result<(), CopyError> {
-        let Object::Segment { rendition, seq, .. } = &key.object else { return Ok(()) };
-        let followed = self.broadcasts.get(key.broadcast).await?;
-        let init = {
-            let broadcast = followed.read();
-            let rendition = broadcast.rendition(rendition);
-            let format = rendition.and_then(|rendition| rendition.format(rendition.segment(*seq)?.format));
-            format.and_then(|format| format.init)
-        };
-        let Some(init) = init else { return Ok(()) };
-        let key = Key::of_init(key.broadcast, rendition.clone(), init.digest);
+    async fn copy_init_of(&self, hot: &Hot, segment: &Key) -> Result<(), CopyError> {
+        let followed = self.broadcasts.get(segment.broadcast).await?;
+        let Some((key, len)) = self.init_needed_by(&followed, segment) else { return Ok(()) };
         if self.inits_there.contains_key(&key) {
             return Ok(());
         }
-        if hot.store.len(&key).await? != Some(init.len) {
-            let blob = self.store.read(&key, None).await?;
-            hot.store.put(&key, verified(&key, blob)).await?;
+        if hot.store.len(&key).await? != Some(len) {
+            self.copy_file(hot, &key, segment).await?;
         }
         self.inits_there.insert(key, ()).await;
         Ok(())
     }
 
+    /// Whether the init section that a segment needs is on this disk now, because somebody else had it.
+    async fn fetch_init_of(&self, followed: &Followed, key: &Key) -> bool {
+        let Some((needed, _)) = self.init_needed_by(followed, key) else { return false };
+        let Object::Init { rendition, digest } = &needed.object else { return false };
+        self.inits.invalidate(&(key.broadcast, rendition.clone(), *digest)).await;
+        self.known_init(key.broadcast, rendition, *digest).await.is_ok()
+    }
+
+    /// What is damaged here is taken out of the way: it counts as not stored here, and whoever has it is told so and may
+    /// send it again. `owed` is the segment for whose sake it is copied.
+    async fn copy_file(&self, hot: &Hot, key: &Key, owed: &Key) -> Result<(), CopyError> {
+        let blob = self.store.read(key, None).await?;
+        let done = hot.store.put(key, verified(key, blob)).await;
+        if let Err(StoreError::Damaged { .. }) = done {
+            self.metrics.damaged.inc();
+            tracing::error!(
+                %key,
+                "a stored object is not what its name says: the disk has changed it. It is in damaged/, and its publisher \
+                is asked for it again as long as it has it; look after this disk"
+            );
+            if let Object::Init { rendition, digest } = &key.object {
+                self.inits.invalidate(&(key.broadcast, rendition.clone(), *digest)).await;
+            }
+            self.store.set_damaged_aside(key).await?;
+            hot.work().settled(owed);
+            // It may have been sent again while it was still known as owed.
+            if key == owed
+                && let Some(len) = self.store.len(key).await?
+            {
+                self.owe(key, len);
+            }
+        }
+        Ok(done?)
+    }
+
     /// Commits that these are safe: one event for each unbroken range.
     ///
     /// Tells of which broadcasts that cannot be committed at all.
-    async fn commit_safe(&self, segments: &[(Key, u64)]) -> Result<BTreeSet<BroadcastId>, MetadataError> {
+    pub(crate) async fn commit_safe(&self, segments: &[(Key, u64)]) -> Result<BTreeSet<BroadcastId>, MetadataError> {
         let mut refused = BTreeSet::new();
         let mut ranges: BTreeMap<BroadcastId, BTreeMap<&RenditionName, SeqSet>> = BTreeMap::new();
         for (key, _) in segments {
@@ -202,7 +234,10 @@ impl Recorder {
     }
 
     async fn commit_safe_of(&self, id: BroadcastId, events: &[Event]) -> Result<(), MetadataError> {
-        self.broadcasts.get(id).await?.commit(events).await.map(drop)
+        let followed = self.broadcasts.get(id).await?;
+        followed.commit(events).await?;
+        self.marks.note(&followed);
+        Ok(())
     }
 }
 
@@ -296,12 +331,8 @@ impl Copier {
                 self.hot.work().deletable.insert(key, len);
             }
             Ok(Copied::Nothing) => self.hot.work().settled(&key),
-            Err(CopyError::Store(error @ StoreError::Damaged { .. })) => {
-                self.hot.work().settled(&key);
-                metrics.hot_failures.inc();
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "a stored segment cannot be made safe: the disk has changed it");
-            }
+            // It has been told of, and nothing is owed any more until it is sent again.
+            Err(CopyError::Store(StoreError::Damaged { .. })) => metrics.hot_failures.inc(),
             Err(error) => self.failed(key, len, &error),
         }
     }

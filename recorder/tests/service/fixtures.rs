@@ -1,8 +1,8 @@
 //! A recorder with one broadcast, whose metadata store can be made to fail, and segments to send to it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,6 +48,7 @@ struct Life {
     recorder: Arc<Recorder>,
     router: Router,
     tasks: Tasks,
+    registry: Registry,
     scanned: ScanReport,
 }
 
@@ -75,7 +76,7 @@ impl World {
         let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(START_MS + ahead_ms));
         let of_store = Clock::from_tokio(START_MS);
         let sqlite = Sqlite::open(&dir.path().join("metadata.db"), Limits::default(), of_store).await.unwrap();
-        let log = Arc::new(Moody { store: Arc::new(sqlite), mood: AtomicU8::new(Mood::Well as u8) });
+        let log = Arc::new(Moody::new(sqlite));
         let id = BroadcastId::new(1, 1);
         let store = "store".to_owned();
         let mut world = Self { dir, store, log, clock, config, life: None, hot, id, token: String::new() };
@@ -107,7 +108,7 @@ impl World {
         let recorder = Recorder::build(self.config.clone(), deps).unwrap();
         let scanned = recorder.scan().await.unwrap();
         recorder.start();
-        self.life = Some(Life { router: recorder.router(), recorder, tasks, scanned });
+        self.life = Some(Life { router: recorder.router(), recorder, tasks, registry, scanned });
     }
 
     /// From now on another recorder is asked, which has the same metadata and nothing else.
@@ -234,15 +235,60 @@ impl World {
         panic!("never safe: {ranges:?}, but {:?}", self.safe().await);
     }
 
+    /// Until a condition holds. Time passes, a little with each look.
+    pub(crate) async fn until_later(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        for _ in 0..LOOKS_MAX {
+            if holds(self).await {
+                return;
+            }
+            tokio::time::advance(Duration::from_millis(2)).await;
+            tokio::task::yield_now().await;
+        }
+        panic!("never came: {what}");
+    }
+
+    /// A counter of this life of the recorder.
+    fn counted(&self, name: &str) -> u64 {
+        let families = self.life.as_ref().unwrap().registry.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        family.get_metric()[0].get_counter().get_value() as u64
+    }
+
+    /// Objects that the disk has changed.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.counted("headwater_recorder_damaged_total")
+    }
+
+    /// How often all broadcasts have been looked at for what was lost.
+    pub(crate) fn looked_through(&self) -> u64 {
+        self.counted("headwater_recorder_looked_through_total")
+    }
+
     /// POST that the owner sends about the broadcast.
     pub(crate) async fn say(&self, what: &str, body: &'static str) -> Answer {
         self.ask(Method::POST, &format!("/v1/broadcasts/{}/{what}", self.id), &[OWNER], body).await
     }
 
+    /// The log, whatever mood the store is in. Nothing, if it is gone.
+    pub(crate) async fn entries(&self) -> Vec<LogEntry> {
+        self.log.store().read(self.id, EventIndex(0), usize::MAX).await.unwrap_or_default()
+    }
+
+    /// The store was away, and has lost all but the first `kept` entries.
+    pub(crate) async fn forget(&self, kept: usize) {
+        let (breaks, entries) = (self.log.breaks.load(Ordering::SeqCst) + 1, self.entries().await);
+        let path = self.dir.path().join(format!("metadata{breaks}.db"));
+        let sqlite = Sqlite::open(&path, Limits::default(), Clock::from_tokio(START_MS)).await.unwrap();
+        if kept > 0 {
+            sqlite.put_back(self.id, &entries[..kept]).await.unwrap();
+        }
+        *self.log.store.lock().unwrap() = Arc::new(sqlite);
+        self.log.breaks.store(breaks, Ordering::SeqCst);
+    }
+
     /// The broadcast as its log tells it, whatever mood the store is in.
     pub(crate) async fn broadcast(&self) -> Broadcast {
-        let log = self.log.store.read(self.id, EventIndex(0), usize::MAX).await.unwrap();
-        Broadcast::replay(&log).unwrap().unwrap()
+        Broadcast::replay(&self.entries().await).unwrap().unwrap()
     }
 
     /// The segments of `main`, in order.
@@ -312,8 +358,10 @@ impl Answer {
 /// The real store, and how it feels.
 #[derive(Debug)]
 pub(crate) struct Moody {
-    store: Arc<Sqlite>,
+    store: Mutex<Arc<Sqlite>>,
     mood: AtomicU8,
+    /// How many times it has forgotten something.
+    breaks: AtomicU64,
 }
 
 /// What a store does with the calls it gets.
@@ -329,16 +377,25 @@ pub(crate) enum Mood {
 }
 
 impl Moody {
+    fn new(store: Sqlite) -> Self {
+        let mood = AtomicU8::new(Mood::Well as u8);
+        Self { store: Mutex::new(Arc::new(store)), mood, breaks: AtomicU64::new(0) }
+    }
+
+    fn store(&self) -> Arc<Sqlite> {
+        self.store.lock().unwrap().clone()
+    }
+
     pub(crate) fn feel(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
     }
 
-    fn answers_unless(&self, moods: &[Mood]) -> Result<&Sqlite, MetadataError> {
+    fn answers_unless(&self, moods: &[Mood]) -> Result<Arc<Sqlite>, MetadataError> {
         let mood = self.mood.load(Ordering::SeqCst);
         if moods.iter().any(|other| *other as u8 == mood) {
             return Err(MetadataError::Unavailable(Arc::from(Box::from("out of sorts"))));
         }
-        Ok(&self.store)
+        Ok(self.store())
     }
 }
 
@@ -363,7 +420,7 @@ impl Metadata for Moody {
     }
 
     async fn wait_beyond(&self, id: BroadcastId, known: Known<'_>, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
-        self.store.wait_beyond(id, known, max).await
+        self.store().wait_beyond(id, known, max).await
     }
 
     async fn list(&self, after: Option<BroadcastId>, max: usize) -> Result<Vec<BroadcastId>, MetadataError> {
@@ -371,7 +428,11 @@ impl Metadata for Moody {
     }
 
     fn horizon(&self) -> Option<StoreTime> {
-        self.store.horizon()
+        self.store().horizon()
+    }
+
+    fn breaks(&self) -> u64 {
+        self.breaks.load(Ordering::SeqCst)
     }
 
     fn health(&self) -> Result<(), MetadataError> {

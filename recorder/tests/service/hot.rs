@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Document, Event, Key};
@@ -16,21 +16,22 @@ use crate::fixtures::{Media, Mood, World};
 
 /// A real hot store, which can be away.
 #[derive(Debug)]
-struct Distant {
-    store: HotStore,
+pub(crate) struct Distant {
+    pub(crate) store: HotStore,
     away: AtomicBool,
+    pub(crate) listed: AtomicUsize,
     _dir: TempDir,
 }
 
 impl Distant {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let dir = TempDir::new().unwrap();
         let url = dir.path().to_str().unwrap().parse().unwrap();
         let store = HotStore::open(&url, [], &Random::seeded(1)).unwrap();
-        Arc::new(Self { store, away: AtomicBool::new(false), _dir: dir })
+        Arc::new(Self { store, away: AtomicBool::new(false), listed: AtomicUsize::new(0), _dir: dir })
     }
 
-    fn go_away(&self, away: bool) {
+    pub(crate) fn go_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
 
@@ -76,6 +77,7 @@ impl Store for Distant {
     }
 
     fn list(&self, broadcast: BroadcastId) -> Listing<Listed> {
+        self.listed.fetch_add(1, Ordering::SeqCst);
         self.store.list(broadcast)
     }
 }
@@ -258,4 +260,58 @@ async fn an_init_section_that_is_only_elsewhere_is_found_and_kept_here() {
     assert_eq!((scanned.committed, scanned.unreadable), (1, 0));
     assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)]);
     assert_eq!(inits(&world).len(), 1);
+}
+
+/// Changes one byte of a file.
+fn damage(file: &std::path::Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_disk_has_changed_is_asked_for_again() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    for seq in 0..2 {
+        world.publish(&format!("{seq}.ts"), media.segments[seq].clone(), &[]).await.expect(201);
+    }
+    let file = world.segment_files().into_iter().find(|file| file.to_string_lossy().contains("/0000000000000-"));
+    let file = file.unwrap();
+    damage(&file);
+    let elsewhere = async |world: &World| world.arrived().await["renditions"]["main"]["elsewhere"].clone();
+    assert_eq!(elsewhere(&world).await, serde_json::json!([]));
+    hot.go_away(false);
+    world.until_safe(&[(1, 1)]).await;
+    world.until_later("told", async |world| elsewhere(world).await == serde_json::json!([[0, 0]])).await;
+    assert!(!file.exists(), "whoever asks for it is not given it");
+    assert_eq!(world.damaged(), 1);
+    let aside = file.to_string_lossy().replace("/segments/", "/damaged/");
+    assert!(std::path::Path::new(&aside).exists(), "{aside}");
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(200);
+    world.until_safe(&[(0, 1)]).await;
+    assert_eq!(world.recorded(media).await, [(0, 0), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_init_section_that_the_disk_has_changed_is_asked_for_again() {
+    let (hot, media) = (Distant::new(), Media::fmp4());
+    hot.go_away(true);
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("init.mp4", media.init.clone(), &[]).await.expect(201);
+    world.publish("0.m4s", media.segments[0].clone(), &[]).await.expect(201);
+    let init = world.segment_files().into_iter().find(|file| file.extension().is_some_and(|end| end == "mp4")).unwrap();
+    damage(&init);
+    hot.go_away(false);
+    let told =
+        async |world: &World| world.arrived().await["renditions"]["main"]["elsewhere"] == serde_json::json!([[0, 0]]);
+    world.until_later("told", told).await;
+    let problem = world.publish("0.m4s", media.segments[0].clone(), &[]).await.expect(409).problem();
+    assert_eq!(problem, "no-init-section");
+    world.publish("init.mp4", media.init.clone(), &[]).await;
+    world.publish("0.m4s", media.segments[0].clone(), &[]).await.expect(200);
+    world.until_safe(&[(0, 0)]).await;
+    let found = hot.keys(world.id).await.into_iter().find(|key| key.to_string().ends_with(".mp4")).unwrap();
+    assert_eq!(hot.store.read(&found, None).await.unwrap().collect().await.unwrap(), media.init);
 }

@@ -10,6 +10,7 @@ mod ending;
 mod fixtures;
 mod hot;
 mod limits;
+mod lost;
 mod restart;
 mod stored;
 mod taken_over;

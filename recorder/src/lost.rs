@@ -1,0 +1,113 @@
+//! What the metadata store has lost of the broadcasts that this recorder has something of, put back from the stores.
+//!
+//! Whoever follows a log puts back what it knows, with its index and time, and that is better. But only what somebody
+//! asked for lately is followed. So all that is on this disk is gone through at the start, and again whenever the store
+//! was away: one broadcast after another, the newest first, with a pause between them. How long each log was when it was last
+//! seen is remembered, with the time of its last entry: if that entry is still there, nothing was lost, and that costs one
+//! small question.
+
+mod glance;
+mod marks;
+mod putting_back;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broadcast::BroadcastId;
+use futures_util::StreamExt;
+use metadata::MetadataError;
+use storage::{Named, Store, StoreError};
+
+use crate::hot::pause_after;
+use crate::recorder::Recorder;
+pub(crate) use marks::Marks;
+
+/// Between two broadcasts: at most fifty in a second.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often it is looked whether the store was away.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Why what was lost cannot be put back just now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LostError {
+    #[error("cannot use the metadata store")]
+    Metadata(#[from] MetadataError),
+    #[error("cannot read a store")]
+    Store(#[from] StoreError),
+    #[error("cannot commit a segment that was found: {0}")]
+    Segment(String),
+}
+
+impl Recorder {
+    pub(crate) async fn put_back_what_was_lost(self: Arc<Self>) {
+        let mut seen = None;
+        loop {
+            let breaks = self.broadcasts.breaks();
+            if seen != Some(breaks) {
+                self.look_through_all().await;
+                self.metrics.looked_through.inc();
+                seen = Some(breaks);
+            }
+            self.clock.sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Until each of them has been looked at.
+    async fn look_through_all(self: &Arc<Self>) {
+        let (mut left, mut failures) = (self.all_here().await, 0);
+        loop {
+            let before = left.len();
+            self.look_through(&mut left).await;
+            if left.is_empty() {
+                return;
+            }
+            failures = if left.len() < before { 1 } else { failures + 1 };
+            if failures == 3 {
+                tracing::warn!(broadcasts = left.len(), "what the metadata store may have lost waits to be looked for");
+            }
+            self.clock.sleep(pause_after(failures, &self.random)).await;
+        }
+    }
+
+    /// Leaves those that have to be looked at again.
+    async fn look_through(self: &Arc<Self>, left: &mut BTreeSet<BroadcastId>) {
+        let mut put_back = 0;
+        for id in left.iter().rev().copied().collect::<Vec<_>>() {
+            match self.put_back(id).await {
+                Ok(count) => {
+                    put_back += count;
+                    left.remove(&id);
+                }
+                Err(error) => {
+                    let is_away = matches!(&error, LostError::Metadata(error) if error.is_retryable());
+                    let error = &error as &dyn std::error::Error;
+                    tracing::debug!(%id, error, "cannot look yet for what was lost");
+                    if is_away {
+                        break;
+                    }
+                }
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+        if put_back > 0 {
+            tracing::warn!(segments = put_back, "put back what the metadata store had lost");
+        }
+    }
+
+    /// A name on the disk that cannot be read now is there at the next look.
+    async fn all_here(&self) -> BTreeSet<BroadcastId> {
+        let (mut ids, mut listing) = (BTreeSet::new(), self.store.broadcasts());
+        while let Some(found) = listing.next().await {
+            match found {
+                Ok(Named::Ours(id)) => drop(ids.insert(id)),
+                Ok(Named::Foreign(_)) => {}
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "cannot list this disk, to look for what the metadata store has lost");
+                }
+            }
+        }
+        ids
+    }
+}

@@ -1,0 +1,132 @@
+//! A log as far as it has to be known to see that nothing of it was lost, and what the stores have beside it.
+
+use std::collections::BTreeMap;
+
+use broadcast::{BroadcastId, Digest, DocumentFold, Event, Object, RenditionName, Seq, SeqSet, StoreTime};
+use futures_util::StreamExt;
+use metadata::{MetadataError, READ_MAX};
+use storage::{Listed, Named, Store, StoreError};
+
+use super::marks::Mark;
+use crate::recorder::Recorder;
+use crate::scan::Place;
+
+/// The most segments that are put back at a time; then it is looked again.
+pub(super) const FOUND_MAX: usize = 10_000;
+
+/// What a log says. Much less than a broadcast that is followed: it is read for each, at each start.
+#[derive(Debug)]
+pub(super) struct Glance {
+    pub(super) log: DocumentFold,
+    safe: BTreeMap<RenditionName, SeqSet>,
+    last_at: StoreTime,
+}
+
+impl Default for Glance {
+    fn default() -> Self {
+        Self { log: DocumentFold::default(), safe: BTreeMap::new(), last_at: StoreTime(0) }
+    }
+}
+
+impl Glance {
+    pub(super) fn mark(&self) -> Mark {
+        Mark { len: self.log.covers(), last_at: self.last_at }
+    }
+
+    fn is_stored(&self, rendition: &RenditionName, seq: Seq) -> bool {
+        self.log.stored(rendition).is_some_and(|stored| stored.contains(seq))
+    }
+
+    fn is_safe(&self, rendition: &RenditionName, seq: Seq) -> bool {
+        self.safe.get(rendition).is_some_and(|safe| safe.contains(seq))
+    }
+
+    /// How many segments are stored and not safe.
+    pub(super) fn not_safe(&self) -> u64 {
+        let names = self.log.renditions();
+        let count = |set: Option<&SeqSet>| set.map_or(0, SeqSet::count);
+        names.map(|name| count(self.log.stored(name)).saturating_sub(count(self.safe.get(name)))).sum()
+    }
+}
+
+/// What was found in the stores.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Segments that the log does not list.
+    pub(super) unlisted: BTreeMap<(RenditionName, Seq), (Listed, Place)>,
+    /// There were more.
+    pub(super) has_more: bool,
+    /// Segments that the hot store has, and the log does not say to be safe.
+    pub(super) hot: Vec<Listed>,
+    /// Segments here that the log lists, and does not say to be safe.
+    pub(super) not_safe_here: u64,
+    pub(super) inits: Vec<(RenditionName, Digest)>,
+}
+
+impl Recorder {
+    pub(super) async fn glance(&self, id: BroadcastId) -> Result<Glance, MetadataError> {
+        let mut glance = Glance::default();
+        loop {
+            let entries = self.broadcasts.store().read(id, glance.log.covers(), READ_MAX).await?;
+            for entry in &entries {
+                glance.log.take(entry);
+                glance.last_at = entry.at;
+                if let Event::Safe { rendition, seqs } = &entry.event {
+                    glance.safe.entry(rendition.clone()).or_default().insert(*seqs);
+                }
+            }
+            if entries.is_empty() {
+                return Ok(glance);
+            }
+        }
+    }
+
+    /// Adds what a store has.
+    pub(super) async fn find_in(
+        &self,
+        store: &dyn Store,
+        place: Place,
+        (id, glance): (BroadcastId, &Glance),
+        found: &mut Found,
+    ) -> Result<(), StoreError> {
+        let mut listing = store.list(id);
+        while let Some(named) = listing.next().await {
+            let Named::Ours(listed) = named? else { continue };
+            match &listed.key.object {
+                Object::Document => {}
+                Object::Init { rendition, digest } => found.inits.push((rendition.clone(), *digest)),
+                Object::Segment { .. } if self.in_flight.contains(&listed.key) => {}
+                Object::Segment { rendition, seq, .. } => {
+                    let (rendition, seq) = (rendition.clone(), *seq);
+                    let is_stored = glance.is_stored(&rendition, seq);
+                    let is_safe = glance.is_safe(&rendition, seq);
+                    found.add(listed, place, (rendition, seq), (is_stored, is_safe));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Found {
+    fn add(&mut self, listed: Listed, place: Place, name: (RenditionName, Seq), (is_stored, is_safe): (bool, bool)) {
+        if is_stored && !is_safe && place == Place::Here {
+            self.not_safe_here += 1;
+        }
+        if place == Place::Hot && !is_safe && self.hot.len() < FOUND_MAX {
+            self.hot.push(listed.clone());
+        }
+        if is_stored {
+            return;
+        }
+        if self.unlisted.len() >= FOUND_MAX {
+            self.has_more = true;
+        } else {
+            // What is here under the same key is nearer; under another, what is in the hot store counts.
+            let there = self.unlisted.get(&name).is_some_and(|(known, _)| known.key == listed.key);
+            if !there {
+                self.unlisted.insert(name, (listed, place));
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One broadcast: whether something of it was lost, and what is done about it.
+
+use std::sync::Arc;
+
+use broadcast::{BroadcastId, Document, Event, EventIndex, Key, Lack, LogEntry, Object};
+use metadata::{Followed, MetadataError};
+use storage::Listed;
+
+use super::LostError;
+use super::glance::{Found, Glance};
+use super::marks::Mark;
+use crate::commit::{Kept, is_listed};
+use crate::recorder::Recorder;
+use crate::scan::Place;
+
+impl Recorder {
+    /// Puts back what the log of a broadcast has lost, as far as this disk and the hot store know. How many segments that
+    /// were.
+    pub(crate) async fn put_back(self: &Arc<Self>, id: BroadcastId) -> Result<u64, LostError> {
+        let known = self.marks.get(id);
+        if let Some(mark) = known
+            && self.still_has(id, mark).await?
+        {
+            return Ok(0);
+        }
+        let (mut put_back, mut has_lost) = (0, known.is_some());
+        loop {
+            let told = self.told(id).await?;
+            let Some(glance) = self.glance_or_reopen(id, told.as_ref(), &mut has_lost).await? else { return Ok(0) };
+            let lacks = told.as_ref().map(|told| glance.log.lacks(told)).unwrap_or_default();
+            has_lost |= !lacks.is_empty() || told.is_some_and(|told| told.covers > glance.log.covers());
+            let found = self.find(id, &glance, &mut has_lost).await?;
+            if lacks.is_empty() && found.unlisted.is_empty() && found.hot.is_empty() {
+                self.marks.set(id, glance.mark());
+                return Ok(put_back);
+            }
+            let (has_more, before) = (found.has_more, put_back);
+            put_back += self.put_back_found(id, &lacks, found).await?;
+            if !has_more || put_back == before {
+                return Ok(put_back);
+            }
+        }
+    }
+
+    /// Whether the log still has what was known of it.
+    async fn still_has(&self, id: BroadcastId, mark: Mark) -> Result<bool, MetadataError> {
+        let last = EventIndex(mark.len.0.saturating_sub(1));
+        match self.broadcasts.store().read(id, last, 1).await {
+            Ok(entries) => Ok(entries.first().is_some_and(|entry| entry.at == mark.last_at)),
+            Err(MetadataError::NotFound { .. } | MetadataError::Lost { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The log; one that is gone altogether is opened again as its document says. `None` if nothing says how.
+    async fn glance_or_reopen(
+        &self,
+        id: BroadcastId,
+        told: Option<&Document>,
+        has_lost: &mut bool,
+    ) -> Result<Option<Glance>, LostError> {
+        match self.glance(id).await {
+            Err(MetadataError::NotFound { .. }) => {}
+            glance => return Ok(Some(glance?)),
+        }
+        let opened = told.and_then(|told| told.entries.first().map(|entry| (told, entry)));
+        let Some((told, opened)) = opened else {
+            tracing::error!(%id, "the metadata store does not know this broadcast, and no document says what it was");
+            return Ok(None);
+        };
+        // One that could not be opened in the first place has nothing but its first document.
+        if told.covers == EventIndex(0) && !self.has_any_segment(id).await? {
+            return Ok(None);
+        }
+        let opened = LogEntry { index: EventIndex(0), ..opened.clone() };
+        match self.broadcasts.store().put_back(id, &[opened]).await {
+            Ok(()) => tracing::warn!(%id, "the metadata store has lost a broadcast; it is opened again"),
+            // Somebody else did.
+            Err(MetadataError::Stale { .. } | MetadataError::AlreadyOpened { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        *has_lost = true;
+        Ok(Some(self.glance(id).await?))
+    }
+
+    async fn has_any_segment(&self, id: BroadcastId) -> Result<bool, LostError> {
+        let mut found = Found::default();
+        self.find_in(&self.store, Place::Here, (id, &Glance::default()), &mut found).await?;
+        Ok(!found.unlisted.is_empty())
+    }
+
+    /// Listing the hot store costs more than listing this disk: it is done only if something seems to be missing, or the
+    /// broadcast goes on.
+    async fn find(&self, id: BroadcastId, glance: &Glance, has_lost: &mut bool) -> Result<Found, LostError> {
+        let mut found = Found::default();
+        self.find_in(&self.store, Place::Here, (id, glance), &mut found).await?;
+        *has_lost |= !found.unlisted.is_empty();
+        let asks_for_copies = glance.log.opened().is_some_and(|opened| !opened.stored_is_safe);
+        let Some(hot) = self.hot.as_ref().filter(|_| asks_for_copies) else { return Ok(found) };
+        let not_safe_elsewhere = glance.not_safe() > found.not_safe_here;
+        if *has_lost || not_safe_elsewhere || !glance.log.is_ended() {
+            self.find_in(&*hot.store, Place::Hot, (id, glance), &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    async fn put_back_found(self: &Arc<Self>, id: BroadcastId, lacks: &[Lack], found: Found) -> Result<u64, LostError> {
+        // A stock pusher's next number is the one after all that are stored, and what it seems to have left out is given up.
+        let pusher = self.pushers.of(id).await;
+        let _closing = pusher.closing().await;
+        let followed = self.broadcasts.get(id).await?;
+        // Whoever has followed it knows it with its indexes and times.
+        followed.refresh().await?;
+        let is_hint = |lack: &Lack| matches!(lack, Lack::After(Event::EndHinted));
+        let was_hinted = followed.read().end_hinted_at().is_some() || lacks.iter().any(is_hint);
+        let (before, after): (Vec<Lack>, Vec<Lack>) =
+            lacks.iter().cloned().partition(|lack| matches!(lack, Lack::Before(_)));
+        self.tell_again(id, &before).await?;
+        let put_back = self.commit_all_found(&followed, &found).await?;
+        let hot: Vec<(Key, u64)> = found.hot.into_iter().map(|listed| (listed.key, listed.len)).collect();
+        let safe: Vec<(Key, u64)> = hot.into_iter().filter(|(key, len)| is_to_be_safe(&followed, key, *len)).collect();
+        self.commit_safe(&safe).await?;
+        self.tell_again(id, &after).await?;
+        let is_hinted = {
+            let broadcast = followed.read();
+            broadcast.end_hinted_at().is_some() || broadcast.ended().is_some()
+        };
+        // What was found had come before its pusher closed the playlist.
+        if was_hinted && !is_hinted {
+            followed.commit(&[Event::EndHinted]).await?;
+        }
+        self.marks.note(&followed);
+        self.document_is_due(id);
+        Ok(put_back)
+    }
+
+    /// In the order of their capture.
+    async fn commit_all_found(&self, followed: &Followed, found: &Found) -> Result<u64, LostError> {
+        let mut unlisted: Vec<&(Listed, Place)> = found.unlisted.values().collect();
+        unlisted.sort_by_key(|(listed, _)| captured(&listed.key));
+        let mut put_back = 0;
+        for (listed, place) in unlisted {
+            // It was on its way when the log was read. Whoever has it at hand commits it before letting go of it.
+            if self.in_flight.contains(&listed.key) || is_listed(&followed.read(), &listed.key) {
+                continue;
+            }
+            match self.commit_found(followed, listed, &found.inits, *place).await {
+                Ok(Kept::Stored) => {
+                    put_back += 1;
+                    self.metrics.put_back.inc();
+                }
+                Ok(Kept::Already) => {}
+                Err(problem) if problem.status().is_server_error() => {
+                    return Err(LostError::Segment(problem.to_json().to_string()));
+                }
+                Err(problem) => {
+                    let problem = problem.to_json();
+                    tracing::error!(key = %listed.key, %problem, "the log has lost a segment that a store has, and it cannot be put back");
+                }
+            }
+        }
+        Ok(put_back)
+    }
+}
+
+fn captured(key: &Key) -> i64 {
+    match &key.object {
+        Object::Segment { captured_at, .. } => captured_at.0,
+        Object::Init { .. } | Object::Document => 0,
+    }
+}
+
+/// Whether the log lists it under this key, and does not say that it is safe.
+fn is_to_be_safe(followed: &Followed, key: &Key, len: u64) -> bool {
+    let Object::Segment { rendition, seq, .. } = &key.object else { return false };
+    let broadcast = followed.read();
+    let listed = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
+    let is_safe = broadcast.safe(rendition).is_some_and(|safe| safe.contains(*seq));
+    !is_safe && is_listed(&broadcast, key) && listed.is_some_and(|segment| segment.len == len)
+}

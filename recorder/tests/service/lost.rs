@@ -1,0 +1,124 @@
+//! What the metadata store has lost, and nobody follows any more.
+
+use std::sync::atomic::Ordering;
+
+use broadcast::{Document, Event, Key, State, StoreTime};
+use headwater_recorder::{HotConfig, RecorderConfig};
+use storage::Store;
+
+use crate::fixtures::{Media, World};
+use crate::hot::Distant;
+
+async fn publish(world: &World, seqs: std::ops::Range<usize>) {
+    let media = Media::ts();
+    for seq in seqs {
+        world.publish(&format!("{seq}.ts"), media.segments[seq].clone(), &[]).await.expect(201);
+    }
+}
+
+/// Until the document in the hot store tells this.
+async fn until_documented(world: &World, hot: &Distant, event: fn(&Event) -> bool) {
+    let told = async |_: &World| {
+        let Ok(blob) = hot.store.read(&Key::of_document(world.id), None).await else { return false };
+        let document: Document = serde_json::from_slice(&blob.collect().await.unwrap()).unwrap();
+        document.entries.iter().any(|entry| event(&entry.event))
+    };
+    world.until_later("the document", told).await;
+}
+
+async fn is_complete(world: &World) -> bool {
+    !world.entries().await.is_empty() && world.broadcast().await.state(StoreTime(0)) == State::Complete
+}
+
+fn kinds(entries: &[broadcast::LogEntry]) -> Vec<String> {
+    let kind = |event: &Event| format!("{event:?}").split([' ', '(']).next().unwrap().to_owned();
+    entries.iter().map(|entry| kind(&entry.event)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_is_gone_altogether_is_opened_again() {
+    let hot = Distant::new();
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.say("pause", "").await.expect(200);
+    world.until_safe(&[(0, 2)]).await;
+    // One that goes on is whole before anything else is taken.
+    until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
+    world.forget(0).await;
+    let scanned = world.crash().await;
+    assert_eq!((scanned.committed, scanned.unknown), (3, 0));
+    assert_eq!(kinds(&world.entries().await), ["Opened", "Format", "Stored", "Stored", "Stored", "Safe", "Paused"]);
+    publish(&world, 3..4).await;
+    world.until_safe(&[(0, 3)]).await;
+    // One that has ended comes back later.
+    world.say("end", "").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::Ended { .. })).await;
+    world.forget(0).await;
+    let scanned = world.crash().await;
+    assert_eq!((scanned.committed, scanned.unknown), (0, 1));
+    world.until_later("complete", is_complete).await;
+    world.until_safe(&[(0, 3)]).await;
+    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_the_hot_store_has_is_listed_again() {
+    let hot = Distant::new();
+    let keeps_nothing = HotConfig { keep_bytes: Some(0), free_bytes: 0, ..HotConfig::default() };
+    let config = RecorderConfig { hot: keeps_nothing, ..RecorderConfig::default() };
+    let mut world = World::with_hot(config, hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.until_safe(&[(0, 2)]).await;
+    world.until_later("no files", async |world| world.segment_files().is_empty()).await;
+    world.forget(1).await;
+    world.crash().await;
+    world.until_safe(&[(0, 2)]).await;
+    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2)]);
+    // All but that it is safe.
+    let kept = world.entries().await.iter().position(|entry| matches!(entry.event, Event::Safe { .. })).unwrap();
+    world.forget(kept).await;
+    world.crash().await;
+    world.until_safe(&[(0, 2)]).await;
+    assert_eq!(world.stored().await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_break_what_nobody_asks_for_is_looked_at_too() {
+    let hot = Distant::new();
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.say("end", "").await.expect(200);
+    world.until_safe(&[(0, 2)]).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Ended { .. })).await;
+    world.pass(10).await;
+    let before = world.entries().await;
+    world.forget(3).await;
+    world.until_later("all of it", async |world| world.entries().await == before).await;
+    world.until_later("a look", async |world| world.looked_through() >= 2).await;
+    // Nothing is listed if nothing was lost.
+    let listed = hot.listed.load(Ordering::SeqCst);
+    world.forget(before.len()).await;
+    world.pass(30).await;
+    world.until_later("another look", async |world| world.looked_through() >= 3).await;
+    assert_eq!(hot.listed.load(Ordering::SeqCst), listed);
+    assert_eq!(world.entries().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_is_said_again() {
+    let hot = Distant::new();
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..2).await;
+    world.until_safe(&[(0, 1)]).await;
+    let kept = world.entries().await.len();
+    world.say("pause", "").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
+    world.forget(kept).await;
+    world.crash().await;
+    world.until_later("paused", async |world| world.broadcast().await.is_paused()).await;
+    // The document does not forget it either.
+    until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
+    world.forget(kept).await;
+    world.crash().await;
+    world.until_later("paused again", async |world| world.broadcast().await.is_paused()).await;
+}
