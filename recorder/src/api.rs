@@ -87,7 +87,8 @@ pub(crate) async fn create(
     let now_ms = u64::try_from(recorder.clock.now_ms()).unwrap_or(0);
     let id = BroadcastId::new(now_ms, u128::from_le_bytes(recorder.random.bytes()));
     recorder.write_first_document(id, &opened).await?;
-    recorder.broadcasts.store().open(id, &opened).await.map_err(problems::of_metadata)?;
+    let entry = recorder.broadcasts.store().open(id, &opened).await.map_err(problems::of_metadata)?;
+    recorder.marks.opened(id, &entry);
     recorder.document_is_due(id);
     let token = recorder.tokens.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
     let base = recorder.base_url(&headers);

@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broadcast::{BroadcastId, Document, DocumentFold, Event, EventIndex, Key, Lack, LogEntry, Opened, StoreTime};
+use broadcast::{
+    Broadcast, BroadcastId, Document, DocumentFold, Event, EventIndex, Key, Lack, LogEntry, Opened, SeqSet, StoreTime,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use metadata::{Followed, MetadataError, READ_MAX};
@@ -106,7 +108,7 @@ impl Recorder {
             let known = read_document(&*self.store_for_documents(), id).await.ok().flatten();
             let is_whole = known.is_some_and(|document| {
                 let ended = document.entries.iter().any(|entry| matches!(entry.event, Event::Ended { .. }));
-                ended && followed.read().ended().is_some() && document.covers > EventIndex(0)
+                ended && document.covers > EventIndex(0) && tells_the_end(&document, &followed.read())
             });
             if !is_whole {
                 self.documents.is_due(id);
@@ -183,6 +185,13 @@ impl Recorder {
             }
         }
     }
+}
+
+/// Whether nothing was given up, or ended, since.
+fn tells_the_end(document: &Document, broadcast: &Broadcast) -> bool {
+    let told = document.abandoned.values().flatten().map(|range| range.count()).sum::<u64>();
+    let abandoned = broadcast.renditions().iter().filter_map(|rendition| broadcast.abandoned(rendition.name()));
+    broadcast.ended().is_some() && told == abandoned.map(SeqSet::count).sum::<u64>()
 }
 
 /// The document that a store has of a broadcast; `None` if it has none that can be read.

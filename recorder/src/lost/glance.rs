@@ -61,6 +61,8 @@ pub(super) struct Found {
     /// Segments here that the log lists, and does not say to be safe.
     pub(super) not_safe_here: u64,
     pub(super) inits: Vec<(RenditionName, Digest)>,
+    /// The hot store could not be listed: there may be more.
+    pub(super) failed: Option<StoreError>,
 }
 
 impl Recorder {

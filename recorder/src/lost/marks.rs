@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use broadcast::{BroadcastId, EventIndex, StoreTime};
+use broadcast::{BroadcastId, EventIndex, LogEntry, StoreTime};
 use metadata::Followed;
 
 /// The most broadcasts of which it is remembered, at about 60 bytes each. Of more, the oldest are looked at whole.
@@ -18,18 +18,28 @@ pub(super) struct Mark {
     pub(super) last_at: StoreTime,
 }
 
-/// The marks of all broadcasts.
+/// The marks of those broadcasts of which all was seen to be there, in this run. Others have to be looked at whole.
 #[derive(Debug, Default)]
 pub(crate) struct Marks(Mutex<BTreeMap<BroadcastId, Mark>>);
 
 impl Marks {
-    /// Something of this broadcast was committed here.
+    /// Something of this broadcast was committed here. That says nothing of what was there before.
     pub(crate) fn note(&self, followed: &Followed) {
         let mark = {
             let broadcast = followed.read();
             Mark { len: broadcast.next_index(), last_at: broadcast.last_at() }
         };
-        self.set(followed.id(), mark);
+        self.lock().entry(followed.id()).and_modify(|known| *known = mark);
+    }
+
+    /// It was opened just now.
+    pub(crate) fn opened(&self, id: BroadcastId, entry: &LogEntry) {
+        self.set(id, Mark { len: entry.index.next(), last_at: entry.at });
+    }
+
+    /// It has to be looked at whole.
+    pub(super) fn forget(&self, id: BroadcastId) {
+        self.lock().remove(&id);
     }
 
     pub(super) fn set(&self, id: BroadcastId, mark: Mark) {

@@ -23,20 +23,26 @@ impl Recorder {
         {
             return Ok(0);
         }
+        // What is committed meanwhile is no sign that all is there.
+        self.marks.forget(id);
         let (mut put_back, mut has_lost) = (0, known.is_some());
         loop {
             let told = self.told(id).await?;
             let Some(glance) = self.glance_or_reopen(id, told.as_ref(), &mut has_lost).await? else { return Ok(0) };
             let lacks = told.as_ref().map(|told| glance.log.lacks(told)).unwrap_or_default();
             has_lost |= !lacks.is_empty() || told.is_some_and(|told| told.covers > glance.log.covers());
-            let found = self.find(id, &glance, &mut has_lost).await?;
-            if lacks.is_empty() && found.unlisted.is_empty() && found.hot.is_empty() {
-                self.marks.set(id, glance.mark());
-                return Ok(put_back);
+            let mut found = self.find(id, &glance, &mut has_lost).await?;
+            let (has_more, failed, before) = (found.has_more, found.failed.take(), put_back);
+            let mut mark = glance.mark();
+            if !lacks.is_empty() || !found.unlisted.is_empty() || !found.hot.is_empty() {
+                let (count, now) = self.put_back_found(id, &lacks, found).await?;
+                (put_back, mark) = (put_back + count, now);
             }
-            let (has_more, before) = (found.has_more, put_back);
-            put_back += self.put_back_found(id, &lacks, found).await?;
+            if let Some(failed) = failed {
+                return Err(failed.into());
+            }
             if !has_more || put_back == before {
+                self.marks.set(id, mark);
                 return Ok(put_back);
             }
         }
@@ -99,12 +105,18 @@ impl Recorder {
         let Some(hot) = self.hot.as_ref().filter(|_| asks_for_copies) else { return Ok(found) };
         let not_safe_elsewhere = glance.not_safe() > found.not_safe_here;
         if *has_lost || not_safe_elsewhere || !glance.log.is_ended() {
-            self.find_in(&*hot.store, Place::Hot, (id, glance), &mut found).await?;
+            // What is here is put back without it.
+            found.failed = self.find_in(&*hot.store, Place::Hot, (id, glance), &mut found).await.err();
         }
         Ok(found)
     }
 
-    async fn put_back_found(self: &Arc<Self>, id: BroadcastId, lacks: &[Lack], found: Found) -> Result<u64, LostError> {
+    async fn put_back_found(
+        self: &Arc<Self>,
+        id: BroadcastId,
+        lacks: &[Lack],
+        found: Found,
+    ) -> Result<(u64, Mark), LostError> {
         // A stock pusher's next number is the one after all that are stored, and what it seems to have left out is given up.
         let pusher = self.pushers.of(id).await;
         let _closing = pusher.closing().await;
@@ -129,9 +141,9 @@ impl Recorder {
         if was_hinted && !is_hinted {
             followed.commit(&[Event::EndHinted]).await?;
         }
-        self.marks.note(&followed);
         self.document_is_due(id);
-        Ok(put_back)
+        let broadcast = followed.read();
+        Ok((put_back, Mark { len: broadcast.next_index(), last_at: broadcast.last_at() }))
     }
 
     /// In the order of their capture.

@@ -78,6 +78,9 @@ impl Store for Distant {
 
     fn list(&self, broadcast: BroadcastId) -> Listing<Listed> {
         self.listed.fetch_add(1, Ordering::SeqCst);
+        if let Err(error) = self.here() {
+            return Box::pin(futures_util::stream::iter([Err(error)]));
+        }
         self.store.list(broadcast)
     }
 }

@@ -82,6 +82,27 @@ async fn what_only_the_hot_store_has_is_listed_again() {
     assert_eq!(world.stored().await.len(), 3);
 }
 
+/// What is put back by halves is gone on with.
+#[tokio::test(start_paused = true)]
+async fn while_the_hot_store_is_away_what_is_here_is_listed_and_the_rest_later() {
+    let hot = Distant::new();
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.until_safe(&[(0, 2)]).await;
+    let first = world.segment_files().into_iter().find(|file| file.to_string_lossy().contains("/0000000000000-"));
+    std::fs::remove_file(first.unwrap()).unwrap();
+    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    world.forget(0).await;
+    hot.go_away(true);
+    let scanned = world.crash().await;
+    assert_eq!(scanned.unknown, 1);
+    assert_eq!(world.recorded(Media::ts()).await, [(1, 1), (2, 2)]);
+    publish(&world, 3..4).await;
+    hot.go_away(false);
+    world.until_safe(&[(0, 3)]).await;
+    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_break_what_nobody_asks_for_is_looked_at_too() {
     let hot = Distant::new();
