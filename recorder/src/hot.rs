@@ -14,7 +14,7 @@ mod room;
 
 pub(crate) use backoff::pause_after;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broadcast::{Key, Object};
@@ -41,6 +41,8 @@ struct Work {
     owed: Oldest,
     /// What is owed, on its way, or about to be committed as safe: it need not be told again.
     known: BTreeSet<Key>,
+    /// What of these was told again meanwhile, with its length.
+    again: BTreeMap<Key, u64>,
     /// Safe by the log, and the hot store has lost it.
     lost: BTreeSet<Key>,
     /// Safe, and still here.
@@ -50,7 +52,7 @@ struct Work {
 impl Hot {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         let [owed, deletable] = [(); 2].map(|()| Oldest::new(REMEMBERED_MAX));
-        let work = Work { owed, known: BTreeSet::new(), lost: BTreeSet::new(), deletable };
+        let work = Work { owed, known: BTreeSet::new(), again: BTreeMap::new(), lost: BTreeSet::new(), deletable };
         Self { store, work: Mutex::new(work), copier: Notify::new(), room: Notify::new() }
     }
 
@@ -75,6 +77,8 @@ impl Work {
         let new = self.known.insert(key.clone());
         if new {
             self.copy_later(key, len);
+        } else {
+            self.again.insert(key, len);
         }
         new
     }
@@ -89,12 +93,23 @@ impl Work {
     fn copy_later(&mut self, key: Key, len: u64) {
         if let Some(forgotten) = self.owed.insert(key, len) {
             self.known.remove(&forgotten);
+            self.again.remove(&forgotten);
         }
     }
 
     /// There is nothing left to do for it.
     fn settled(&mut self, key: &Key) {
         self.known.remove(key);
+        self.again.remove(key);
         self.lost.remove(key);
+    }
+
+    /// There was nothing to copy. That is looked at again if it was told again meanwhile.
+    fn nothing_there(&mut self, key: &Key) {
+        let again = self.again.remove(key);
+        self.settled(key);
+        if let Some(len) = again {
+            self.owe(key.clone(), len);
+        }
     }
 }

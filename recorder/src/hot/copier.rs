@@ -145,7 +145,7 @@ impl Recorder {
             Err(CopyError::Store(StoreError::NotFound)) => self.copy_init_of(&hot, &key).await?,
             done => done?,
         }
-        match self.copy_file(&hot, &key, &key).await {
+        match self.copy_file(&hot, &key).await {
             Err(CopyError::Store(StoreError::NotFound)) => Ok(Copied::Nothing),
             done => done.map(|()| Copied::There),
         }
@@ -159,7 +159,7 @@ impl Recorder {
             return Ok(());
         }
         if hot.store.len(&key).await? != Some(len) {
-            self.copy_file(hot, &key, segment).await?;
+            self.copy_file(hot, &key).await?;
         }
         self.inits_there.insert(key, ()).await;
         Ok(())
@@ -174,8 +174,8 @@ impl Recorder {
     }
 
     /// What is damaged here is taken out of the way: it counts as not stored here, and whoever has it is told so and may
-    /// send it again. `owed` is the segment for whose sake it is copied.
-    async fn copy_file(&self, hot: &Hot, key: &Key, owed: &Key) -> Result<(), CopyError> {
+    /// send it again.
+    async fn copy_file(&self, hot: &Hot, key: &Key) -> Result<(), CopyError> {
         let blob = self.store.read(key, None).await?;
         let done = hot.store.put(key, verified(key, blob)).await;
         if let Err(StoreError::Damaged { .. }) = done {
@@ -189,13 +189,6 @@ impl Recorder {
                 self.inits.invalidate(&(key.broadcast, rendition.clone(), *digest)).await;
             }
             self.store.set_damaged_aside(key).await?;
-            hot.work().settled(owed);
-            // It may have been sent again while it was still known as owed.
-            if key == owed
-                && let Some(len) = self.store.len(key).await?
-            {
-                self.owe(key, len);
-            }
         }
         Ok(done?)
     }
@@ -330,9 +323,12 @@ impl Copier {
                 self.hot.work().settled(&key);
                 self.hot.work().deletable.insert(key, len);
             }
-            Ok(Copied::Nothing) => self.hot.work().settled(&key),
+            Ok(Copied::Nothing) => self.hot.work().nothing_there(&key),
             // It has been told of, and nothing is owed any more until it is sent again.
-            Err(CopyError::Store(StoreError::Damaged { .. })) => metrics.hot_failures.inc(),
+            Err(CopyError::Store(StoreError::Damaged { .. })) => {
+                metrics.hot_failures.inc();
+                self.hot.work().nothing_there(&key);
+            }
             Err(error) => self.failed(key, len, &error),
         }
     }
