@@ -38,7 +38,16 @@ enum Copied {
 }
 
 type Copy = Pin<Box<dyn Future<Output = (Key, u64, Result<Copied, CopyError>)> + Send>>;
-type Commit = Pin<Box<dyn Future<Output = (Vec<(Key, u64)>, Result<BTreeSet<BroadcastId>, MetadataError>)> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = (Vec<(Key, u64)>, SafeCommits)> + Send>>;
+
+/// What became of the commits that segments are safe. A broadcast that is in none of them is committed.
+#[derive(Debug, Default)]
+pub(crate) struct SafeCommits {
+    /// Of these it cannot be committed at all.
+    refused: BTreeSet<BroadcastId>,
+    /// The store could not be reached for these: a part of it may be away.
+    pub(crate) unreached: BTreeMap<BroadcastId, MetadataError>,
+}
 
 #[derive(Debug, thiserror::Error)]
 enum CopyError {
@@ -58,8 +67,12 @@ struct Copier {
     /// Failures in a row, and until when nothing is tried.
     copy_failures: u32,
     copy_again: Option<Instant>,
-    commit_failures: u32,
-    commit_again: Option<Instant>,
+    /// The same of each broadcast that could not be committed.
+    commit_again: BTreeMap<BroadcastId, (u32, Instant)>,
+    /// Whose logs could not be read when the disk was last looked at, and the same of them.
+    unread: BTreeSet<BroadcastId>,
+    read_failures: u32,
+    read_again: Option<Instant>,
     /// Segments that failed, each with when it is tried again.
     later: Vec<(Instant, Key, u64)>,
     told: Instant,
@@ -92,9 +105,8 @@ impl Recorder {
 
     async fn copy_what_is_owed(self: Arc<Self>, hot: Arc<Hot>) {
         let breaks = self.broadcasts.store().breaks();
-        self.find_until_found(&hot).await;
         let told = self.clock.instant();
-        let copier = Copier {
+        let mut copier = Copier {
             recorder: self,
             hot,
             copies: FuturesUnordered::new(),
@@ -102,28 +114,17 @@ impl Recorder {
             commit: None,
             copy_failures: 0,
             copy_again: None,
-            commit_failures: 0,
-            commit_again: None,
+            commit_again: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            read_failures: 0,
+            read_again: None,
             later: Vec::new(),
             told,
             away: false,
             breaks,
         };
+        copier.look_at_disk().await;
         copier.run().await;
-    }
-
-    async fn find_until_found(self: &Arc<Self>, hot: &Hot) {
-        let mut failures = 0;
-        while let Err(error) = self.find_owed(hot).await {
-            failures += 1;
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
-            self.clock.sleep(pause_after(failures, &self.random)).await;
-        }
-        let owed = hot.work().owed.len();
-        if owed > 0 {
-            tracing::info!(owed, "segments here are to be copied to the hot store");
-        }
-        hot.room.notify_one();
     }
 
     async fn copy_one(self: Arc<Self>, hot: Arc<Hot>, key: Key) -> Result<Copied, CopyError> {
@@ -195,9 +196,9 @@ impl Recorder {
 
     /// Commits that these are safe: one event for each unbroken range.
     ///
-    /// Tells of which broadcasts that cannot be committed at all.
-    pub(crate) async fn commit_safe(&self, segments: &[(Key, u64)]) -> Result<BTreeSet<BroadcastId>, MetadataError> {
-        let mut refused = BTreeSet::new();
+    /// One broadcast that cannot be committed keeps no other waiting.
+    pub(crate) async fn commit_safe(&self, segments: &[(Key, u64)]) -> SafeCommits {
+        let mut done = SafeCommits::default();
         let mut ranges: BTreeMap<BroadcastId, BTreeMap<&RenditionName, SeqSet>> = BTreeMap::new();
         for (key, _) in segments {
             let Object::Segment { rendition, seq, .. } = &key.object else { continue };
@@ -211,24 +212,24 @@ impl Recorder {
                 ranges.into_iter().map(move |seqs| Event::Safe { rendition: rendition.clone(), seqs })
             };
             let events: Vec<Event> = renditions.into_iter().flat_map(of_rendition).collect();
-            for events in events.chunks(COMMIT_EVENTS_MAX) {
-                match self.commit_safe_of(id, events).await {
-                    Err(error) if error.is_retryable() => return Err(error),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(%id, error, "cannot commit that segments are safe");
-                        refused.insert(id);
-                    }
-                    Ok(()) => {}
+            match self.commit_safe_of(id, &events).await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => drop(done.unreached.insert(id, error)),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(%id, error, "cannot commit that segments are safe");
+                    done.refused.insert(id);
                 }
             }
         }
-        Ok(refused)
+        done
     }
 
     async fn commit_safe_of(&self, id: BroadcastId, events: &[Event]) -> Result<(), MetadataError> {
         let followed = self.broadcasts.get(id).await?;
-        followed.commit(events).await?;
+        for events in events.chunks(COMMIT_EVENTS_MAX) {
+            followed.commit(events).await?;
+        }
         self.marks.note(&followed);
         Ok(())
     }
@@ -238,6 +239,7 @@ impl Copier {
     async fn run(mut self) {
         loop {
             self.take_up_later();
+            self.read_again().await;
             self.start_copies();
             self.start_commit();
             self.tell();
@@ -245,7 +247,7 @@ impl Copier {
             let breaks = self.recorder.broadcasts.store().breaks();
             if self.is_idle() && (self.breaks != breaks || self.hot.work().owed.take_forgot()) {
                 self.breaks = breaks;
-                self.recorder.find_until_found(&self.hot).await;
+                self.look_at_disk().await;
                 continue;
             }
             let next = self.next_try();
@@ -260,6 +262,55 @@ impl Copier {
         }
     }
 
+    /// Looks for all that is owed, until this disk could be read.
+    async fn look_at_disk(&mut self) {
+        let mut failures = 0;
+        loop {
+            match self.recorder.find_owed(&self.hot).await {
+                Ok(unread) => return self.looked(unread),
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
+                    self.recorder.clock.sleep(pause_after(failures, &self.recorder.random)).await;
+                }
+            }
+        }
+    }
+
+    /// Those whose logs could not be read: a part of the store that is away keeps nothing else waiting.
+    async fn read_again(&mut self) {
+        if self.unread.is_empty() || self.read_again.is_some_and(|at| at > self.now()) {
+            return;
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        match self.recorder.find_owed_among(&self.hot, &mut unread).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
+            }
+        }
+        self.looked(unread);
+    }
+
+    fn looked(&mut self, unread: BTreeSet<BroadcastId>) {
+        self.unread = unread;
+        if self.unread.is_empty() {
+            (self.read_failures, self.read_again) = (0, None);
+        } else {
+            self.read_failures = self.read_failures.saturating_add(1);
+            self.read_again = Some(self.now() + pause_after(self.read_failures, &self.recorder.random));
+            if self.read_failures == 1 {
+                let broadcasts = self.unread.len();
+                tracing::warn!(broadcasts, "cannot read yet what is not safe: the metadata store is away");
+            }
+        }
+        let owed = self.hot.work().owed.len();
+        if owed > 0 {
+            tracing::info!(owed, "segments here are to be copied to the hot store");
+        }
+        self.hot.room.notify_one();
+    }
+
     fn is_idle(&self) -> bool {
         self.copies.is_empty() && self.later.is_empty() && self.hot.work().owed.len() == 0
     }
@@ -272,7 +323,9 @@ impl Copier {
     fn next_try(&self) -> Duration {
         let now = self.now();
         let laters = self.later.iter().map(|(at, ..)| *at);
-        let at = self.copy_again.into_iter().chain(self.commit_again).chain(laters).filter(|at| *at > now).min();
+        let commits = self.commit_again.values().map(|(_, at)| *at);
+        let others = self.copy_again.into_iter().chain(self.read_again);
+        let at = others.chain(commits).chain(laters).filter(|at| *at > now).min();
         at.map_or(COMMIT_WAIT_MAX, |at| at.duration_since(now))
     }
 
@@ -299,11 +352,13 @@ impl Copier {
 
     /// All that was copied while the commit before was under way goes with the next.
     fn start_commit(&mut self) {
-        let may = self.commit.is_none() && self.commit_again.is_none_or(|at| at <= self.now());
-        if !may || self.copied.is_empty() {
+        let now = self.now();
+        let waits = |id: &BroadcastId| self.commit_again.get(id).is_some_and(|(_, at)| *at > now);
+        if self.commit.is_some() || self.copied.iter().all(|(key, _)| waits(&key.broadcast)) {
             return;
         }
-        let (segments, recorder) = (std::mem::take(&mut self.copied), self.recorder.clone());
+        let segments: Vec<_> = self.copied.extract_if(.., |(key, _)| !waits(&key.broadcast)).collect();
+        let recorder = self.recorder.clone();
         self.commit = Some(Box::pin(async move {
             let done = recorder.commit_safe(&segments).await;
             (segments, done)
@@ -342,6 +397,11 @@ impl Copier {
     }
 
     fn failed(&mut self, key: Key, len: u64, error: &CopyError) {
+        if let CopyError::Metadata(_) = error {
+            self.later.push((self.now() + ONE_AGAIN, key, len));
+            tracing::debug!(error = error as &dyn std::error::Error, "cannot copy yet");
+            return;
+        }
         self.recorder.metrics.hot_failures.inc();
         self.copy_failures = self.copy_failures.saturating_add(1);
         let (now, pause) = (self.now(), pause_after(self.copy_failures, &self.recorder.random));
@@ -355,29 +415,28 @@ impl Copier {
         }
     }
 
-    fn committed(&mut self, segments: Vec<(Key, u64)>, done: Result<BTreeSet<BroadcastId>, MetadataError>) {
+    fn committed(&mut self, segments: Vec<(Key, u64)>, done: SafeCommits) {
         self.commit = None;
-        match done {
-            Ok(refused) => {
-                (self.commit_failures, self.commit_again) = (0, None);
-                let mut work = self.hot.work();
-                for (key, len) in segments {
-                    work.settled(&key);
-                    if !refused.contains(&key.broadcast) {
-                        work.deletable.insert(key, len);
-                    }
-                }
-                drop(work);
-                self.hot.room.notify_one();
+        let now = self.now();
+        let mut work = self.hot.work();
+        for (key, len) in segments {
+            if done.unreached.contains_key(&key.broadcast) {
+                self.copied.push((key, len));
+                continue;
             }
-            Err(error) => {
-                self.commit_failures = self.commit_failures.saturating_add(1);
-                self.commit_again = Some(self.now() + pause_after(self.commit_failures, &self.recorder.random));
-                self.copied.extend(segments);
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "cannot commit yet that segments are safe");
+            self.commit_again.remove(&key.broadcast);
+            work.settled(&key);
+            if !done.refused.contains(&key.broadcast) {
+                work.deletable.insert(key, len);
             }
         }
+        drop(work);
+        for (id, error) in done.unreached {
+            let failures = self.commit_again.get(&id).map_or(1, |(failures, _)| failures.saturating_add(1));
+            self.commit_again.insert(id, (failures, now + pause_after(failures, &self.recorder.random)));
+            tracing::warn!(%id, error = &error as &dyn std::error::Error, "cannot commit yet that segments are safe");
+        }
+        self.hot.room.notify_one();
     }
 
     fn tell(&mut self) {

@@ -1,5 +1,6 @@
 //! What is owed, found by listing this disk against the log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use broadcast::{BroadcastId, Key, Object};
@@ -36,15 +37,40 @@ pub(super) fn standing(followed: &Followed, key: &Key) -> Standing {
 }
 
 impl Recorder {
-    /// Remembers all that is here and owed, or safe. What was remembered before stays.
-    pub(super) async fn find_owed(self: &Arc<Self>, hot: &Hot) -> Result<(), ScanError> {
-        let mut broadcasts = self.store.broadcasts();
+    /// Remembers all that is here and owed, or safe. What was remembered before stays. Tells of which broadcasts the log
+    /// could not be read.
+    pub(super) async fn find_owed(self: &Arc<Self>, hot: &Hot) -> Result<BTreeSet<BroadcastId>, ScanError> {
+        let (mut unread, mut broadcasts) = (BTreeSet::new(), self.store.broadcasts());
         while let Some(found) = broadcasts.next().await {
-            if let Named::Ours(id) = found? {
-                self.find_owed_of(hot, id).await?;
+            if let Named::Ours(id) = found?
+                && !self.is_found_of(hot, id).await?
+            {
+                unread.insert(id);
+            }
+        }
+        Ok(unread)
+    }
+
+    /// The same of these alone. Those stay whose log could not be read.
+    pub(super) async fn find_owed_among(
+        self: &Arc<Self>,
+        hot: &Hot,
+        ids: &mut BTreeSet<BroadcastId>,
+    ) -> Result<(), ScanError> {
+        for id in ids.iter().copied().collect::<Vec<_>>() {
+            if self.is_found_of(hot, id).await? {
+                ids.remove(&id);
             }
         }
         Ok(())
+    }
+
+    /// False if its log cannot be read now.
+    async fn is_found_of(self: &Arc<Self>, hot: &Hot, id: BroadcastId) -> Result<bool, ScanError> {
+        match self.find_owed_of(hot, id).await {
+            Err(ScanError::Metadata(error)) if error.is_retryable() => Ok(false),
+            found => found.map(|()| true),
+        }
     }
 
     async fn find_owed_of(self: &Arc<Self>, hot: &Hot, id: BroadcastId) -> Result<(), ScanError> {

@@ -131,7 +131,9 @@ impl Recorder {
         let put_back = self.commit_all_found(&followed, &found).await?;
         let hot: Vec<(Key, u64)> = found.hot.into_iter().map(|listed| (listed.key, listed.len)).collect();
         let safe: Vec<(Key, u64)> = hot.into_iter().filter(|(key, len)| is_to_be_safe(&followed, key, *len)).collect();
-        self.commit_safe(&safe).await?;
+        if let Some((_, error)) = self.commit_safe(&safe).await.unreached.pop_first() {
+            return Err(error.into());
+        }
         self.tell_again(id, &after).await?;
         let is_hinted = {
             let broadcast = followed.read();
