@@ -81,11 +81,16 @@ impl World {
         let store = "store".to_owned();
         let mut world = Self { dir, store, log, clock, config, life: None, hot, id, token: String::new() };
         world.start().await;
-        let created =
-            world.ask(Method::POST, "/v1/broadcasts", &[OWNER, JSON], Bytes::from("{}")).await.expect(201).json();
-        world.id = created["id"].as_str().unwrap().parse().unwrap();
-        world.token = created["publish"]["token"].as_str().unwrap().to_owned();
+        world.create().await;
         world
+    }
+
+    /// Another broadcast, of which everything is from now on.
+    pub(crate) async fn create(&mut self) {
+        let created =
+            self.ask(Method::POST, "/v1/broadcasts", &[OWNER, JSON], Bytes::from("{}")).await.expect(201).json();
+        self.id = created["id"].as_str().unwrap().parse().unwrap();
+        self.token = created["publish"]["token"].as_str().unwrap().to_owned();
     }
 
     async fn start(&mut self) {
@@ -356,6 +361,8 @@ impl Answer {
 pub(crate) struct Moody {
     store: Mutex<Arc<Sqlite>>,
     mood: AtomicU8,
+    /// Nothing can be written of this broadcast: a part of a cluster is away.
+    away_for: Mutex<Option<BroadcastId>>,
     /// How many times it has forgotten something.
     breaks: AtomicU64,
 }
@@ -375,7 +382,7 @@ pub(crate) enum Mood {
 impl Moody {
     fn new(store: Sqlite) -> Self {
         let mood = AtomicU8::new(Mood::Well as u8);
-        Self { store: Mutex::new(Arc::new(store)), mood, breaks: AtomicU64::new(0) }
+        Self { store: Mutex::new(Arc::new(store)), mood, away_for: Mutex::default(), breaks: AtomicU64::new(0) }
     }
 
     fn store(&self) -> Arc<Sqlite> {
@@ -384,6 +391,10 @@ impl Moody {
 
     pub(crate) fn feel(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    pub(crate) fn go_away_for(&self, id: Option<BroadcastId>) {
+        *self.away_for.lock().unwrap() = id;
     }
 
     fn answers_unless(&self, moods: &[Mood]) -> Result<Arc<Sqlite>, MetadataError> {
@@ -402,6 +413,9 @@ impl Metadata for Moody {
     }
 
     async fn commit(&self, id: BroadcastId, events: &[Event], expect: Expect) -> Result<Vec<Outcome>, MetadataError> {
+        if *self.away_for.lock().unwrap() == Some(id) {
+            return Err(MetadataError::Unavailable(Arc::from(Box::from("a part is away"))));
+        }
         let done = self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.commit(id, events, expect).await;
         self.answers_unless(&[Mood::Deaf])?;
         done

@@ -186,6 +186,25 @@ async fn what_was_committed_unheard_becomes_safe_when_its_publisher_asks() {
     }
 }
 
+/// As when one primary of a Redis Cluster is away.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_away_keeps_no_other_broadcast_waiting() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
+    let first = world.id;
+    world.log.go_away_for(Some(first));
+    world.create().await;
+    world.publish("0.ts", media.segments[1].clone(), &[]).await.expect(201);
+    hot.go_away(false);
+    world.until_safe(&[(0, 0)]).await;
+    world.id = first;
+    assert_eq!(world.safe().await, []);
+    world.log.go_away_for(None);
+    world.until_safe(&[(0, 0)]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_on_another_disk_alone_is_told() {
     let (hot, media) = (Distant::new(), Media::ts());
