@@ -21,9 +21,10 @@ pub struct Namespace(File);
 const HOLD: &str = "ip link set lo up && echo up && exec cat";
 
 impl Namespace {
-    /// Whether this process may make one: whether it is root's.
+    /// Whether this process may make one, and a bad link into it: tried, as not every root may. A container's may not.
     pub fn is_allowed() -> bool {
-        rustix::process::geteuid().is_root()
+        let tunnels = File::options().read(true).write(true).open("/dev/net/tun");
+        rustix::process::geteuid().is_root() && tunnels.is_ok() && Self::made().is_ok()
     }
 
     /// Makes one whose loopback is up.
@@ -31,17 +32,23 @@ impl Namespace {
     /// # Panics
     /// If that is not allowed, or if `unshare` or `ip` is missing.
     pub fn new() -> Self {
+        Self::made().unwrap_or_else(|why| panic!("no network namespace could be made: this needs root ({why})"))
+    }
+
+    fn made() -> Result<Self, String> {
         let mut command = Tool::find("unshare").command();
         command.args(["--net", "sh", "-c", HOLD]).env("PATH", super::tools::admin_path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut holder = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut holder = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
         let mut line = String::new();
         let read = BufReader::new(holder.stdout.take().expect("its output is piped")).read_line(&mut line);
-        assert_eq!(line, "up\n", "no network namespace could be made ({read:?}): this needs root");
-        let namespace = File::open(format!("/proc/{}/ns/net", holder.id())).expect("its namespace can be opened");
+        let namespace = File::open(format!("/proc/{}/ns/net", holder.id()));
         drop(holder.stdin.take());
         holder.wait().expect("a child can be waited for");
-        Self(namespace)
+        if line != "up\n" {
+            return Err(format!("unshare and ip said {line:?}, {read:?}"));
+        }
+        namespace.map(Self).map_err(|error| error.to_string())
     }
 
     /// Does `work` in a thread that is in this network, as is every thread and process that it starts.

@@ -11,7 +11,7 @@ use service::{Clock, Tasks};
 use testkit::{ClusterRedis, RedisServer};
 
 use crate::fixtures::*;
-use crate::redis_server::{ask, calls, connect_with, object, once_back};
+use crate::redis_server::{ask, calls, connect_with, has_all_of, object, once_back};
 
 /// The slot of a key, as the servers say it.
 async fn slot_of(cluster: &ClusterRedis, key: &str) -> u16 {
@@ -204,7 +204,7 @@ async fn what_was_lost_is_put_back(fate: Fate) {
     }
     // From here on the replica gets nothing.
     let (primary, replica) = (&cluster.primaries[lost], &cluster.replicas[lost]);
-    let _: u64 = ask(primary, "WAIT 1 5000").await;
+    has_all_of(replica, primary).await;
     let _: () = ask(replica, "CONFIG SET masteruser nobody").await;
     let _: () = ask(replica, "CONFIG SET masterauth nothing").await;
     let _: u64 = ask(primary, "CLIENT KILL TYPE replica").await;

@@ -337,7 +337,7 @@ async fn when_the_master_fails_the_sentinels_name_another() {
     once_back(async || store.open(id(0), &opened()).await).await;
     commit(&object(&store), &[stored(0)]).await;
     // A loss of what was not yet replicated is another matter.
-    let _: u64 = ask(&master, "WAIT 1 5000").await;
+    has_all_of(&replica, &master).await;
     knows_replica(&sentinel).await;
     let mut waits = store.wait(id(0), EventIndex(2), 9);
     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -356,6 +356,18 @@ async fn when_the_master_fails_the_sentinels_name_another() {
 async fn replicated(master: &RedisServer) {
     let online = async { while !ask::<String>(master, "INFO replication").await.contains("state=online") {} };
     tokio::time::timeout(Duration::from_secs(20), online).await.expect("the replica comes online");
+}
+
+/// WAIT would not do: it waits for what its own connection has written.
+pub(crate) async fn has_all_of(replica: &RedisServer, master: &RedisServer) {
+    let offset = async |server, field| {
+        let info: String = ask(server, "INFO replication").await;
+        let offset = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        offset.expect("a server tells it").parse::<u64>().expect("a number")
+    };
+    let written = offset(master, "master_repl_offset").await;
+    let taken_in = async { while offset(replica, "slave_repl_offset").await < written {} };
+    tokio::time::timeout(Duration::from_secs(20), taken_in).await.expect("the replica takes in what was written");
 }
 
 async fn knows_replica(sentinel: &RedisServer) {
