@@ -193,9 +193,9 @@ impl From<BodyError> for Problem {
         match error {
             BodyError::TooLarge { len_max } => ProblemKind::TOO_LARGE.detail(error).with("max", len_max),
             BodyError::Idle { .. } | BodyError::Slow { .. } => ProblemKind::TIMEOUT.detail(error),
-            BodyError::Broken(_) | BodyError::Short | BodyError::LongHead { .. } => {
-                ProblemKind::BAD_REQUEST.detail(error)
-            }
+            // The network's fault, whoever says so: it is worth another try.
+            BodyError::Broken(_) | BodyError::Short => ProblemKind::BROKEN_OFF.detail(error),
+            BodyError::LongHead { .. } => ProblemKind::BAD_REQUEST.detail(error),
         }
     }
 }
@@ -230,7 +230,9 @@ mod tests {
         assert_eq!((problem.status().as_u16(), &problem.to_json()["max"]), (413, &6.into()));
 
         let broken = reader(vec![Ok("a"), Err(std::io::Error::other("gone"))], true);
-        assert_eq!(broken.collect().await.unwrap_err().to_string(), "the body broke off: gone");
+        let error = broken.collect().await.unwrap_err();
+        assert_eq!(error.to_string(), "the body broke off: gone");
+        assert_eq!(Problem::from(error).to_json()["type"], "/problems/broken-off");
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,6 +35,7 @@ macro_rules! kinds {
 
 kinds! {
     BAD_REQUEST BAD_REQUEST "bad-request" "The request cannot be understood"
+    BROKEN_OFF BAD_REQUEST "broken-off" "The request broke off on its way"
     UNAUTHORIZED UNAUTHORIZED "unauthorized" "A valid token is needed"
     FORBIDDEN FORBIDDEN "forbidden" "This token does not allow that"
     NOT_FOUND NOT_FOUND "not-found" "There is nothing here"

@@ -349,6 +349,9 @@ mod tests {
         check(422, "not-a-media-segment", |error| matches!(error, RemoteError::Refused { .. }));
         check(422, "digest-mismatch", RemoteError::is_of_the_recorder);
         check(503, "storage-full", |error| error.retry_after() == Some(Duration::from_secs(7)));
+        // What the network did to it is no reason to give it up.
+        check(400, "broken-off", RemoteError::is_of_the_recorder);
+        check(400, "bad-request", |error| matches!(error, RemoteError::Refused { .. }));
         check(500, "internal", RemoteError::is_of_the_recorder);
     }
 
