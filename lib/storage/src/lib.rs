@@ -56,7 +56,7 @@ pub use disk::crash::{Crash, Kept};
 pub use error::{OpenError, StoreError};
 pub use hot::{HotStore, HotUrl, HotUrlError};
 pub use local::{LocalReader, LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
-pub use peers::{Fleet, PeerStore, Peers};
+pub use peers::{Answered, Asking, Fleet, PeerStore, Peers, Transport};
 pub use store::{Listed, Listing, Named, Store};
 pub use tiers::Tiers;
 pub use verified::verified;

@@ -8,6 +8,7 @@
 mod asking;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -18,12 +19,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Claims, Key, Object, Scope, TokenKey};
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use http::Method;
-use http_body_util::Empty;
 use moka::sync::Cache;
-use service::{Clock, HttpsClient, https_client};
+use service::Clock;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -31,6 +30,8 @@ use crate::blob::Blob;
 use crate::error::StoreError;
 use crate::store::{Listed, Listing, Store};
 use asking::Answer;
+use transport::Network;
+pub use transport::{Answered, Asking, Transport};
 
 /// For how long the list of nodes is used before it is read again.
 const LIST_FOR: Duration = Duration::from_secs(1);
@@ -75,7 +76,7 @@ pub struct PeerStore(Arc<Inner>);
 struct Inner {
     peers: Arc<dyn Peers>,
     clock: Clock,
-    client: HttpsClient<Empty<Bytes>>,
+    transport: Arc<dyn Transport>,
     /// As it was last read, and when that was.
     list: Mutex<Option<(Instant, Fleet)>>,
     /// Until when these are left alone.
@@ -90,10 +91,15 @@ impl PeerStore {
     pub const PATH: &'static str = "/v1/stored/";
 
     pub fn new(peers: Arc<dyn Peers>, clock: Clock) -> Self {
+        Self::over(Arc::new(Network::new(CONNECT_MAX)), peers, clock)
+    }
+
+    /// The same over another network than this machine's.
+    pub fn over(transport: Arc<dyn Transport>, peers: Arc<dyn Peers>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             peers,
             clock,
-            client: https_client(CONNECT_MAX),
+            transport,
             list: Mutex::new(None),
             resting: std::sync::Mutex::default(),
             had: Cache::new(REMEMBERED_MAX),

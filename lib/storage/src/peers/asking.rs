@@ -42,7 +42,7 @@ impl Inner {
             request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end - 1));
         }
         let request = request.body(Empty::<Bytes>::new()).map_err(away)?;
-        let answer = timeout(ANSWER_MAX, self.client.request(request)).await;
+        let answer = timeout(ANSWER_MAX, self.transport.ask(request)).await;
         let answer = answer.map_err(|_| away(format!("{url} does not answer")))?;
         read(answer.map_err(away)?, key, method, range).map_err(|wrong| away(format!("{url}: {wrong}")))
     }
