@@ -2,6 +2,10 @@
 //!
 //! Wall time follows tokio's timer, so that a test which pauses tokio's clock moves both together.
 
+#[cfg(feature = "simulation")]
+use std::sync::Arc;
+#[cfg(feature = "simulation")]
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -13,7 +17,12 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Tokio { start_ms: i64, started: Instant },
+    Tokio {
+        start_ms: i64,
+        started: Instant,
+        #[cfg(feature = "simulation")]
+        set_by_ms: Arc<AtomicI64>,
+    },
 }
 
 impl Clock {
@@ -25,14 +34,33 @@ impl Clock {
     /// Starts at `start_ms` and goes on with tokio's timer: in a test with paused time, only when the test says so.
     #[expect(clippy::disallowed_methods, reason = "the place where time comes from")]
     pub fn from_tokio(start_ms: i64) -> Self {
-        Self(Source::Tokio { start_ms, started: Instant::now() })
+        Self(Source::Tokio {
+            start_ms,
+            started: Instant::now(),
+            #[cfg(feature = "simulation")]
+            set_by_ms: Arc::default(),
+        })
+    }
+
+    /// Somebody sets the clock by so much, forwards or backwards; all clones of it too. Time to wait by goes on as before.
+    /// The machine's own clock is left alone.
+    #[cfg(feature = "simulation")]
+    pub fn set_by_ms(&self, ms: i64) {
+        if let Source::Tokio { set_by_ms, .. } = &self.0 {
+            set_by_ms.fetch_add(ms, Ordering::SeqCst);
+        }
     }
 
     /// Milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System => system_now_ms(),
+            #[cfg(not(feature = "simulation"))]
             Source::Tokio { start_ms, started } => start_ms + millis(started.elapsed()),
+            #[cfg(feature = "simulation")]
+            Source::Tokio { start_ms, started, set_by_ms } => {
+                start_ms + millis(started.elapsed()) + set_by_ms.load(Ordering::SeqCst)
+            }
         }
     }
 
@@ -82,5 +110,15 @@ mod tests {
         assert_eq!(clock.now_ms(), 5_000);
         clock.sleep_until_ms(0).await;
         assert_eq!(clock.now_ms(), 5_000);
+    }
+
+    #[cfg(feature = "simulation")]
+    #[tokio::test(start_paused = true)]
+    async fn a_simulated_clock_can_be_set() {
+        let clock = Clock::from_tokio(1_000);
+        let (another, began) = (clock.clone(), clock.instant());
+        another.set_by_ms(-400);
+        clock.sleep(Duration::from_millis(100)).await;
+        assert_eq!((clock.now_ms(), clock.instant() - began), (700, Duration::from_millis(100)));
     }
 }
