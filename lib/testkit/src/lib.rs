@@ -2,6 +2,7 @@
 
 mod cluster;
 mod dice;
+pub mod fmp4;
 mod headwater;
 pub mod hls;
 mod http;
