@@ -2,27 +2,42 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use broadcast::{Digest, Key};
 
 /// The directories of all recorders, and of the hot store.
 #[derive(Clone, Debug)]
-pub(crate) struct Disks(Arc<Vec<PathBuf>>, bool);
+pub(crate) struct Disks {
+    dirs: Arc<Vec<PathBuf>>,
+    may_lose: bool,
+    lost: Arc<AtomicU64>,
+}
 
 impl Disks {
     pub(crate) fn new(dirs: Vec<PathBuf>, may_lose: bool) -> Self {
-        Self(Arc::new(dirs), may_lose)
+        Self { dirs: Arc::new(dirs), may_lose, lost: Arc::default() }
     }
 
     /// Whether some of them may be lost for good.
     pub(crate) fn may_lose(&self) -> bool {
-        self.1
+        self.may_lose
+    }
+
+    /// One of them is gone for good.
+    pub(crate) fn lost_one(&self) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether an object is nowhere, and may have been on one that is gone.
+    pub(crate) fn has_lost(&self, key: &Key) -> bool {
+        self.lost.load(Ordering::SeqCst) > 0 && !self.hold(key)
     }
 
     /// Whether any of them has this object.
     pub(crate) fn hold(&self, key: &Key) -> bool {
         let name = key.to_string();
-        self.0.iter().any(|dir| dir.join("segments").join(&name).exists())
+        self.dirs.iter().any(|dir| dir.join("segments").join(&name).exists())
     }
 
     /// Whether any of them has it, whole.
@@ -32,6 +47,6 @@ impl Disks {
             let bytes = std::fs::read(dir.join("segments").join(&name));
             bytes.is_ok_and(|bytes| Digest::of_blake3(blake3::hash(&bytes).as_bytes()) == digest)
         };
-        self.0.iter().any(whole)
+        self.dirs.iter().any(whole)
     }
 }

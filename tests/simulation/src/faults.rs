@@ -10,17 +10,22 @@ use service::Tasks;
 use storage::Kept;
 
 use crate::dice::Dice;
+use crate::disks::Disks;
 use crate::network::Condition;
-use crate::node::Node;
+use crate::node::{Node, Nodes};
 use crate::phone::Phone;
 use crate::signal::Signal;
 use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
 use crate::truth::Truth;
 
+/// How wrong the clock of a machine may become, in milliseconds: what its fellows sign is good for minutes.
+const SKEW_MAX_MS: u64 = 120_000;
+
 /// Everything that can be made to fail.
 #[derive(Clone, Debug)]
 pub(crate) struct Faults {
-    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) nodes: Nodes,
+    pub(crate) disks: Disks,
     pub(crate) phones: Vec<Arc<Phone>>,
     pub(crate) store: Arc<SharedStore>,
     /// Of the world.
@@ -37,11 +42,11 @@ pub(crate) struct Faults {
 impl Faults {
     /// Keeps each machine alive: it starts again after each crash.
     pub(crate) fn keep_alive(&self) {
-        for node in &self.nodes {
+        for node in self.nodes.all() {
             let (faults, node, dice) = (self.clone(), node.clone(), self.dice.fork());
             self.tasks.spawn("a machine", async move {
                 loop {
-                    node.start().await;
+                    node.start(&faults.nodes, &dice).await;
                     faults.until_crash(&node).await;
                     let kept = [Kept::Everything, Kept::Names, Kept::Nothing][dice.index(3)];
                     faults.truth.note(&format_args!("{} stops, its disk keeps {kept:?}", node.name));
@@ -49,6 +54,7 @@ impl Faults {
                     if node.loses_disk.swap(false, Ordering::SeqCst) {
                         faults.truth.note(&format_args!("{} loses its disk", node.name));
                         node.lose_disk();
+                        faults.disks.lost_one();
                     }
                     tokio::time::sleep(Duration::from_millis(dice.between(10, 60_000))).await;
                     faults.truth.note(&format_args!("{} starts", node.name));
@@ -81,8 +87,8 @@ impl Faults {
 
     async fn one(&self, dice: &Dice) {
         let phone = &self.phones[dice.index(self.phones.len())];
-        let node = &self.nodes[dice.index(self.nodes.len())];
-        match dice.between(0, 12) {
+        let node = &self.nodes.all()[dice.index(self.nodes.all().len())];
+        match dice.between(0, 15) {
             0..=2 => self.outage(phone, dice).await,
             3 | 4 => self.bad_link(phone, dice).await,
             5 => {
@@ -112,6 +118,17 @@ impl Faults {
                 node.loses_disk.store(true, Ordering::SeqCst);
                 node.killed.notify_one();
             }
+            12 => self.set_clock_of_phone(phone, dice),
+            13 => {
+                let ms = node.set_clock(dice.between(0, 2 * SKEW_MAX_MS).cast_signed() - SKEW_MAX_MS.cast_signed());
+                self.truth.note(&format_args!("the clock of {} is set by {ms} ms", node.name));
+            }
+            14 => {
+                self.truth.note(&"the balancer is away");
+                self.nodes.balancer_away.goes();
+                self.last(dice.between(1_000, 300_000)).await;
+                self.nodes.balancer_away.comes_back();
+            }
             _ => {
                 self.truth.note(&format_args!("the disk of {} is full", node.name));
                 node.disk.fill_up(true);
@@ -119,6 +136,14 @@ impl Faults {
                 node.disk.fill_up(false);
             }
         }
+    }
+
+    /// A little, or a lot: somebody travels, or a battery was empty.
+    fn set_clock_of_phone(&self, phone: &Phone, dice: &Dice) {
+        let most = [10_000, 600_000, 7_200_000][dice.index(3)];
+        let ms = dice.between(0, 2 * most).cast_signed() - most.cast_signed();
+        self.truth.note(&format_args!("the clock of phone {} is set by {ms} ms", phone.id));
+        phone.clock.set_by_ms(ms);
     }
 
     /// So long, but no longer than faults shall last.
@@ -159,42 +184,55 @@ impl Faults {
     }
 
     /// The store goes back to what it knew some seconds ago, as after a failover. What only a machine knew that has
-    /// crashed meanwhile is beyond repair, so that is left out.
+    /// crashed meanwhile nobody can put back: then somebody has to rebuild the logs from the stores.
     async fn store_forgets(&self, dice: &Dice) {
-        let crashes = || self.nodes.iter().map(|node| node.crashes.load(Ordering::SeqCst)).sum::<u64>();
+        let crashes = || self.nodes.all().iter().map(|node| node.crashes.load(Ordering::SeqCst)).sum::<u64>();
         let (crashes_before, breaks) = (crashes(), self.store.breaks());
         let older = store_dir(&self.dir, dice.roll());
         copy(&self.store.dir(), &older);
         tokio::time::sleep(Duration::from_millis(dice.between(1, 20_000))).await;
-        if crashes() != crashes_before || self.store.breaks() != breaks {
+        // What somebody rebuilds or puts back is the business of one fault at a time.
+        if self.store.breaks() != breaks {
             return;
         }
-        self.truth.note(&"the metadata store forgets");
+        let crashed = crashes() != crashes_before || dice.chance(100) && self.crash_all();
+        self.truth.note(&format_args!("the metadata store forgets; somebody who knew more crashed: {crashed}"));
         let clock = self.store.clock.clone();
         let log = Sqlite::open(&older.join(STORE_FILE), Limits::default(), clock).await;
         self.store.forget(log.expect("a copy of a store is one"), older);
+        if crashed {
+            self.store.wants_rebuilding.change(|wants| *wants = true);
+        }
+    }
+
+    /// The whole house goes dark.
+    fn crash_all(&self) -> bool {
+        self.nodes.all().iter().for_each(|node| node.killed.notify_one());
+        true
     }
 
     async fn hot_store_fails(&self, dice: &Dice) {
-        let Some(hot) = self.nodes.iter().find_map(|node| node.hot.clone()) else { return };
+        let Some(hot) = self.nodes.all().iter().find_map(|node| node.hot.clone()) else { return };
         self.truth.note(&"the hot store is away");
-        hot.away.change(|away| *away = true);
+        hot.away.goes();
         self.last(dice.between(1_000, 600_000)).await;
-        hot.away.change(|away| *away = false);
+        hot.away.comes_back();
         self.truth.note(&"the hot store is back");
     }
 
     async fn store_fails(&self, dice: &Dice) {
-        let mood = Mood {
-            away: dice.chance(500),
-            fails: dice.between(0, 200),
-            silent: dice.between(0, 200),
-            slow_ms: dice.between(0, 3_000),
-        };
-        self.truth.note(&format_args!("the metadata store is {mood:?}"));
+        let mood = Mood { fails: dice.between(0, 200), silent: dice.between(0, 200), slow_ms: dice.between(0, 3_000) };
+        let away = dice.chance(500);
+        self.truth.note(&format_args!("the metadata store is {mood:?}, away: {away}"));
         self.store.mood.change(|now| *now = mood);
+        if away {
+            self.store.away.goes();
+        }
         self.last(dice.between(1_000, 120_000)).await;
         self.store.mood.change(|now| *now = Mood::default());
+        if away {
+            self.store.away.comes_back();
+        }
         self.truth.note(&"the metadata store is well");
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Key};
 use storage::{Blob, Listed, Listing, LocalStore, Store, StoreError};
+use tokio::time::Instant;
 
 use crate::dice::Dice;
-use crate::signal::Signal;
+use crate::signal::Away;
 
 /// How long a call may take when all is well, in milliseconds.
 const QUICK_MS: u64 = 200;
@@ -17,14 +18,19 @@ const QUICK_MS: u64 = 200;
 #[derive(Debug)]
 pub(crate) struct HotStore {
     pub(crate) store: LocalStore,
-    pub(crate) away: Signal<bool>,
+    pub(crate) away: Away,
     pub(crate) dice: Dice,
 }
 
 impl HotStore {
+    /// Since when it can be reached.
+    pub(crate) fn back_since(&self) -> Option<Instant> {
+        self.away.back_since()
+    }
+
     async fn reached(&self) -> Result<(), StoreError> {
         tokio::time::sleep(Duration::from_millis(self.dice.between(0, QUICK_MS))).await;
-        if self.away.get() { Err(away()) } else { Ok(()) }
+        if self.away.is() { Err(away()) } else { Ok(()) }
     }
 }
 

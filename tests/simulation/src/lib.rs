@@ -1,18 +1,28 @@
 //! Publishers, recorders and a metadata store in simulated time: the real code, on networks, disks and clocks that
 //! fail as one seed says.
 //!
-//! Whoever sends is a [`publisher::Uplink`] with a spool; whoever receives is a [`recorder::Recorder`] on a local store;
-//! the log is the embedded store. They speak the publish protocol to each other, over a network of our own. What must
-//! hold at each moment is in `viewer` and `truth`, and what must hold in the end in `world`.
+//! Whoever sends is a [`publisher::Uplink`] with a spool; whoever receives is a [`recorder::Recorder`] on a local store, and
+//! reads from the hot store and the others' disks; the log is the embedded store; half of the worlds have a balancer. They
+//! speak the publish protocol to each other, over a network of our own. What is recorded is MPEG-TS or fragmented MP4, in
+//! one to three renditions, by encoders that start again, pause and change their format (`camera`, `phone`).
+//!
+//! What must hold at each moment is in `viewer` and `judge` (the seven rules of the views), `spool` and `truth`; what must
+//! hold in the end is in `world`.
 
+mod balancing;
+mod camera;
 mod dice;
 mod disks;
 mod faults;
 mod hot;
+mod judge;
 mod network;
 mod node;
+mod operator;
 mod phone;
+mod reach;
 mod signal;
+mod spool;
 mod store;
 mod truth;
 mod viewer;
@@ -26,6 +36,8 @@ pub struct Options {
     /// The longest recording, in minutes.
     pub minutes_max: u64,
     pub phones_max: u64,
+    /// The fewest recorders.
+    pub recorders_min: u64,
     /// What the code has to go without.
     pub without: Option<Safeguard>,
     /// Whether to keep what happened, line by line.
@@ -34,7 +46,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { minutes_max: 20, phones_max: 2, without: None, tell: false }
+        Self { minutes_max: 20, phones_max: 2, recorders_min: 1, without: None, tell: false }
     }
 }
 

@@ -70,7 +70,13 @@ fn main() -> ExitCode {
     if let Some(log) = &cli.log {
         tracing_subscriber::fmt().with_env_filter(log).without_time().with_writer(std::io::stderr).init();
     }
-    let options = Options { minutes_max: cli.minutes, phones_max: cli.phones, without: cli.without, tell: cli.tell };
+    let options = Options {
+        minutes_max: cli.minutes,
+        phones_max: cli.phones,
+        without: cli.without,
+        tell: cli.tell,
+        ..Options::default()
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (next, sum, began) = (AtomicU64::new(*cli.seeds.start()), Mutex::new(Sum::default()), Instant::now());
     std::thread::scope(|scope| {

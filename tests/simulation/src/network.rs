@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -104,7 +104,7 @@ impl Link {
 }
 
 #[expect(clippy::disallowed_methods, reason = "simulated time")]
-fn tokio_now() -> Instant {
+pub(crate) fn tokio_now() -> Instant {
     Instant::now()
 }
 
@@ -128,7 +128,10 @@ impl Transport for Network {
         self.link.pass().await?;
         let (head, body) = request.into_parts();
         let (sender, receiver) = mpsc::channel(1);
-        let served = self.nodes.serve(&host, Request::from_parts(head.clone(), Body::from_stream(Pieces(receiver))));
+        let served = self.nodes.serve(
+            &host,
+            Request::from_parts(head.clone(), Body::from_stream(Pieces { pieces: receiver, ended: false })),
+        );
         let mut served = served.ok_or(Reset)?;
         let mut sent = Vec::new();
         let early = tokio::select! {
@@ -210,13 +213,22 @@ enum Piece {
 }
 
 /// A body as the other side reads it: it ends well, or with an error.
-struct Pieces(mpsc::Receiver<Piece>);
+struct Pieces {
+    pieces: mpsc::Receiver<Piece>,
+    ended: bool,
+}
 
 impl Stream for Pieces {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx).map(|piece| match piece {
+        // Who asks again after the end is told the same again, as by a server.
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.pieces.poll_recv(cx));
+        self.ended = !matches!(piece, Some(Piece::Data(_)));
+        Poll::Ready(match piece {
             Some(Piece::Data(data)) => Some(Ok(data)),
             Some(Piece::End) => None,
             None => Some(Err(io::ErrorKind::UnexpectedEof.into())),

@@ -1,27 +1,34 @@
 //! A recorder on a machine of its own, and all of them together.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use broadcast::TokenKey;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
-use metadata::{Broadcasts, Metadata};
+use metadata::Broadcasts;
 use prometheus::Registry;
 use recorder::{Deps, Recorder, RecorderConfig, ScanError};
 use service::{Clock, Random, Tasks};
 use storage::{Crash, Kept, LocalStore, OpenError, StorageConfig, Store};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
+use crate::balancing::BALANCER;
 use crate::dice::Dice;
 use crate::hot::HotStore;
 use crate::network::lock;
+use crate::reach::others;
+use crate::signal::Away;
+use crate::store::SharedStore;
 use crate::truth::Truth;
 
 /// What every machine has free, whatever the one that simulates has.
@@ -58,8 +65,10 @@ pub(crate) struct Node {
     pub(crate) dir: PathBuf,
     pub(crate) disk: Crash,
     pub(crate) clock: Clock,
+    /// How wrong it is.
+    pub(crate) skew_ms: AtomicI64,
     pub(crate) random: Random,
-    pub(crate) metadata: Arc<dyn Metadata>,
+    pub(crate) metadata: Arc<SharedStore>,
     pub(crate) hot: Option<Arc<HotStore>>,
     pub(crate) config: RecorderConfig,
     pub(crate) life: Mutex<Option<Life>>,
@@ -75,12 +84,12 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
     tasks: Tasks,
-    router: Option<Router>,
+    router: Option<(Router, Instant)>,
 }
 
 impl Node {
     /// Starts the process: it serves once it has looked through its store.
-    pub(crate) async fn start(&self) {
+    pub(crate) async fn start(&self, nodes: &Nodes, dice: &Dice) {
         let tasks = Tasks::new();
         *lock(&self.life) = Some(Life { tasks: tasks.clone(), router: None });
         let store = open_store(&self.disk, &self.dir).await;
@@ -88,7 +97,7 @@ impl Node {
             broadcasts: Broadcasts::new(self.metadata.clone(), tasks.clone(), self.clock.clone()),
             store,
             hot: self.hot.clone().map(|hot| hot as Arc<dyn Store>),
-            others: None,
+            others: Some(Arc::new(others(nodes, Some(&self.name), &self.metadata, self.clock.clone(), dice.fork()))),
             clock: self.clock.clone(),
             random: self.random.clone(),
             tasks: tasks.clone(),
@@ -109,7 +118,7 @@ impl Node {
         }
         recorder.start();
         if let Some(life) = &mut *lock(&self.life) {
-            life.router = Some(recorder.router());
+            life.router = Some((recorder.router(), self.clock.instant()));
         }
     }
 
@@ -137,23 +146,46 @@ impl Node {
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 
+    /// Makes its clock wrong by so much; by how much that moves it.
+    pub(crate) fn set_clock(&self, skew_ms: i64) -> i64 {
+        let by_ms = skew_ms - self.skew_ms.swap(skew_ms, Ordering::SeqCst);
+        self.clock.set_by_ms(by_ms);
+        by_ms
+    }
+
+    /// Since when it answers, if it does.
+    pub(crate) fn serving_since(&self) -> Option<Instant> {
+        let since = lock(&self.life).as_ref()?.router.as_ref()?.1;
+        (!self.disk.crashed()).then_some(since)
+    }
+
     fn life(&self) -> Option<(Tasks, Router)> {
         let life = lock(&self.life).clone()?;
-        Some((life.tasks, life.router?))
+        Some((life.tasks, life.router?.0))
     }
+}
+
+/// Somebody who answers.
+struct Served {
+    tasks: Tasks,
+    router: Router,
+    disk: Crash,
 }
 
 /// All machines.
 #[derive(Clone, Debug)]
 pub(crate) struct Nodes {
     all: Arc<Vec<Arc<Node>>>,
+    /// Whoever tells publishers where to send, if there is somebody, and whether it can be reached.
+    balancer: Arc<OnceLock<(Tasks, Router)>>,
+    pub(crate) balancer_away: Away,
     truth: Truth,
     dice: Dice,
 }
 
 impl Nodes {
     pub(crate) fn new(all: Vec<Arc<Node>>, truth: Truth, dice: Dice) -> Self {
-        Self { all: Arc::new(all), truth, dice }
+        Self { all: Arc::new(all), balancer: Arc::default(), balancer_away: Away::default(), truth, dice }
     }
 
     pub(crate) fn all(&self) -> &[Arc<Node>] {
@@ -164,11 +196,32 @@ impl Nodes {
         self.all[dice.index(self.all.len())].name.clone()
     }
 
+    pub(crate) fn add_balancer(&self, tasks: Tasks, router: Router) {
+        self.balancer.set((tasks, router)).expect("there is one at most");
+    }
+
+    /// Where publishers are told to begin.
+    pub(crate) fn first_urls(&self) -> Vec<String> {
+        let names = self.all.iter().map(|node| node.name.as_str());
+        let names: Vec<&str> = if self.balancer.get().is_some() { vec![BALANCER] } else { names.collect() };
+        names.into_iter().map(|name| format!("http://{name}")).collect()
+    }
+
+    fn whom(&self, host: &str) -> Option<Served> {
+        if host == BALANCER {
+            let (tasks, router) = self.balancer.get().filter(|_| !self.balancer_away.is()).cloned()?;
+            return Some(Served { tasks, router, disk: Crash::default() });
+        }
+        let node = self.all.iter().find(|node| node.name == host)?;
+        let (tasks, router) = node.life()?;
+        Some(Served { tasks, router, disk: node.disk.clone() })
+    }
+
     /// Gives a request to a machine; nothing, if no process answers there. The answer does not come if the process
     /// ends before it.
-    pub(crate) fn serve(&self, host: &str, request: Request<Body>) -> Option<oneshot::Receiver<Response<Bytes>>> {
-        let node = self.all.iter().find(|node| node.name == host)?.clone();
-        let (tasks, router) = node.life()?;
+    pub(crate) fn serve(&self, host: &str, mut request: Request<Body>) -> Option<oneshot::Receiver<Response<Bytes>>> {
+        let Served { tasks, router, disk } = self.whom(host)?;
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
         let (mut tell, told) = oneshot::channel();
         let (truth, notices) = (self.truth.clone(), self.dice.chance(500));
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -186,7 +239,7 @@ impl Nodes {
                 () = tell.closed(), if notices => return,
             };
             // A machine without power says nothing.
-            if node.disk.crashed() {
+            if disk.crashed() {
                 return;
             }
             if method == Method::PUT {

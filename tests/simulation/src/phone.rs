@@ -2,27 +2,29 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use broadcast::{BroadcastId, Claims, Digest, Opened, Scope, Seq, ViewPolicy};
-use bytes::Bytes;
+use broadcast::{BroadcastId, Claims, Opened, RenditionName, Scope, Seq, ViewPolicy};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use metadata::{Broadcasts, Limits, Metadata, MetadataError, Sqlite, SqliteError};
 use prometheus::Registry;
-use publisher::{Address, HttpRemote, RecorderUrl, Uplink, UplinkConfig, UplinkError};
+use publisher::{Address, HttpRemote, RecorderUrl, SegmentName, Uplink, UplinkConfig, UplinkError};
 use recorder::{Recorder, RecorderConfig};
 use service::{Clock, Random, Tasks};
 use storage::{Crash, Kept};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
+use crate::camera::{Epoch, Form, Made};
 use crate::dice::Dice;
 use crate::network::{Link, Network};
 use crate::node::{Nodes, OWNER_KEY, open_store, token_key};
-use crate::truth::Truth;
+use crate::truth::{Place, Truth};
 
 /// One publisher and its broadcast.
 #[derive(Debug)]
@@ -39,6 +41,9 @@ pub(crate) struct Phone {
     /// Of the world.
     pub(crate) tasks: Tasks,
     pub(crate) habits: Habits,
+    pub(crate) form: Form,
+    /// How many timelines and formats there have been.
+    pub(crate) epochs: AtomicU64,
     /// Somebody kills the app, or the battery is empty.
     pub(crate) killed: Notify,
 }
@@ -47,11 +52,13 @@ pub(crate) struct Phone {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Habits {
     pub(crate) segment_ms: u64,
-    pub(crate) padding_packets: usize,
-    /// By the phone's clock.
-    pub(crate) until_ms: i64,
-    /// How many of a thousand segments are followed by a pause.
+    pub(crate) until: Instant,
+    /// How many of a thousand segments are followed by a pause, by an encoder that starts again, by another format, and
+    /// are shorter than the others.
     pub(crate) pauses: u64,
+    pub(crate) resets: u64,
+    pub(crate) formats: u64,
+    pub(crate) short: u64,
     /// How much of what is safe stays on the phone, in bytes.
     pub(crate) keep_bytes: u64,
 }
@@ -94,8 +101,8 @@ impl Phone {
 
     /// How much it records.
     pub(crate) fn bytes_per_s(&self) -> u64 {
-        let len = testkit::ts::segment(0, self.habits.segment_ms, 0, self.habits.padding_packets).len() as u64;
-        len * 1_000 / self.habits.segment_ms
+        let len = self.form.segment(self.form.epoch(0), 0, self.habits.segment_ms, 0).bytes.len() as u64;
+        len * self.form.renditions.len() as u64 * 1_000 / self.habits.segment_ms
     }
 
     async fn power_is_gone(&self) {
@@ -143,16 +150,18 @@ impl Phone {
             dice: self.dice.fork(),
             tasks: self.tasks.clone(),
         };
-        let mut recorders: Vec<_> =
-            self.nodes.all().iter().map(|node| RecorderUrl(format!("http://{}", node.name))).collect();
+        let mut recorders: Vec<_> = self.nodes.first_urls().into_iter().map(RecorderUrl).collect();
         let first = self.dice.index(recorders.len());
         recorders.rotate_left(first);
+        // An earlier life has kept their names, if there was one.
+        let names = self.nodes.all().iter().map(|node| RecorderUrl(format!("http://{}", node.name)));
+        let remembered = if self.epochs.load(Ordering::SeqCst) > 0 { names.collect() } else { Vec::new() };
         let deps = publisher::Deps {
             metadata,
             store,
             remote: Arc::new(HttpRemote::over(Arc::new(network), address)),
             recorders,
-            remembered: Vec::new(),
+            remembered,
             clock: self.clock.clone(),
             random: self.random.clone(),
         };
@@ -187,9 +196,8 @@ impl Phone {
         let status = self.ask(life, Method::GET, "", Body::empty()).await?;
         let ended = matches!(status["state"].as_str(), Some("ended" | "complete"));
         if !ended {
-            let stored =
-                status["renditions"]["main"]["stored"].as_array().and_then(|ranges| ranges.last()?[1].as_u64());
-            self.record(life, Seq(stored.map_or(0, |last| last + 1))).await?;
+            let next = self.go_on_together(life, &status).await?;
+            self.record(life, next).await?;
             self.say(life, "end").await?;
         }
         match (&mut life.uplink).await {
@@ -205,47 +213,105 @@ impl Phone {
         }
     }
 
+    /// The number that all renditions go on with. What the end of the last life kept from some of them was never made.
+    async fn go_on_together(&self, life: &Life, status: &serde_json::Value) -> Option<Seq> {
+        let nexts = self.form.renditions.iter().map(|rendition| {
+            let stored = status["renditions"][rendition.as_str()]["stored"].as_array();
+            stored.and_then(|ranges| ranges.last()?[1].as_u64()).map_or(0, |last| last + 1)
+        });
+        let nexts: Vec<u64> = nexts.collect();
+        let next = nexts.iter().copied().max().unwrap_or(0);
+        for (rendition, first) in self.form.renditions.iter().zip(nexts).filter(|(_, first)| *first < next) {
+            let gone = serde_json::json!({"rendition": rendition.as_str(), "first": first, "last": next - 1});
+            self.post(life, "abandon", Body::from(gone.to_string())).await?;
+        }
+        Some(Seq(next))
+    }
+
     async fn record(&self, life: &Life, mut seq: Seq) -> Option<()> {
         // After a pause that a crash fell into.
         self.say(life, "resume").await?;
-        while self.clock.now_ms() < self.habits.until_ms {
+        let mut epoch = self.form.epoch(self.epochs.fetch_add(1, Ordering::SeqCst));
+        let mut began = self.clock.instant();
+        self.announce(life, epoch).await?;
+        while self.clock.instant() < self.habits.until {
             if self.dice.chance(self.habits.pauses) {
                 self.say(life, "pause").await?;
-                tokio::time::sleep(Duration::from_millis(self.dice.between(1_000, 60_000))).await;
+                let pause = Duration::from_millis(self.dice.between(1_000, 60_000));
+                tokio::time::sleep(pause).await;
+                // Timestamps go on, or stand still meanwhile.
+                began += if self.dice.chance(500) { pause } else { Duration::ZERO };
                 self.say(life, "resume").await?;
             }
-            let captured_ms = self.clock.now_ms();
-            tokio::time::sleep(Duration::from_millis(self.habits.segment_ms)).await;
-            let start_ms = captured_ms.cast_unsigned() % 1_000_000_000;
-            let mark = self.dice.roll();
-            let bytes: Bytes =
-                testkit::ts::segment(start_ms, self.habits.segment_ms, mark, self.habits.padding_packets).into();
-            let digest = Digest::of_blake3(blake3::hash(&bytes).as_bytes());
-            self.put(life, seq, captured_ms, bytes).await?;
-            self.truth.recorded(self.id, seq, digest);
+            if self.dice.chance(self.habits.resets) {
+                epoch = self.form.epoch(self.epochs.fetch_add(1, Ordering::SeqCst));
+                began = self.clock.instant();
+                self.announce(life, epoch).await?;
+            } else if self.form.init(epoch).is_some() && self.dice.chance(self.habits.formats) {
+                epoch = epoch.reformatted(self.epochs.fetch_add(1, Ordering::SeqCst));
+                self.announce(life, epoch).await?;
+            }
+            let after = self.clock.instant().duration_since(began);
+            self.capture(life, epoch, after, seq).await?;
             seq = seq.next();
         }
         Some(())
     }
 
-    async fn put(&self, life: &Life, seq: Seq, captured_ms: i64, bytes: Bytes) -> Option<()> {
-        let request = Request::put(format!("/ingest/{}/main/{seq}.ts", self.id))
-            .header("authorization", format!("Bearer {}", life.token))
-            .header("segment-captured-at", captured_ms)
-            .body(Body::from(bytes))
-            .expect("a request");
+    /// Says what it takes to decode what comes.
+    async fn announce(&self, life: &Life, epoch: Epoch) -> Option<()> {
+        let Some(init) = self.form.init(epoch) else { return Some(()) };
+        for rendition in &self.form.renditions {
+            let request = self.request(life, rendition, "init.mp4");
+            self.put(life, request.body(Body::from(init.bytes.clone())).expect("a request")).await?;
+        }
+        Some(())
+    }
+
+    /// Records one segment of each rendition.
+    async fn capture(&self, life: &Life, epoch: Epoch, after: Duration, seq: Seq) -> Option<()> {
+        let length = self.habits.segment_ms;
+        let duration_ms =
+            if self.dice.chance(self.habits.short) { self.dice.between(60, length / 4) * 4 } else { length };
+        tokio::time::sleep(Duration::from_millis(duration_ms)).await;
+        let after_ms = u64::try_from(after.as_millis()).expect("a world is not that old");
+        // Whatever its clock said when the recording of it began.
+        let captured_ms = self.clock.now_ms() - duration_ms.cast_signed();
+        for rendition in &self.form.renditions {
+            let Made { bytes, digest } = self.form.segment(epoch, after_ms, duration_ms, self.dice.roll());
+            let (media_ms, duration_ms) = (after_ms.cast_signed(), duration_ms.cast_signed());
+            self.truth.made(self.id, digest, Place { epoch: epoch.number, media_ms, duration_ms });
+            let request = self.request(life, rendition, &format!("{seq}.{}", self.form.container.extension()));
+            let request = request.header("segment-captured-at", captured_ms).body(Body::from(bytes));
+            self.put(life, request.expect("a request")).await?;
+            self.truth.recorded(self.id, SegmentName { rendition: rendition.clone(), seq }, digest);
+        }
+        Some(())
+    }
+
+    fn request(&self, life: &Life, rendition: &RenditionName, file: &str) -> http::request::Builder {
+        let path = format!("/ingest/{}/{rendition}/{file}", self.id);
+        Request::put(path).header("authorization", format!("Bearer {}", life.token))
+    }
+
+    async fn put(&self, life: &Life, request: Request<Body>) -> Option<()> {
+        let path = request.uri().path().to_owned();
         let (status, answer) = send(life, request).await;
         if !status.is_success() && !self.disk.crashed() {
-            self.truth.violated(format!("the spool of {} refused segment {seq}: {status} {answer}", self.id));
+            self.truth.violated(format!("the spool refused {path}: {status} {answer}"));
         }
         // Without power, whether it was recorded will be seen.
         (status.is_success() && !self.disk.crashed()).then_some(())
     }
 
     async fn say(&self, life: &Life, what: &str) -> Option<()> {
+        self.post(life, what, Body::empty()).await
+    }
+
+    async fn post(&self, life: &Life, what: &str, body: Body) -> Option<()> {
         let request = Request::post(format!("/v1/broadcasts/{}/{what}", self.id))
             .header("authorization", format!("Bearer {OWNER_KEY}"))
-            .body(Body::empty())
+            .body(body)
             .expect("a request");
         let (status, answer) = send(life, request).await;
         if !status.is_success() {

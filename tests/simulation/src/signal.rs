@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::network::lock;
+use crate::network::{lock, tokio_now};
 
 /// Clones share it.
 #[derive(Clone, Debug)]
@@ -33,5 +34,39 @@ impl<T: Copy> Signal<T> {
             }
             changed.await;
         }
+    }
+}
+
+/// Whether something is away, and since when it is not. Several may have taken it away: it is back once all say so.
+#[derive(Clone, Debug)]
+pub(crate) struct Away(Signal<(u32, Instant)>);
+
+impl Default for Away {
+    fn default() -> Self {
+        Self(Signal::new((0, tokio_now())))
+    }
+}
+
+impl Away {
+    pub(crate) fn is(&self) -> bool {
+        self.0.get().0 > 0
+    }
+
+    pub(crate) fn goes(&self) {
+        self.0.change(|(count, _)| *count += 1);
+    }
+
+    pub(crate) fn comes_back(&self) {
+        self.0.change(|(count, since)| (*count, *since) = (count.saturating_sub(1), tokio_now()));
+    }
+
+    /// Since when it is there, if it is.
+    pub(crate) fn back_since(&self) -> Option<Instant> {
+        let (count, since) = self.0.get();
+        (count == 0).then_some(since)
+    }
+
+    pub(crate) async fn until_back(&self) {
+        self.0.until(|(count, _)| count == 0).await;
     }
 }

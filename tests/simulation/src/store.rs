@@ -9,10 +9,11 @@ use broadcast::{BroadcastId, Event, EventIndex, LogEntry, Opened, StoreTime};
 use metadata::{Expect, Known, Metadata, MetadataError, Outcome, Sqlite};
 
 use service::Clock;
+use tokio::time::Instant;
 
 use crate::dice::Dice;
 use crate::network::lock;
-use crate::signal::Signal;
+use crate::signal::{Away, Signal};
 
 /// How long a call may take when all is well, in milliseconds.
 const QUICK_MS: u64 = 3;
@@ -20,7 +21,6 @@ const QUICK_MS: u64 = 3;
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mood {
-    pub(crate) away: bool,
     /// How many of a thousand calls fail before anything is done.
     pub(crate) fails: u64,
     /// How many of a thousand commits are done, and told to have failed.
@@ -45,10 +45,15 @@ pub(crate) struct SharedStore {
     /// How many times it has forgotten something.
     breaks: Signal<u64>,
     pub(crate) mood: Signal<Mood>,
+    pub(crate) away: Away,
+    /// It has forgotten what nobody can put back.
+    pub(crate) wants_rebuilding: Signal<bool>,
+    /// How many times somebody has filled in what it forgot.
+    pub(crate) rebuilt: Signal<u64>,
     pub(crate) dice: Dice,
 }
 
-fn unavailable(why: &'static str) -> MetadataError {
+pub(crate) fn unavailable(why: &'static str) -> MetadataError {
     MetadataError::Unavailable(Arc::from(Box::from(why)))
 }
 
@@ -56,11 +61,17 @@ impl SharedStore {
     /// One whose file is in `dir`.
     pub(crate) fn new(log: Sqlite, dir: PathBuf, clock: Clock, dice: Dice) -> Self {
         let (log, breaks) = (Mutex::new((Arc::new(log), dir)), Signal::new(0));
-        Self { log, clock, breaks, mood: Signal::new(Mood::default()), dice }
+        let (mood, away, wants_rebuilding) = (Signal::new(Mood::default()), Away::default(), Signal::new(false));
+        Self { log, clock, breaks, mood, away, wants_rebuilding, rebuilt: Signal::new(0), dice }
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
         lock(&self.log).1.clone()
+    }
+
+    /// Since when it can be reached, and fails no calls.
+    pub(crate) fn back_since(&self) -> Option<Instant> {
+        self.away.back_since()
     }
 
     /// The store as it is, without the way to it.
@@ -86,12 +97,12 @@ impl SharedStore {
     async fn reached(&self) -> Result<(), MetadataError> {
         self.takes_time().await;
         let mood = self.mood();
-        if self.mood().away || self.dice.chance(mood.fails) { Err(unavailable("cannot be reached")) } else { Ok(()) }
+        if self.away.is() || self.dice.chance(mood.fails) { Err(unavailable("cannot be reached")) } else { Ok(()) }
     }
 
     fn heard(&self) -> Result<(), MetadataError> {
         let mood = self.mood();
-        if mood.away || self.dice.chance(mood.silent) { Err(unavailable("the answer was lost")) } else { Ok(()) }
+        if self.away.is() || self.dice.chance(mood.silent) { Err(unavailable("the answer was lost")) } else { Ok(()) }
     }
 }
 
@@ -125,7 +136,7 @@ impl Metadata for SharedStore {
         // News takes its time.
         self.takes_time().await;
         // What was appended while it is away is heard of when it is back.
-        self.mood.until(|mood| !mood.away).await;
+        self.away.until_back().await;
         Ok(entries)
     }
 
@@ -154,6 +165,6 @@ impl Metadata for SharedStore {
     }
 
     fn health(&self) -> Result<(), MetadataError> {
-        if self.mood().away { Err(unavailable("cannot be reached")) } else { Ok(()) }
+        if self.away.is() { Err(unavailable("cannot be reached")) } else { Ok(()) }
     }
 }

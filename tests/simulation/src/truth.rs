@@ -5,15 +5,26 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-use broadcast::{BroadcastId, Digest, Seq};
+use broadcast::{BroadcastId, Digest};
 use bytes::Bytes;
 use http::StatusCode;
+use publisher::SegmentName;
 use serde_json::Value;
 
 use crate::network::lock;
 
-/// What counts as a segment of one broadcast: numbers and digests.
-pub(crate) type Segments = BTreeMap<Seq, Digest>;
+/// What counts as a segment of one broadcast: names and digests.
+pub(crate) type Segments = BTreeMap<SegmentName, Digest>;
+
+/// Where a segment is on the timeline of who made it, which nothing that comes after knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Segments of one epoch are on one timeline, in one format.
+    pub(crate) epoch: u64,
+    /// Its start on it, in milliseconds.
+    pub(crate) media_ms: i64,
+    pub(crate) duration_ms: i64,
+}
 
 /// Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +32,7 @@ pub(crate) struct Truth(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    made: BTreeMap<(BroadcastId, Digest), Place>,
     recorded: BTreeMap<BroadcastId, Segments>,
     acknowledged: BTreeMap<BroadcastId, Segments>,
     violations: Vec<String>,
@@ -37,10 +49,19 @@ impl Truth {
         Self(Arc::new(Mutex::new(State { tell, ..State::default() })))
     }
 
+    /// It was made, and is being given to the publisher's spool.
+    pub(crate) fn made(&self, id: BroadcastId, digest: Digest, place: Place) {
+        lock(&self.0).made.insert((id, digest), place);
+    }
+
+    pub(crate) fn place(&self, id: BroadcastId, digest: Digest) -> Option<Place> {
+        lock(&self.0).made.get(&(id, digest)).copied()
+    }
+
     /// The publisher's spool has said that it has it.
-    pub(crate) fn recorded(&self, id: BroadcastId, seq: Seq, digest: Digest) {
-        lock(&self.0).recorded.entry(id).or_default().insert(seq, digest);
-        self.note(&format_args!("recorded {id} {seq}"));
+    pub(crate) fn recorded(&self, id: BroadcastId, name: SegmentName, digest: Digest) {
+        self.note(&format_args!("recorded {id} {} {}", name.rendition, name.seq));
+        lock(&self.0).recorded.entry(id).or_default().insert(name, digest);
     }
 
     /// A recorder has answered to a PUT: of a segment, or of many.
@@ -60,12 +81,13 @@ impl Truth {
         if !(200..300).contains(&status) {
             return;
         }
-        let Some((id, seq, digest)) = read(path, answer) else { return };
-        let before = lock(&self.0).acknowledged.entry(id).or_default().insert(seq, digest);
+        let Some((id, name, digest)) = read(path, answer) else { return };
+        let SegmentName { rendition, seq } = name.clone();
+        let before = lock(&self.0).acknowledged.entry(id).or_default().insert(name, digest);
         if before.is_some_and(|before| before != digest) {
-            self.violated(format!("{id} {seq} was acknowledged with other bytes before"));
+            self.violated(format!("{id} {rendition} {seq} was acknowledged with other bytes before"));
         }
-        self.note(&format_args!("acknowledged {id} {seq}"));
+        self.note(&format_args!("acknowledged {id} {rendition} {seq}"));
     }
 
     pub(crate) fn recorded_of(&self, id: BroadcastId) -> Segments {
@@ -80,7 +102,7 @@ impl Truth {
     pub(crate) fn violated(&self, what: String) {
         self.note(&what);
         let mut state = lock(&self.0);
-        if state.violations.len() < VIOLATIONS_MAX {
+        if state.violations.len() < VIOLATIONS_MAX && !state.violations.contains(&what) {
             state.violations.push(what);
         }
     }
@@ -122,9 +144,10 @@ fn now_us() -> u128 {
     now.duration_since(began).as_micros()
 }
 
-fn read(path: &str, answer: &Value) -> Option<(BroadcastId, Seq, Digest)> {
+/// What an answer acknowledges; nothing, if that is no segment.
+fn read(path: &str, answer: &Value) -> Option<(BroadcastId, SegmentName, Digest)> {
     let mut parts = path.strip_prefix("/ingest/")?.split('/');
-    let (id, _rendition, file) = (parts.next()?, parts.next()?, parts.next()?);
-    let seq = file.split_once('.')?.0.parse().ok()?;
-    Some((id.parse().ok()?, seq, answer["digest"].as_str()?.parse().ok()?))
+    let (id, rendition, file) = (parts.next()?, parts.next()?, parts.next()?);
+    let name = SegmentName { rendition: rendition.parse().ok()?, seq: file.split_once('.')?.0.parse().ok()? };
+    Some((id.parse().ok()?, name, answer["digest"].as_str()?.parse().ok()?))
 }

@@ -1,32 +1,37 @@
 //! A world: some phones, some recorders, one metadata store, and a time of faults. Everything in it follows from a seed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
-use broadcast::{Broadcast, BroadcastId, Event, EventIndex, Extent, Key, RenditionName, State, View};
+use broadcast::Digest;
+use broadcast::{Broadcast, BroadcastId, Container, Event, EventIndex, Key, Rendition, RenditionName, State};
 use http::Request;
 use metadata::{Limits, Metadata, Sqlite};
+use publisher::SegmentName;
 use recorder::{HotConfig, RecorderConfig};
 use service::{Clock, Random, Tasks};
 use storage::Crash;
 use tokio::sync::{Notify, oneshot};
 
+use crate::camera::Form;
 use crate::dice::Dice;
 use crate::disks::Disks;
 use crate::faults::Faults;
 use crate::hot::HotStore;
 use crate::network::Link;
 use crate::node::{Node, Nodes, OWNER_KEY, open_store};
+use crate::operator::Operator;
 use crate::phone::{Habits, Phone};
-use crate::signal::Signal;
+use crate::reach::Reach;
+use crate::signal::{Away, Signal};
 use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
 use crate::truth::Truth;
 use crate::viewer::Viewer;
-use crate::{Options, Outcome, Safeguard};
+use crate::{Options, Outcome, Safeguard, balancing, spool};
 
 /// When every world begins, in milliseconds since the Unix epoch.
 const START_MS: i64 = 1_790_000_000_000;
@@ -53,7 +58,8 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     let mut phones = Vec::new();
     let faults_over = Signal::new(false);
     let faults = |phones| Faults {
-        nodes: world.nodes.all().to_vec(),
+        nodes: world.nodes.clone(),
+        disks: world.disks.clone(),
         phones,
         store: world.store.clone(),
         dir: dir.to_owned(),
@@ -64,27 +70,35 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         over: faults_over.clone(),
     };
     faults(Vec::new()).keep_alive();
+    if dice.chance(500) {
+        let router = balancing::start(&world.nodes, &world.store, &world.clock, &tasks).await;
+        world.nodes.add_balancer(tasks.clone(), router);
+    }
     for number in 0..dice.between(1, options.phones_max) {
         let lasts_ms = dice.between(60_000, options.minutes_max * 60_000);
         recorded_ms += lasts_ms;
         phones.push(world.phone(dir, number, lasts_ms, options).await);
     }
+    let operator = Operator { store: world.store.clone(), nodes: world.nodes.clone(), truth: truth.clone() };
+    tasks.spawn("an operator", operator.clone().look_after());
     let befalls = faults(phones.clone());
     tasks.spawn("faults", befalls.befall());
     let mut lives = Vec::new();
     for phone in &phones {
         let (tell, told) = oneshot::channel();
         let (phone, id) = (phone.clone(), phone.id);
-        let viewer = Viewer::new(id, world.store.clone(), world.disks.clone(), truth.clone());
+        let reach = world.reach(&dice);
+        let viewer = Viewer::new(id, world.store.clone(), reach, truth.clone(), tasks.clone());
         tasks.spawn("a viewer", viewer.watch());
+        tasks.spawn("a spool is watched", spool::watch(phone.clone(), world.safe_dirs(dir), truth.clone()));
         tasks.spawn("a phone", async move {
             phone.live().await;
             let _ = tell.send(());
         });
         lives.push((id, told));
     }
-    let until_ms = phones.iter().map(|phone| phone.habits.until_ms).max().unwrap_or(START_MS);
-    world.clock.sleep_until_ms(until_ms).await;
+    let until = phones.iter().map(|phone| phone.habits.until).max().expect("there is a phone");
+    tokio::time::sleep_until(until).await;
     world.mend(&faults_over, &phones);
     let mut done = true;
     for (id, life) in lives {
@@ -94,6 +108,9 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         }
     }
     if done {
+        for phone in &phones {
+            operator.say_what_nobody_heard(phone.id).await;
+        }
         tokio::time::sleep(SHOWN_WITHIN).await;
         for phone in &phones {
             world.check(phone).await;
@@ -124,12 +141,13 @@ impl World {
             ..RecorderConfig::default()
         };
         let node = |number: u64| {
-            let name = format!("r{number}");
+            let (name, skew_ms) = (format!("r{number}"), skew(dice));
             Arc::new(Node {
                 dir: dir.join(&name),
                 name,
                 disk: disk(options),
-                clock: skewed(dice),
+                clock: Clock::from_tokio(START_MS + skew_ms),
+                skew_ms: AtomicI64::new(skew_ms),
                 random: Random::seeded(dice.roll()),
                 metadata: store.clone(),
                 hot: hot.clone(),
@@ -140,7 +158,7 @@ impl World {
                 loses_disk: AtomicBool::new(false),
             })
         };
-        let nodes: Vec<_> = (0..dice.between(1, 3)).map(node).collect();
+        let nodes: Vec<_> = (0..dice.between(options.recorders_min, 3)).map(node).collect();
         let dirs = nodes.iter().map(|node| node.dir.clone()).chain([dir.join("hot")]).collect();
         let disks = Disks::new(dirs, hot.is_some());
         let nodes = Nodes::new(nodes, truth.clone(), dice.fork());
@@ -148,41 +166,55 @@ impl World {
     }
 
     async fn phone(&self, dir: &Path, number: u64, lasts_ms: u64, options: &Options) -> Arc<Phone> {
-        let id = self.create().await;
+        let dice = &self.dice;
         let dir = dir.join(format!("p{number}"));
         std::fs::create_dir_all(&dir).expect("a directory can be made");
-        let clock = skewed(&self.dice);
+        let clock = Clock::from_tokio(START_MS + skew(dice));
         let habits = Habits {
-            segment_ms: self.dice.between(250, 2_500) * 4,
-            padding_packets: self.dice.between(0, 20) as usize,
-            until_ms: clock.now_ms() + lasts_ms.cast_signed(),
-            pauses: self.dice.between(0, 10),
-            keep_bytes: [0, 20_000, 1 << 30][self.dice.index(3)],
+            segment_ms: dice.between(250, 2_500) * 4,
+            until: clock.instant() + Duration::from_millis(lasts_ms),
+            pauses: dice.between(0, 10),
+            resets: [0, 5][dice.index(2)],
+            formats: [0, 10][dice.index(2)],
+            short: [0, 30][dice.index(2)],
+            keep_bytes: [0, 20_000, 1 << 30][dice.index(3)],
+        };
+        let form = Form {
+            container: [Container::Ts, Container::M4s][dice.index(2)],
+            renditions: ["main", "720p", "audio"][..[1, 1, 2, 3][dice.index(4)]]
+                .iter()
+                .map(|name| name_of(name))
+                .collect(),
+            padding: dice.between(0, 20) as usize,
+            base_ms: dice.between(0, 100_000_000),
         };
         Arc::new(Phone {
-            id,
+            id: self.create(dice.chance(500).then(|| habits.segment_ms.div_ceil(1_000))).await,
             dir,
             disk: disk(options),
-            random: Random::seeded(self.dice.roll()),
-            dice: self.dice.fork(),
+            random: Random::seeded(dice.roll()),
+            dice: dice.fork(),
             link: Link::new(clock.instant()),
             clock,
             nodes: self.nodes.clone(),
             truth: self.truth.clone(),
             tasks: self.tasks.clone(),
             habits,
+            form,
+            epochs: AtomicU64::new(0),
             killed: Notify::new(),
         })
     }
 
     /// A broadcast, before anything fails.
-    async fn create(&self) -> BroadcastId {
+    async fn create(&self, target_duration: Option<u64>) -> BroadcastId {
         let host = self.nodes.all()[0].name.clone();
+        let wanted = serde_json::json!({"title": "simulated", "target_duration": target_duration}).to_string();
         loop {
             let request = Request::post("/v1/broadcasts")
                 .header("authorization", format!("Bearer {OWNER_KEY}"))
                 .header("content-type", "application/json")
-                .body(Body::from(r#"{"title":"simulated"}"#))
+                .body(Body::from(wanted.clone()))
                 .expect("a request");
             if let Some(served) = self.nodes.serve(&host, request) {
                 let answer = served.await.expect("nothing fails as yet").into_body();
@@ -193,14 +225,22 @@ impl World {
         }
     }
 
+    /// Where what is, is safe.
+    fn safe_dirs(&self, dir: &Path) -> Vec<PathBuf> {
+        let nodes = self.nodes.all();
+        if nodes[0].hot.is_some() { vec![dir.join("hot")] } else { nodes.iter().map(|node| node.dir.clone()).collect() }
+    }
+
+    fn reach(&self, dice: &Dice) -> Reach {
+        let (nodes, store, disks) = (self.nodes.clone(), self.store.clone(), self.disks.clone());
+        Reach::new(nodes, self.nodes.all()[0].hot.clone(), store, disks, self.clock.clone(), dice.fork())
+    }
+
     /// From now on nothing fails.
     fn mend(&self, faults_over: &Signal<bool>, phones: &[Arc<Phone>]) {
         self.truth.note(&"everything is mended");
         faults_over.change(|over| *over = true);
         self.store.mood.change(|mood| *mood = Mood::default());
-        if let Some(hot) = &self.nodes.all()[0].hot {
-            hot.away.change(|away| *away = false);
-        }
         phones.iter().for_each(|phone| phone.link.set(|condition| *condition = crate::network::Condition::GOOD));
     }
 
@@ -215,56 +255,53 @@ impl World {
         let mut once = BTreeSet::new();
         for entry in &log {
             if let Event::Stored(segment) = &entry.event
-                && !once.insert(segment.seq)
+                && !once.insert(SegmentName::of(segment))
             {
-                self.truth.violated(format!("{id} {} is in the log twice", segment.seq));
+                self.truth.violated(format!("{id} {} {} is in the log twice", segment.rendition, segment.seq));
             }
         }
         let now = self.store.log().horizon().expect("it was reached");
         if broadcast.state(now) != State::Complete {
-            return self.truth.violated(format!("{id} is {:?}, not complete", broadcast.state(now)));
+            let missing = |of: &Rendition| (of.name().to_string(), broadcast.missing(of.name()));
+            let missing: Vec<_> = broadcast.renditions().iter().map(missing).collect();
+            return self.truth.violated(format!("{id} is {:?}, not complete: {missing:?}", broadcast.state(now)));
         }
-        let main = RenditionName::main();
-        let recorded = self.truth.recorded_of(id);
-        let Some(rendition) = broadcast.rendition(&main) else {
-            if !recorded.is_empty() {
-                self.truth.violated(format!("nothing of {id} is there"));
-            }
-            return;
-        };
-        let safe = broadcast.safe(&main);
-        for (seq, digest) in recorded.iter().chain(&self.truth.acknowledged_of(id)) {
-            let found = rendition.segment(*seq);
-            match found {
-                None => self.truth.violated(format!("{id} {seq} is lost")),
-                Some(segment) if segment.digest != *digest => self.truth.violated(format!("{id} {seq} is another")),
-                Some(_) if self.disks.may_lose() && !safe.is_some_and(|safe| safe.contains(*seq)) => {
-                    self.truth.violated(format!("{id} {seq} is not safe"));
-                }
-                Some(segment) if !self.disks.hold_whole(&Key::of_segment(id, segment), *digest) => {
-                    self.truth.violated(format!("{id} {seq} is in the log, and its bytes are nowhere"));
-                }
-                Some(_) => {}
-            }
-        }
-        let vod = broadcast.view(&main, View::Vod, Extent::Whole, now);
-        let listed = vod.map(|vod| vod.text.lines().filter(|line| line.ends_with(".ts")).count());
-        let stored = rendition.segments().count();
-        let gaps = broadcast.abandoned(&main).map_or(0, |set| set.count() as usize);
-        if listed.as_ref().ok().is_none_or(|listed| *listed < stored || *listed > stored + gaps) {
-            self.truth.violated(format!("the vod of {id} lists {listed:?} segments of {stored}"));
+        for (name, digest) in self.truth.recorded_of(id).iter().chain(&self.truth.acknowledged_of(id)) {
+            self.check_kept(id, &broadcast, name, *digest);
         }
     }
+
+    /// What was recorded or acknowledged is in the log, and on disks.
+    fn check_kept(&self, id: BroadcastId, broadcast: &Broadcast, name: &SegmentName, digest: Digest) {
+        let SegmentName { rendition, seq } = name;
+        let found = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq));
+        let is_safe = broadcast.safe(rendition).is_some_and(|safe| safe.contains(*seq));
+        let what = match found {
+            None => "is lost",
+            Some(segment) if segment.digest != digest => "is another",
+            // Who rebuilds says of nothing that it is safe.
+            Some(_) if self.disks.may_lose() && !is_safe && self.store.rebuilt.get() == 0 => "is not safe",
+            Some(segment) if !self.disks.hold_whole(&Key::of_segment(id, segment), digest) => {
+                "is in the log, and its bytes are nowhere"
+            }
+            Some(_) => return,
+        };
+        self.truth.violated(format!("{id} {rendition} {seq} {what}"));
+    }
+}
+
+fn name_of(name: &str) -> RenditionName {
+    name.parse().expect("a name")
 }
 
 async fn hot(dir: &Path, dice: &Dice) -> Arc<HotStore> {
     let store = open_store(&Crash::default(), &dir.join("hot")).await;
-    Arc::new(HotStore { store, away: Signal::new(false), dice: dice.fork() })
+    Arc::new(HotStore { store, away: Away::default(), dice: dice.fork() })
 }
 
-/// A clock that is wrong by up to twenty seconds.
-fn skewed(dice: &Dice) -> Clock {
-    Clock::from_tokio(START_MS + dice.between(0, 40_000).cast_signed() - 20_000)
+/// How wrong a clock is: by up to twenty seconds.
+fn skew(dice: &Dice) -> i64 {
+    dice.between(0, 40_000).cast_signed() - 20_000
 }
 
 /// One that fails only as it is told to; or one that syncs nothing at all.

@@ -1,0 +1,87 @@
+//! Whoever runs the place: looks after a metadata store that has forgotten what nobody can put back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use broadcast::{Broadcast, BroadcastId, EventIndex, Rendition, SeqRange, State};
+use http::Request;
+use metadata::Metadata;
+use storage::{LocalReader, Store};
+use storage_sync::{RebuildOptions, Tier, rebuild};
+
+use crate::node::{Nodes, OWNER_KEY};
+use crate::store::SharedStore;
+use crate::truth::Truth;
+
+/// How long it takes until somebody looks.
+const LOOKS_AFTER: Duration = Duration::from_secs(30);
+const LOOKS_AGAIN: Duration = Duration::from_secs(5);
+
+/// One who is always there.
+#[derive(Clone, Debug)]
+pub(crate) struct Operator {
+    pub(crate) store: Arc<SharedStore>,
+    pub(crate) nodes: Nodes,
+    pub(crate) truth: Truth,
+}
+
+impl Operator {
+    /// `headwater rebuild --fill-in`, whenever it is wanted, once all machines are up.
+    pub(crate) async fn look_after(self) {
+        loop {
+            self.store.wants_rebuilding.until(|wants| wants).await;
+            tokio::time::sleep(LOOKS_AFTER).await;
+            self.store.wants_rebuilding.change(|wants| *wants = false);
+            while !self.fill_in().await {
+                tokio::time::sleep(LOOKS_AGAIN).await;
+            }
+            self.store.rebuilt.change(|times| *times += 1);
+        }
+    }
+
+    /// Whether it could be done.
+    async fn fill_in(&self) -> bool {
+        if self.nodes.all().iter().any(|node| node.serving_since().is_none()) {
+            return false;
+        }
+        let hot = self.nodes.all()[0].hot.clone();
+        let hot = hot.map(|hot| Tier { name: "hot", store: hot as Arc<dyn Store>, is_hot: true });
+        let local = self.nodes.all().iter().map(|node| {
+            let store: Arc<dyn Store> = Arc::new(LocalReader::new(&node.dir));
+            Tier { name: "local", store, is_hot: false }
+        });
+        let tiers: Vec<Tier> = hot.into_iter().chain(local).collect();
+        let done = rebuild(&*self.store, &tiers, RebuildOptions { fill_in: true }, |_, _, _| {}).await;
+        self.truth.note(&format_args!("the operator has filled in what was forgotten: {done:?}"));
+        done.is_ok()
+    }
+
+    /// What a publisher said beside its segments may have been heard by nobody who is left: its owner says the end again, and
+    /// what will never come.
+    pub(crate) async fn say_what_nobody_heard(&self, id: BroadcastId) {
+        let log = self.store.log().read(id, EventIndex(0), usize::MAX).await.unwrap_or_default();
+        let (Ok(Some(broadcast)), Some(now)) = (Broadcast::replay(&log), self.store.log().horizon()) else { return };
+        if self.store.rebuilt.get() == 0 || broadcast.state(now) == State::Complete {
+            return;
+        }
+        if broadcast.ended().is_none() {
+            self.say(id, "end", Body::empty()).await;
+        }
+        for rendition in broadcast.renditions().iter().map(Rendition::name) {
+            for SeqRange { first, last } in broadcast.missing(rendition) {
+                let gone = serde_json::json!({"rendition": rendition.as_str(), "first": first.0, "last": last.0});
+                self.say(id, "abandon", Body::from(gone.to_string())).await;
+            }
+        }
+    }
+
+    async fn say(&self, id: BroadcastId, what: &str, body: Body) {
+        self.truth.note(&format_args!("the owner of {id} says: {what}"));
+        let request = Request::post(format!("/v1/broadcasts/{id}/{what}"));
+        let request = request.header("authorization", format!("Bearer {OWNER_KEY}")).body(body).expect("a request");
+        if let Some(served) = self.nodes.serve(&self.nodes.all()[0].name, request) {
+            let _ = served.await;
+        }
+    }
+}
