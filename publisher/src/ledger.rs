@@ -84,13 +84,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A segment is durable here.
-    pub fn recorded(&mut self, segment: &Segment) {
+    /// A segment is durable here. When it was captured is by the clock that all others are told by.
+    pub fn recorded(&mut self, segment: &Segment, captured_at: CapturedAt) {
         let name = SegmentName::of(segment);
         if self.recorded.contains_key(&name) {
             return;
         }
-        let (captured_at, duration, len) = (segment.captured_at, segment.duration.millis(), segment.len);
+        let (duration, len) = (segment.duration.millis(), segment.len);
         self.largest_len = self.largest_len.max(len);
         self.recorded.insert(name.clone(), Recorded { captured_at, duration, len, standing: Standing::Stored });
         self.stand(&name, Standing::Owed);
@@ -175,6 +175,11 @@ impl Ledger {
             Standing::Safe => drop(self.deletable.insert(place)),
             _ => {}
         }
+    }
+
+    /// When a segment was captured, by the clock that was told.
+    pub fn captured_at(&self, name: &SegmentName) -> Option<CapturedAt> {
+        self.recorded.get(name).map(|recorded| recorded.captured_at)
     }
 
     /// What is owed and was captured from `since` on, oldest first.
@@ -294,7 +299,7 @@ pub(crate) mod tests {
 
     pub(crate) fn ledger(count: u64) -> Ledger {
         let mut ledger = Ledger::default();
-        (0..count).for_each(|seq| ledger.recorded(&segment(seq)));
+        (0..count).map(segment).for_each(|segment| ledger.recorded(&segment, segment.captured_at));
         ledger
     }
 

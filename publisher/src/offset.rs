@@ -1,4 +1,4 @@
-//! How far the recorders' clock is from ours. Pure.
+//! How far the recorders' clock is from ours, which is one that nobody sets: the time since we began. Pure.
 
 use broadcast::Millis;
 

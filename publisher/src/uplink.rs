@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, SeqSet, StoreTime};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, Millis, SeqSet, StoreTime};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -236,8 +236,14 @@ impl Uplink {
         millis(self.deps.clock.instant().duration_since(self.began))
     }
 
-    fn captured_now(&self) -> CapturedAt {
-        CapturedAt(self.deps.clock.now_ms())
+    /// The time since we began, by which everything is dated here: it goes on when somebody sets the clock.
+    fn running(&self) -> CapturedAt {
+        CapturedAt(self.now_ms())
+    }
+
+    /// The same of a moment by the clock as it is now.
+    fn in_running_time(&self, at: CapturedAt) -> CapturedAt {
+        at - Millis(self.deps.clock.now_ms() - self.now_ms())
     }
 
     fn jitter(&self) -> f64 {
@@ -267,7 +273,7 @@ impl Uplink {
             self.broadcast.apply(entry)?;
             if let Event::Stored(segment) = &entry.event {
                 self.kept_bytes += segment.len;
-                self.ledger.recorded(segment);
+                self.ledger.recorded(segment, self.in_running_time(segment.captured_at));
             }
         }
         Ok(())
@@ -281,7 +287,7 @@ impl Uplink {
         let in_flight: Vec<_> = self.flights.iter().map(Flight::in_flight).collect();
         let starts = plan(
             &Situation {
-                now: self.captured_now(),
+                now: self.running(),
                 now_ms: self.now_ms(),
                 ledger: &self.ledger,
                 in_flight: &in_flight,
@@ -309,18 +315,18 @@ impl Uplink {
         let flight = self.flights.iter().position(|flight| flight.number == landed.number);
         let flight = self.flights.swap_remove(flight.expect("a flight lands once"));
         self.count_live();
-        let now = self.captured_now();
+        let now = self.running();
         let mut bytes = 0;
         for (name, acknowledged) in &landed.acknowledged {
             self.ledger.acknowledged(name, acknowledged.safe);
             self.given_up.remove(name);
             bytes += self.ledger.size(name).map_or(0, |(len, _)| len);
             if flight.class == Class::Live
-                && let Some(segment) =
-                    self.broadcast.rendition(&name.rendition).and_then(|rendition| rendition.segment(name.seq))
+                && let Some(captured_at) = self.ledger.captured_at(name)
             {
+                let (_, duration) = self.ledger.size(name).unwrap_or_default();
                 // A last segment is sent before it would have been full.
-                self.there.latency_ms = Some((now - segment.captured_end()).0.max(0));
+                self.there.latency_ms = Some((now - captured_at - duration).0.max(0));
             }
         }
         if bytes > 0 {
@@ -412,9 +418,8 @@ impl Uplink {
         let recorder = self.route.probe(now_ms).or_else(|| self.route.pick(now_ms))?.clone();
         self.asked_ms = Some(now_ms);
         let (remote, clock) = (self.deps.remote.clone(), self.deps.clock.clone());
-        let limit = Duration::from_millis(self.config.probe_max_ms.into());
+        let (limit, sent_ms) = (Duration::from_millis(self.config.probe_max_ms.into()), now_ms);
         Some(Box::pin(async move {
-            let sent_ms = clock.now_ms();
             let answer = within(&clock, limit, remote.status(&recorder)).await;
             (recorder, Talked::Asked { sent_ms, answer })
         }))
@@ -433,7 +438,7 @@ impl Uplink {
     fn take_talk(&mut self, recorder: RecorderUrl, talked: Talked) -> Result<(), UplinkError> {
         match talked {
             Talked::Asked { sent_ms, answer: Ok(status) } => {
-                self.offset.learn(sent_ms, self.deps.clock.now_ms(), status.server_time_ms);
+                self.offset.learn(sent_ms, self.now_ms(), status.server_time_ms);
                 self.unsure.clear();
                 self.compare(&status);
                 self.there.status = Some(status);

@@ -160,7 +160,10 @@ impl Uplink {
         let rendition = self.broadcast.rendition(&name.rendition).expect("it was recorded");
         let segment = rendition.segment(name.seq).expect("it was recorded").clone();
         let init = rendition.format(segment.format).and_then(|format| format.init).map(|init| init.digest);
-        let captured_at = segment.captured_at + self.offset.get().unwrap_or(Millis::ZERO);
+        // What an earlier run dated by a clock that was set since may lie ahead.
+        let latest = self.running() - segment.duration.millis();
+        let captured_at = self.ledger.captured_at(name).map_or(latest, |captured_at| captured_at.min(latest));
+        let captured_at = captured_at + self.offset.get().unwrap_or(Millis::ZERO);
         let limit = self.answer_max(segment.len);
         Parcel { name: name.clone(), segment, init, captured_at, limit }
     }

@@ -67,6 +67,8 @@ struct FarState {
     ttl: Duration,
     broadcast: Broadcast,
     granted: Vec<Call>,
+    /// When each segment was captured, by what was said with it.
+    captured: BTreeMap<u64, CapturedAt>,
 }
 
 impl Far {
@@ -78,6 +80,7 @@ impl Far {
             ttl: Duration::from_secs(30),
             broadcast: Broadcast::open(&opened).unwrap(),
             granted: Vec::new(),
+            captured: BTreeMap::new(),
         };
         Arc::new(Self { clock, state: Mutex::new(state) })
     }
@@ -147,6 +150,7 @@ impl Remote for Far {
         self.ask(recorder, Asked::Segment(outgoing.segment.seq.0)).await?;
         outgoing.body.collect().await.unwrap();
         let mut state = self.state();
+        state.captured.insert(outgoing.segment.seq.0, outgoing.captured_at);
         let (index, at) = (state.broadcast.next_index(), StoreTime(self.clock.now_ms()));
         let event = Event::Stored(Segment::clone(&outgoing.segment));
         state.broadcast.apply(&LogEntry { index, at, event }).unwrap();
@@ -206,7 +210,8 @@ impl Rig {
     ) -> Self {
         service::simulate_on_this_thread();
         let (dir, clock) = (TempDir::new().unwrap(), Clock::from_tokio(BEGINNING_MS));
-        let far = Far::new(clock.clone(), moods, route);
+        // They have a clock of their own.
+        let far = Far::new(Clock::from_tokio(BEGINNING_MS), moods, route);
         let store = LocalStore::open(dir.path(), StorageConfig::default()).await.unwrap();
         let metadata = Sqlite::open(&dir.path().join("metadata"), Limits::default(), clock.clone()).await.unwrap();
         let metadata = Arc::new(metadata);
@@ -415,4 +420,35 @@ async fn a_balancer_without_recorders_ends_nothing() {
     rig.pass(10_000).await;
     assert_eq!(rig.count(&Asked::Segment(0), Some("a")), 1);
     rig.stop().await;
+}
+
+/// Whatever is done to our clock, they are told when something was captured by theirs.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_moves_nothing() {
+    for set_by_ms in [-7_200_000, -5_000, 5_000, 7_200_000] {
+        let mut rig = Rig::start("http://a", &[("http://a", Well)], None).await;
+        let began = rig.clock.instant();
+        let mut captured = Vec::new();
+        // The third one on is recorded where there is no network, and the clock is set meanwhile, and after it.
+        for seq in 0..8 {
+            match seq {
+                2 => rig.far.set("http://a", Dead),
+                4 => rig.clock.set_by_ms(set_by_ms),
+                6 => rig.far.set("http://a", Well),
+                7 => rig.clock.set_by_ms(set_by_ms),
+                _ => {}
+            }
+            rig.record().await;
+            captured.push(BEGINNING_MS + millis(began.elapsed()) - 2_000);
+            rig.pass(2_000).await;
+        }
+        rig.pass(60_000).await;
+        let told = rig.far.state().captured.clone();
+        assert_eq!(told.len(), 8, "{told:?}");
+        for (told, captured) in told.values().zip(captured) {
+            // Half a round trip is not known.
+            assert!((told.0 - captured).abs() <= 20, "{set_by_ms}: {told:?}, not {captured}");
+        }
+        rig.stop().await;
+    }
 }
