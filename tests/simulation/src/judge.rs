@@ -138,7 +138,7 @@ impl Judge {
             (name, entries.collect::<Vec<Entry>>())
         };
         let listed = self.renditions().into_iter().map(entries).collect();
-        self.note(places::places(&listed, &self.facts));
+        self.note(places::places(&listed, &self.facts, now));
     }
 
     /// Rule 1, and the form. An error of the form is noted.

@@ -11,7 +11,8 @@ use super::facts::{Facts, Known, moved};
 /// What was ever listed in the order of arrival, by rendition.
 pub(crate) type Listed = BTreeMap<RenditionName, Vec<Entry>>;
 
-pub(crate) fn places(listed: &Listed, facts: &Facts) -> Result<(), String> {
+/// As it is at `now`: what may still be waited for is not judged.
+pub(crate) fn places(listed: &Listed, facts: &Facts, now: StoreTime) -> Result<(), String> {
     // Another rendition's slot is where that rendition's media is.
     let slack = if listed.len() == 1 { 4 } else { 2 };
     for (name, entries) in listed {
@@ -25,12 +26,32 @@ pub(crate) fn places(listed: &Listed, facts: &Facts) -> Result<(), String> {
         let mut seqs: Vec<_> = parts.iter().map(|(_, part)| part.segment.seq).collect();
         seqs.sort_unstable();
         for known in facts.of(name).filter(|known| seqs.binary_search(&known.segment.seq).is_err()) {
-            if in_time(known, facts) && excuse(known, entries, listed, facts).is_none() {
-                return Err(format!("rule 7: {name} {} came in time and is not in live", known.segment.seq));
+            let is_settled = moved(known.stored_at, 2 * facts.target_ms() + facts.margin_ms()) < now;
+            if is_settled && in_time(known, facts) && excuse(known, entries, listed, facts).is_none() {
+                return Err(missed(known, entries));
             }
         }
     }
     Ok(())
+}
+
+/// What there is to know of it, for those who have to find out why.
+fn missed(known: &Known, entries: &[Entry]) -> String {
+    let (name, seq, start) = (&known.segment.rendition, known.segment.seq, known.segment.captured_at);
+    let near =
+        |entry: &&Entry| (entry.from - start).abs() < known.segment.duration.millis() + known.segment.duration.millis();
+    let told = |entry: &Entry| {
+        let media = entry.part().map_or_else(|| "gap".to_owned(), |part| part.segment.seq.to_string());
+        format!(
+            "{media} for {} to {}, at {}",
+            (entry.from - start).0,
+            (entry.to - start).0,
+            (entry.published_at - known.stored_at).0
+        )
+    };
+    let there: Vec<String> = entries.iter().filter(near).map(told).collect();
+    let length = known.segment.duration.millis().0;
+    format!("rule 7: {name} {seq}, {length} ms long, came in time and is not in live, but {there:?}")
 }
 
 /// Whether the patience with a segment was not over when it came. It began with the first commit of anything captured

@@ -1,9 +1,9 @@
 //! Rule 4: the durations of what a playlist covers add up to the capture time that it covers.
 
-use broadcast::RenditionName;
+use broadcast::{RenditionName, Seq};
 use testkit::hls::{Playlist, Segment};
 
-use super::facts::Facts;
+use super::facts::{Facts, Known};
 use super::listed::seq_of;
 
 /// How wrong a duration in milliseconds may be: it is written in microseconds, and measured in ticks.
@@ -41,15 +41,30 @@ pub(crate) fn whole(playlist: &Playlist, rendition: &RenditionName, facts: &Fact
             let (start, real) = (start_ms(first), known.place.duration_ms);
             return Err(format!("rule 4: {rendition} {} is {length} ms from {start} on, not {real}", first.uri));
         }
-        let missing = before.map_or(0, |end: i64| (known.segment.captured_at.0 - end).max(0));
-        let covered =
-            gap_ms == 0 || missing > i64::from(facts.policy.hole_max_ms) || (gap_ms - missing).abs() <= rounding;
-        if !covered {
+        let missing = missing_ms(before, known, facts);
+        if (gap_ms - missing).abs() > rounding {
             return Err(format!("rule 4: {gap_ms} ms of gaps before {rendition} {}, not {missing}", first.uri));
         }
-        (before, gap_ms) = (Some(known.segment.captured_end().0), 0);
+        (before, gap_ms) = (Some(known), 0);
     }
     Ok(())
+}
+
+/// How long what is between two segments should be as gaps: abandoned time that is not too long, and what is too long to be
+/// listed. A pause is none.
+fn missing_ms(before: Option<&Known>, after: &Known, facts: &Facts) -> i64 {
+    let rendition = &after.segment.rendition;
+    let from = before.map_or(Seq(0), |before| before.segment.seq.next());
+    let (mut end, mut missing) = (before.map(|before| before.segment.captured_end()), 0);
+    let between = facts.of(rendition).filter(|known| (from..=after.segment.seq).contains(&known.segment.seq));
+    for Known { segment, .. } in between {
+        let follows_abandoned = segment.seq > Seq(0) && facts.is_abandoned(rendition, Seq(segment.seq.0 - 1));
+        let hole = end.filter(|_| follows_abandoned).map_or(0, |end| (segment.captured_at - end).0.max(0));
+        missing += if hole > i64::from(facts.policy.hole_max_ms) { 0 } else { hole };
+        missing += if segment.seq == after.segment.seq { 0 } else { segment.duration.millis().0 };
+        end = Some(segment.captured_end());
+    }
+    missing
 }
 
 fn start_ms(segment: &Segment) -> i64 {

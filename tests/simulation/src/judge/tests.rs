@@ -258,7 +258,7 @@ fn rule_7_what_comes_in_time_is_in_its_place() {
     let check = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = entries.clone();
         change(&mut entries);
-        places::places(&Listed::from([(main(), entries)]), &judge.facts)
+        places::places(&Listed::from([(main(), entries)]), &judge.facts, now)
     };
     let at = |seq: u64| {
         let is = |entry: &Entry| entry.part().is_some_and(|part| part.segment.seq == Seq(seq));
