@@ -41,27 +41,23 @@ pub(crate) enum LostError {
 
 impl Recorder {
     pub(crate) async fn put_back_what_was_lost(self: Arc<Self>) {
-        let mut seen = None;
+        let (mut seen, mut left, mut failures, mut is_told) = (None, BTreeSet::new(), 0, true);
         loop {
             let breaks = self.broadcasts.breaks();
             if seen != Some(breaks) {
-                self.look_through_all().await;
-                self.metrics.looked_through.inc();
-                seen = Some(breaks);
+                left.append(&mut self.all_here().await);
+                (seen, failures, is_told) = (Some(breaks), 0, false);
             }
-            self.clock.sleep(LOOK_AGAIN).await;
-        }
-    }
-
-    /// Until each of them has been looked at.
-    async fn look_through_all(self: &Arc<Self>) {
-        let (mut left, mut failures) = (self.all_here().await, 0);
-        loop {
             let before = left.len();
             self.look_through(&mut left).await;
             if left.is_empty() {
-                return;
+                if !std::mem::replace(&mut is_told, true) {
+                    self.metrics.looked_through.inc();
+                }
+                self.clock.sleep(LOOK_AGAIN).await;
+                continue;
             }
+            // One that cannot be put back, because of its disk perhaps, is tried again, and keeps nothing else waiting.
             failures = if left.len() < before { 1 } else { failures + 1 };
             if failures == 3 {
                 tracing::warn!(broadcasts = left.len(), "what the metadata store may have lost waits to be looked for");
@@ -80,10 +76,10 @@ impl Recorder {
                     left.remove(&id);
                 }
                 Err(error) => {
-                    let is_away = matches!(&error, LostError::Metadata(error) if error.is_retryable());
                     let error = &error as &dyn std::error::Error;
                     tracing::debug!(%id, error, "cannot look yet for what was lost");
-                    if is_away {
+                    // Of a cluster, only a part may be away.
+                    if self.broadcasts.store().health().is_err() {
                         break;
                     }
                 }

@@ -230,7 +230,7 @@ impl Recorder {
         for events in events.chunks(COMMIT_EVENTS_MAX) {
             followed.commit(events).await?;
         }
-        self.marks.note(&followed);
+        self.marks.note(&followed, self.broadcasts.store().breaks_of(id));
         Ok(())
     }
 }
@@ -245,7 +245,7 @@ impl Copier {
             self.tell();
             // What a store that forgets said was not owed may be owed after all.
             let breaks = self.recorder.broadcasts.store().breaks();
-            if self.is_idle() && (self.breaks != breaks || self.hot.work().owed.take_forgot()) {
+            if self.breaks != breaks || self.has_forgotten() {
                 self.breaks = breaks;
                 self.look_at_disk().await;
                 continue;
@@ -282,13 +282,17 @@ impl Copier {
         if self.unread.is_empty() || self.read_again.is_some_and(|at| at > self.now()) {
             return;
         }
-        let mut unread = std::mem::take(&mut self.unread);
-        match self.recorder.find_owed_among(&self.hot, &mut unread).await {
-            Ok(()) => {}
+        let mut unread: Vec<_> = std::mem::take(&mut self.unread).into_iter().collect();
+        // Another one is the first each time: those that cannot be read keep nobody else waiting.
+        let first = usize::from(u16::from_le_bytes(self.recorder.random.bytes())) % unread.len();
+        unread.rotate_left(first);
+        let unread = match self.recorder.find_owed_among(&self.hot, &unread).await {
+            Ok(unread) => unread,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
+                unread.into_iter().collect()
             }
-        }
+        };
         self.looked(unread);
     }
 
@@ -311,8 +315,10 @@ impl Copier {
         self.hot.room.notify_one();
     }
 
-    fn is_idle(&self) -> bool {
-        self.copies.is_empty() && self.later.is_empty() && self.hot.work().owed.len() == 0
+    /// Whether there was more than could be remembered, and there is room for it now. What is known already stays known.
+    fn has_forgotten(&self) -> bool {
+        let mut work = self.hot.work();
+        work.owed.len() == 0 && work.owed.take_forgot()
     }
 
     fn now(&self) -> Instant {

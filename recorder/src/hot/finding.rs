@@ -12,6 +12,9 @@ use super::Hot;
 use crate::recorder::Recorder;
 use crate::scan::ScanError;
 
+/// So many logs that cannot be read are asked for at a time.
+const UNREAD_MAX: usize = 4;
+
 /// Where a segment on this disk stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -40,29 +43,29 @@ impl Recorder {
     /// Remembers all that is here and owed, or safe. What was remembered before stays. Tells of which broadcasts the log
     /// could not be read.
     pub(super) async fn find_owed(self: &Arc<Self>, hot: &Hot) -> Result<BTreeSet<BroadcastId>, ScanError> {
-        let (mut unread, mut broadcasts) = (BTreeSet::new(), self.store.broadcasts());
+        let (mut here, mut broadcasts) = (Vec::new(), self.store.broadcasts());
         while let Some(found) = broadcasts.next().await {
-            if let Named::Ours(id) = found?
-                && !self.is_found_of(hot, id).await?
-            {
-                unread.insert(id);
+            if let Named::Ours(id) = found? {
+                here.push(id);
             }
         }
-        Ok(unread)
+        self.find_owed_among(hot, &here).await
     }
 
-    /// The same of these alone. Those stay whose log could not be read.
+    /// The same of these alone. After a few whose logs could not be read the others are left for another time, too: each
+    /// takes a while to fail.
     pub(super) async fn find_owed_among(
         self: &Arc<Self>,
         hot: &Hot,
-        ids: &mut BTreeSet<BroadcastId>,
-    ) -> Result<(), ScanError> {
-        for id in ids.iter().copied().collect::<Vec<_>>() {
-            if self.is_found_of(hot, id).await? {
-                ids.remove(&id);
+        ids: &[BroadcastId],
+    ) -> Result<BTreeSet<BroadcastId>, ScanError> {
+        let mut unread = BTreeSet::new();
+        for id in ids {
+            if unread.len() >= UNREAD_MAX || !self.is_found_of(hot, *id).await? {
+                unread.insert(*id);
             }
         }
-        Ok(())
+        Ok(unread)
     }
 
     /// False if its log cannot be read now.

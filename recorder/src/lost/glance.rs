@@ -115,8 +115,12 @@ impl Found {
         if is_stored && !is_safe && place == Place::Here {
             self.not_safe_here += 1;
         }
-        if place == Place::Hot && !is_safe && self.hot.len() < FOUND_MAX {
-            self.hot.push(listed.clone());
+        if place == Place::Hot && !is_safe {
+            if self.hot.len() < FOUND_MAX {
+                self.hot.push(listed.clone());
+            } else {
+                self.has_more = true;
+            }
         }
         if is_stored {
             return;

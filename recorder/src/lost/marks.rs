@@ -18,23 +18,29 @@ pub(super) struct Mark {
     pub(super) last_at: StoreTime,
 }
 
-/// The marks of those broadcasts of which all was seen to be there, in this run. Others have to be looked at whole.
+/// The marks of those broadcasts of which all was seen to be there, in this run, each with how often the store had been
+/// away by then. Others have to be looked at whole.
 #[derive(Debug, Default)]
-pub(crate) struct Marks(Mutex<BTreeMap<BroadcastId, Mark>>);
+pub(crate) struct Marks(Mutex<BTreeMap<BroadcastId, (Mark, u64)>>);
 
 impl Marks {
-    /// Something of this broadcast was committed here. That says nothing of what was there before.
-    pub(crate) fn note(&self, followed: &Followed) {
+    /// Something of this broadcast was committed here. That says nothing of what was there before; nor, if the store was
+    /// away since it was looked at, that what was known of it still is.
+    pub(crate) fn note(&self, followed: &Followed, breaks: u64) {
         let mark = {
             let broadcast = followed.read();
             Mark { len: broadcast.next_index(), last_at: broadcast.last_at() }
         };
-        self.lock().entry(followed.id()).and_modify(|known| *known = mark);
+        self.lock().entry(followed.id()).and_modify(|(known, seen)| {
+            if *seen == breaks {
+                *known = mark;
+            }
+        });
     }
 
     /// It was opened just now.
-    pub(crate) fn opened(&self, id: BroadcastId, entry: &LogEntry) {
-        self.set(id, Mark { len: entry.index.next(), last_at: entry.at });
+    pub(crate) fn opened(&self, id: BroadcastId, entry: &LogEntry, breaks: u64) {
+        self.set(id, Mark { len: entry.index.next(), last_at: entry.at }, breaks);
     }
 
     /// It has to be looked at whole.
@@ -42,19 +48,19 @@ impl Marks {
         self.lock().remove(&id);
     }
 
-    pub(super) fn set(&self, id: BroadcastId, mark: Mark) {
+    pub(super) fn set(&self, id: BroadcastId, mark: Mark, breaks: u64) {
         let mut marks = self.lock();
-        marks.insert(id, mark);
+        marks.insert(id, (mark, breaks));
         if marks.len() > MARKS_MAX {
             marks.pop_first();
         }
     }
 
     pub(super) fn get(&self, id: BroadcastId) -> Option<Mark> {
-        self.lock().get(&id).copied()
+        self.lock().get(&id).map(|(mark, _)| *mark)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<BroadcastId, Mark>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BroadcastId, (Mark, u64)>> {
         // Each change is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

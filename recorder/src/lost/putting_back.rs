@@ -17,7 +17,7 @@ impl Recorder {
     /// Puts back what the log of a broadcast has lost, as far as this disk and the hot store know. How many segments that
     /// were.
     pub(crate) async fn put_back(self: &Arc<Self>, id: BroadcastId) -> Result<u64, LostError> {
-        let known = self.marks.get(id);
+        let (known, breaks) = (self.marks.get(id), self.broadcasts.store().breaks_of(id));
         if let Some(mark) = known
             && self.still_has(id, mark).await?
         {
@@ -32,17 +32,18 @@ impl Recorder {
             let lacks = told.as_ref().map(|told| glance.log.lacks(told)).unwrap_or_default();
             has_lost |= !lacks.is_empty() || told.is_some_and(|told| told.covers > glance.log.covers());
             let mut found = self.find(id, &glance, &mut has_lost).await?;
-            let (has_more, failed, before) = (found.has_more, found.failed.take(), put_back);
+            let (has_more, failed, mut goes_on) = (found.has_more, found.failed.take(), false);
             let mut mark = glance.mark();
             if !lacks.is_empty() || !found.unlisted.is_empty() || !found.hot.is_empty() {
-                let (count, now) = self.put_back_found(id, &lacks, found).await?;
-                (put_back, mark) = (put_back + count, now);
+                let done = self.put_back_found(id, &lacks, found).await?;
+                put_back += done.put_back;
+                (mark, goes_on) = (done.mark, has_more && done.put_back + done.safe > 0);
             }
             if let Some(failed) = failed {
                 return Err(failed.into());
             }
-            if !has_more || put_back == before {
-                self.marks.set(id, mark);
+            if !goes_on {
+                self.marks.set(id, mark, breaks);
                 return Ok(put_back);
             }
         }
@@ -116,7 +117,7 @@ impl Recorder {
         id: BroadcastId,
         lacks: &[Lack],
         found: Found,
-    ) -> Result<(u64, Mark), LostError> {
+    ) -> Result<Done, LostError> {
         // A stock pusher's next number is the one after all that are stored, and what it seems to have left out is given up.
         let pusher = self.pushers.of(id).await;
         let _closing = pusher.closing().await;
@@ -128,31 +129,47 @@ impl Recorder {
         let (before, after): (Vec<Lack>, Vec<Lack>) =
             lacks.iter().cloned().partition(|lack| matches!(lack, Lack::Before(_)));
         self.tell_again(id, &before).await?;
-        let put_back = self.commit_all_found(&followed, &found).await?;
+        let (put_back, failed) = self.commit_all_found(&followed, &found).await;
+        let has_more = found.has_more;
         let hot: Vec<(Key, u64)> = found.hot.into_iter().map(|listed| (listed.key, listed.len)).collect();
         let safe: Vec<(Key, u64)> = hot.into_iter().filter(|(key, len)| is_to_be_safe(&followed, key, *len)).collect();
         if let Some((_, error)) = self.commit_safe(&safe).await.unreached.pop_first() {
             return Err(error.into());
         }
-        self.tell_again(id, &after).await?;
-        let is_hinted = {
-            let broadcast = followed.read();
-            broadcast.end_hinted_at().is_some() || broadcast.ended().is_some()
-        };
-        // What was found had come before its pusher closed the playlist.
-        if was_hinted && !is_hinted {
-            followed.commit(&[Event::EndHinted]).await?;
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
+        let safe = safe.len() as u64;
+        // What comes after the segments is told after the last of them.
+        if !has_more || put_back + safe == 0 {
+            self.tell_again(id, &after).await?;
+            self.hint_again(&followed, was_hinted).await?;
         }
         self.document_is_due(id);
         let broadcast = followed.read();
-        Ok((put_back, Mark { len: broadcast.next_index(), last_at: broadcast.last_at() }))
+        Ok(Done { put_back, safe, mark: Mark { len: broadcast.next_index(), last_at: broadcast.last_at() } })
     }
 
-    /// In the order of their capture.
-    async fn commit_all_found(&self, followed: &Followed, found: &Found) -> Result<u64, LostError> {
+    /// What was found had come before its pusher closed the playlist; so its end is due some time after that.
+    async fn hint_again(self: &Arc<Self>, followed: &Followed, was_hinted: bool) -> Result<(), MetadataError> {
+        let (is_hinted, is_ended) = {
+            let broadcast = followed.read();
+            (broadcast.end_hinted_at().is_some(), broadcast.ended().is_some())
+        };
+        if was_hinted && !is_hinted && !is_ended {
+            followed.commit(&[Event::EndHinted]).await?;
+        }
+        if was_hinted && !is_ended {
+            self.end_after_grace(followed.id());
+        }
+        Ok(())
+    }
+
+    /// In the order of their capture. One that fails keeps no other from being put back, unless nothing can be committed.
+    async fn commit_all_found(&self, followed: &Followed, found: &Found) -> (u64, Option<LostError>) {
         let mut unlisted: Vec<&(Listed, Place)> = found.unlisted.values().collect();
         unlisted.sort_by_key(|(listed, _)| captured(&listed.key));
-        let mut put_back = 0;
+        let (mut put_back, mut failed) = (0, None);
         for (listed, place) in unlisted {
             // It was on its way when the log was read. Whoever has it at hand commits it before letting go of it.
             if self.in_flight.contains(&listed.key) || is_listed(&followed.read(), &listed.key) {
@@ -165,7 +182,11 @@ impl Recorder {
                 }
                 Ok(Kept::Already) => {}
                 Err(problem) if problem.status().is_server_error() => {
-                    return Err(LostError::Segment(problem.to_json().to_string()));
+                    let first = LostError::Segment(problem.to_json().to_string());
+                    failed = failed.or(Some(first));
+                    if self.broadcasts.store().health().is_err() {
+                        break;
+                    }
                 }
                 Err(problem) => {
                     let problem = problem.to_json();
@@ -173,8 +194,17 @@ impl Recorder {
                 }
             }
         }
-        Ok(put_back)
+        (put_back, failed)
     }
+}
+
+/// What was put back of one broadcast at a time.
+struct Done {
+    /// Segments, and how many are said to be safe again.
+    put_back: u64,
+    safe: u64,
+    /// How far the log is known now.
+    mark: Mark,
 }
 
 fn captured(key: &Key) -> i64 {

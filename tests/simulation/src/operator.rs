@@ -52,7 +52,7 @@ impl Operator {
             Tier { name: "local", store, is_hot: false }
         });
         let tiers: Vec<Tier> = hot.into_iter().chain(local).collect();
-        let done = rebuild(&*self.store, &tiers, RebuildOptions { fill_in: true }, |_, _, _| {}).await;
+        let done = rebuild(&*self.store, &tiers, RebuildOptions { fill_in: true }, |_| {}, |_, _, _| {}).await;
         self.truth.note(&format_args!("the operator has filled in what was forgotten: {done:?}"));
         done.is_ok()
     }
