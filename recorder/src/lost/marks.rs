@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use broadcast::{BroadcastId, EventIndex, LogEntry, StoreTime};
+use broadcast::{Broadcast, BroadcastId, EventIndex, LogEntry, StoreTime};
 use metadata::Followed;
 
 /// The most broadcasts of which it is remembered, at about 60 bytes each. Of more, the oldest are looked at whole.
@@ -18,6 +18,12 @@ pub(super) struct Mark {
     pub(super) last_at: StoreTime,
 }
 
+impl Mark {
+    pub(super) fn of(broadcast: &Broadcast) -> Self {
+        Self { len: broadcast.next_index(), last_at: broadcast.last_at() }
+    }
+}
+
 /// The marks of those broadcasts of which all was seen to be there, in this run, each with how often the store had been
 /// away by then. Others have to be looked at whole.
 #[derive(Debug, Default)]
@@ -27,15 +33,16 @@ impl Marks {
     /// Something of this broadcast was committed here. That says nothing of what was there before; nor, if the store was
     /// away since it was looked at, that what was known of it still is.
     pub(crate) fn note(&self, followed: &Followed, breaks: u64) {
-        let mark = {
-            let broadcast = followed.read();
-            Mark { len: broadcast.next_index(), last_at: broadcast.last_at() }
-        };
-        self.lock().entry(followed.id()).and_modify(|(known, seen)| {
-            if *seen == breaks {
-                *known = mark;
-            }
-        });
+        let mark = Mark::of(&followed.read());
+        self.move_to(followed.id(), mark, breaks);
+    }
+
+    fn move_to(&self, id: BroadcastId, mark: Mark, breaks: u64) {
+        if let Some((known, seen)) = self.lock().get_mut(&id)
+            && *seen == breaks
+        {
+            *known = mark;
+        }
     }
 
     /// It was opened just now.
@@ -63,5 +70,26 @@ impl Marks {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<BroadcastId, (Mark, u64)>> {
         // Each change is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_after_a_break_hides_nothing_that_was_lost() {
+        let (marks, id) = (Marks::default(), BroadcastId::new(1, 1));
+        let at = |len| Mark { len: EventIndex(len), last_at: StoreTime(0) };
+        marks.move_to(id, at(1), 0);
+        assert_eq!(marks.get(id), None, "nothing was seen of it");
+        marks.set(id, at(9), 0);
+        marks.move_to(id, at(10), 0);
+        assert_eq!(marks.get(id), Some(at(10)));
+        marks.move_to(id, at(5), 1);
+        assert_eq!(marks.get(id), Some(at(10)), "the store was away, and nobody has looked since");
+        marks.set(id, at(11), 1);
+        marks.move_to(id, at(12), 1);
+        assert_eq!(marks.get(id), Some(at(12)));
     }
 }

@@ -146,8 +146,8 @@ impl Recorder {
             self.hint_again(&followed, was_hinted).await?;
         }
         self.document_is_due(id);
-        let broadcast = followed.read();
-        Ok(Done { put_back, safe, mark: Mark { len: broadcast.next_index(), last_at: broadcast.last_at() } })
+        let mark = Mark::of(&followed.read());
+        Ok(Done { put_back, safe, mark })
     }
 
     /// What was found had come before its pusher closed the playlist; so its end is due some time after that.

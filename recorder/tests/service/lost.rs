@@ -143,3 +143,20 @@ async fn what_was_said_is_said_again() {
     world.crash().await;
     world.until_later("paused again", async |world| world.broadcast().await.is_paused()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_hinted_comes() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out0.ts", media.segments[0].clone()).await.expect(201);
+    world.until_safe(&[(0, 0)]).await;
+    world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::EndHinted)).await;
+    world.forget(0).await;
+    world.crash().await;
+    let hinted = async |world: &World| world.broadcast().await.end_hinted_at().is_some();
+    world.until_later("the hint", hinted).await;
+    world.pass(3_600).await;
+    world.until_later("the end", is_complete).await;
+}
