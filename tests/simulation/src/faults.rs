@@ -192,7 +192,7 @@ impl Faults {
         copy(&self.store.dir(), &older);
         tokio::time::sleep(Duration::from_millis(dice.between(1, 20_000))).await;
         // What somebody rebuilds or puts back is the business of one fault at a time.
-        if self.store.breaks() != breaks {
+        if self.store.breaks() != breaks || self.over.get() {
             return;
         }
         let crashed = crashes() != crashes_before || dice.chance(100) && self.crash_all();

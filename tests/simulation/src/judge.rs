@@ -53,6 +53,16 @@ impl Judge {
         std::mem::take(&mut self.violations)
     }
 
+    /// Until when everything was seen.
+    pub(crate) fn seen_until(&self) -> Option<StoreTime> {
+        self.seen_until
+    }
+
+    /// Whether an entry is dated before a moment at which it should have been seen, had there been one like it.
+    pub(crate) fn comes_late(&self, entry: &LogEntry) -> bool {
+        self.seen_until.is_some_and(|until| entry.at < until)
+    }
+
     /// The next entry of the log.
     pub(crate) fn take(&mut self, entry: &LogEntry, place: impl Fn(Digest) -> Option<Place>) -> Result<(), String> {
         self.wait_until(entry.at);

@@ -35,12 +35,26 @@ pub(crate) struct Viewer {
     /// How many looks in a row the store knew less than was seen before.
     forgotten: u32,
     looks: u64,
+    /// At which look the store was last seen to have forgotten something.
+    broke_at_look: Option<u64>,
 }
 
 impl Viewer {
     pub(crate) fn new(id: BroadcastId, store: Arc<SharedStore>, reach: Reach, truth: Truth, tasks: Tasks) -> Self {
         let judge = Judge::default();
-        Self { id, store, reach, truth, tasks, judge, last: None, breaks: 0, forgotten: 0, looks: 0 }
+        Self {
+            id,
+            store,
+            reach,
+            truth,
+            tasks,
+            judge,
+            last: None,
+            breaks: 0,
+            forgotten: 0,
+            looks: 0,
+            broke_at_look: None,
+        }
     }
 
     /// Watches until nothing changes any more, or for ever.
@@ -100,17 +114,34 @@ impl Viewer {
                 }
             }
         }
+        if self.breaks != self.store.breaks() {
+            self.broke_at_look = Some(self.looks);
+        }
         (self.breaks, self.forgotten) = (self.store.breaks(), 0);
         loop {
             let next = self.judge.broadcast().map_or(EventIndex(0), Broadcast::next_index);
             let entries = log.read(self.id, next, READ_MAX).await.map_err(|error| error.to_string())?;
             let Some(last) = entries.last() else { return Ok(()) };
+            if entries.iter().any(|entry| self.judge.comes_late(entry)) {
+                if !self.may_come_late() {
+                    return Err("an entry is dated before what had been settled".to_owned());
+                }
+                // What was shown meanwhile, without what the store had forgotten, cannot be taken back.
+                self.begin_again();
+                continue;
+            }
             self.last = Some(last.clone());
             for entry in &entries {
                 self.judge.take(entry, |digest| self.truth.place(self.id, digest))?;
                 self.fetch_what_is_new(&entry.event);
             }
         }
+    }
+
+    /// For some minutes after the store has forgotten something: what somebody knew of it is put back with the time that it
+    /// had. Who had not seen it before has shown gaps instead.
+    fn may_come_late(&self) -> bool {
+        self.broke_at_look.is_some_and(|look| self.looks - look <= u64::from(FORGOTTEN_LOOKS_MAX))
     }
 
     fn fetch_what_is_new(&self, event: &Event) {
@@ -135,8 +166,8 @@ impl Viewer {
 
     fn begin_again(&mut self) {
         self.truth.note(&format_args!("the viewer of {} begins again", self.id));
-        if let Some(last) = &self.last {
-            self.judge.look_back(last.at);
+        if let Some(now) = self.judge.seen_until() {
+            self.judge.look_back(now);
         }
         self.tell();
         (self.judge, self.last) = (Judge::default(), None);

@@ -108,6 +108,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         }
     }
     if done {
+        tokio::time::sleep(SHOWN_WITHIN).await;
         for phone in &phones {
             operator.say_what_nobody_heard(phone.id).await;
         }
