@@ -51,7 +51,7 @@ impl Rebuilt {
 /// What came of the work by now, and who is told of what was found.
 pub(crate) struct Report<'a> {
     pub(crate) rebuilt: Rebuilt,
-    tell: &'a mut dyn FnMut(Finding),
+    tell: &'a mut (dyn FnMut(Finding) + Send),
 }
 
 impl Report<'_> {
@@ -77,8 +77,8 @@ pub async fn rebuild(
     metadata: &dyn Metadata,
     tiers: &[Tier],
     options: RebuildOptions,
-    mut tell: impl FnMut(Finding),
-    mut progress: impl FnMut(BroadcastId, &Rebuilt, usize),
+    mut tell: impl FnMut(Finding) + Send,
+    mut progress: impl FnMut(BroadcastId, &Rebuilt, usize) + Send,
 ) -> Result<Rebuilt, SyncError> {
     if !options.fill_in
         && let Some(id) = metadata.list(None, 1).await?.first()

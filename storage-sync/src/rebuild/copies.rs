@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use broadcast::{Digest, Key, Object};
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryStreamExt};
 use inspection::{KnownInit, ReadError, inspect};
 use media::{Inspection, Inspector};
 use storage::{Blob, StoreError, verified};
@@ -35,11 +36,11 @@ pub(super) type Inspected = (Inspection, Option<Arc<KnownInit>>);
 
 /// Looks at the copies of one object, one after another, until one is good. A store that is away is an error: by what
 /// another store has, it would look as if its copy were damaged.
-async fn look<T>(
+async fn look<'a, T>(
     tiers: &[Tier],
     objects: &Objects,
     key: &Key,
-    read: impl AsyncFn(Blob) -> Result<T, ReadError>,
+    read: impl Fn(Blob) -> BoxFuture<'a, Result<T, ReadError>>,
 ) -> Result<Looked<T>, StoreError> {
     let mut damaged = Vec::new();
     for (at, len) in objects.keys.get(key).into_iter().flatten() {
@@ -80,7 +81,7 @@ pub(super) async fn look_at_init(
     key: &Key,
     digest: Digest,
 ) -> Result<Looked<KnownInit>, StoreError> {
-    let looked = look(tiers, objects, key, async |blob| Ok(blob.collect().await?)).await?;
+    let looked = look(tiers, objects, key, |blob| async { Ok(blob.collect().await?) }.boxed()).await?;
     let parse = |Good { found, len }: Good<Bytes>| {
         let known = KnownInit::parse(&found, digest);
         known.map(|found| Good { found, len }).map_err(|error| error_line(&error))
@@ -105,9 +106,13 @@ pub(super) async fn look_at_segment(
             }
         },
     };
-    look(tiers, objects, key, async |blob| {
-        let inspector = init.as_ref().map_or_else(Inspector::mpeg_ts, |known| Inspector::fmp4(&known.section));
-        Ok((inspect(blob, inspector).await?, init.clone()))
-    })
-    .await
+    let read = |blob| {
+        let init = init.clone();
+        let read = async move {
+            let inspector = init.as_ref().map_or_else(Inspector::mpeg_ts, |known| Inspector::fmp4(&known.section));
+            Ok((inspect(blob, inspector).await?, init))
+        };
+        read.boxed()
+    };
+    look(tiers, objects, key, read).await
 }
