@@ -167,7 +167,12 @@ impl Judge {
             }
             return None;
         };
-        if let Some(before) = self.shown.get(&key) {
+        let before = self.shown.get(&key);
+        // The longer ones are held against what has come meanwhile, too.
+        if of == View::Live && before == Some(&shown.text) {
+            return None;
+        }
+        if let Some(before) = before {
             let judged = hls::transition(before, &shown.text).err().unwrap_or_default();
             let judged =
                 judged.into_iter().map(|violation| format!("rule 1: the {view} playlist of {name}: {violation}"));
