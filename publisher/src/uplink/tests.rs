@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ledger::tests::segment;
-use crate::remote::{Acknowledged, ArrivedRange, Bundled, Outgoing, Part, Routed};
+use crate::remote::{Acknowledged, ArrivedRange, Bundled, Outgoing, Part, Routed, Said};
 
 const BEGINNING_MS: i64 = 1_790_000_000_000;
 /// How long an answer is on its way.
