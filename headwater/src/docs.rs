@@ -1,10 +1,11 @@
-//! `/openapi.json`, and the same for people at `/docs`: one page without scripts.
+//! `/openapi.json`, and the same for people at `/docs`: one page without scripts, and its style at `/docs.css`.
 
 use std::fmt::Write;
 
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -36,8 +37,12 @@ pub(crate) fn router(document: &OpenApi) -> Router {
     let page = page(&json);
     Router::new()
         .route("/openapi.json", get(move || async move { Json(json) }))
-        .route("/docs", get(move || async move { Html(page) }))
+        .route("/docs", get(move || async move { ([(CONTENT_SECURITY_POLICY, POLICY)], Html(page)) }))
+        .route("/docs.css", get(async || ([(CONTENT_TYPE, "text/css")], STYLE)))
 }
+
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}\
@@ -52,7 +57,7 @@ fn page(document: &Value) -> String {
     let _ = write!(
         out,
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
-         <title>Headwater API</title><style>{STYLE}</style><h1>Headwater API</h1><p>{} \
+         <title>Headwater API</title><link rel=stylesheet href=/docs.css><h1>Headwater API</h1><p>{} \
          The same for programs: <a href=/openapi.json>openapi.json</a>.</p>",
         text(&info["description"])
     );
