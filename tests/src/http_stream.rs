@@ -45,6 +45,12 @@ pub fn requests(stream: &[u8]) -> Vec<Request> {
     found
 }
 
+/// The final status of each answer in what a server wrote to one connection, in order; answers are framed as requests are.
+pub(crate) fn statuses(stream: &[u8]) -> Vec<u16> {
+    let statuses = requests(stream).into_iter().filter(|answer| answer.complete).map(|answer| answer.target);
+    statuses.filter_map(|status| status.parse().ok()).filter(|status| *status >= 200).collect()
+}
+
 fn head(bytes: &[u8]) -> Request {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.split("\r\n");
@@ -112,5 +118,13 @@ mod tests {
         check("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", &[("/a", "abc", false)]);
         check("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", &[("/a", "ab", false)]);
         check("PUT /a HTTP/1.1\r\n", &[]);
+    }
+
+    #[test]
+    fn interim_answers_and_those_cut_off_are_none() {
+        let (interim, stored) =
+            ("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}");
+        let (refused, cut) = ("HTTP/1.1 409 Conflict\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{");
+        assert_eq!(statuses(format!("{interim}{stored}{refused}{cut}").as_bytes()), [201, 409]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use testkit::{Link, Namespace, Quality};
 
 use crate::fleet::{Fleet, Plan};
-use crate::ride::{Pushing, Ride};
+use crate::ride::Ride;
 use crate::source::Source;
 use crate::stopwatch::{Stopwatch, let_pass};
 
@@ -52,7 +52,7 @@ fn one(speed: f64, film_s: u32, outage: Duration, within: Duration) -> CaughtUp 
         let source = Source::new(film_s, PICTURE_KBIT);
         let link_bits_per_s = (source.bits_per_s as f64 * speed) as u64;
         let name = format!("{speed} times the stream");
-        let ride = Ride::begin(&name, (&near, &link), fleet, source, Pushing::Straight);
+        let ride = Ride::begin(&name, (&near, &link), fleet, source);
         link.set(Quality { bits_per_s: Some(link_bits_per_s), ..perfect });
         ride.until_stored(BEFORE);
         link.black_out();

@@ -60,7 +60,7 @@ impl Fault {
             Self::HotAway => ride.fleet.s3.kill(),
             Self::DiskFull => ride.fleet.fill_disk(),
             Self::ClockJump(by_s) => ride.fleet.set_clocks(by_s),
-            Self::PublisherKilled => ride.relay.kill(),
+            Self::PublisherKilled => ride.kill_publisher(),
         }
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use headwater_tests::{Poller, Program, Recording, Relay, Tap};
 use testkit::{Headwater, Link, Namespace, NewBroadcast, Tool, eventually, every};
 
-use crate::faults::{Round, Stops};
+use crate::faults::{Fault, Round, Stops};
 use crate::fleet::Fleet;
 use crate::frames::Frames;
 use crate::source::{Source, segment_files, segments_of};
 use crate::status::{Arrived, arrived, live_edge};
-use crate::stopwatch::{Stopwatch, let_pass, now_ms};
+use crate::stopwatch::{Stopwatch, now_ms};
 
 /// Where the publisher takes what the encoder pushes, in its own network.
 const RELAY: &str = "127.0.0.1:8090";
@@ -19,8 +19,8 @@ const RELAY: &str = "127.0.0.1:8090";
 const ARRIVAL_MAX: Duration = Duration::from_secs(600);
 /// Longest until the encoder has given its last segment.
 const ENCODER_END_MAX: Duration = Duration::from_secs(30);
-/// Longest until a publisher on the same machine has taken that in.
-const LEFT_BEHIND_MAX: Duration = Duration::from_secs(2);
+/// The most of the film that is cut off with a publisher, beside what the encoder kept while there was none.
+const CUT_MAX: Duration = Duration::from_secs(3);
 /// Longest until a broadcast that has ended is complete.
 const COMPLETE_MAX: Duration = Duration::from_secs(60);
 
@@ -28,15 +28,6 @@ const COMPLETE_MAX: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What lasts as long as this must have been felt.
 const FELT_AFTER: Duration = Duration::from_secs(4);
-
-/// How what is recorded gets to the publisher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pushing {
-    /// Past a tap that keeps what the encoder has sent.
-    Tapped,
-    /// Straight: the encoder keeps what the publisher does not take while it is away.
-    Straight,
-}
 
 /// A broadcast on its way.
 #[derive(Debug)]
@@ -48,10 +39,22 @@ pub(crate) struct Ride<'a> {
     near: &'a Namespace,
     source: Source,
     encoder: Program,
-    tap: Option<Tap>,
+    tap: Tap,
+    kills: Kills,
     broadcast: NewBroadcast,
     viewers: Vec<Poller>,
     began: Stopwatch,
+}
+
+/// How often the publisher was killed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kills {
+    count: usize,
+    /// The longest that it was away.
+    away_max: Duration,
+    since: Option<Stopwatch>,
+    /// What the encoder had sent by the end of the last one.
+    sent: usize,
 }
 
 /// How long it took after a fault was mended.
@@ -65,13 +68,7 @@ pub struct Back {
 
 impl<'a> Ride<'a> {
     /// Begins to record `source`, for a fleet in the network of the caller.
-    pub(crate) fn begin(
-        name: &'a str,
-        (near, link): (&'a Namespace, &'a Link),
-        fleet: Fleet,
-        source: Source,
-        pushing: Pushing,
-    ) -> Self {
+    pub(crate) fn begin(name: &'a str, (near, link): (&'a Namespace, &'a Link), fleet: Fleet, source: Source) -> Self {
         let creator = &fleet.recorders[0];
         let broadcast = creator.create_broadcast();
         // The publisher is given the balancer's address, which takes no segments itself.
@@ -79,14 +76,14 @@ impl<'a> Ride<'a> {
         let (relay, tap, encoder) = near.inside(|| {
             let mut relay = Relay::listening(&to, RELAY, &["--quota", "1000000000"]);
             let push_url = relay.push_url();
-            let tap = (pushing == Pushing::Tapped).then(|| Tap::before(&format!("http://{RELAY}")));
-            let encoder = source.push(&tap.as_ref().map_or(push_url.clone(), |tap| tap.by_way(&push_url)));
+            let tap = Tap::before(&format!("http://{RELAY}"));
+            let encoder = source.push(&tap.by_way(&push_url));
             (relay, tap, encoder)
         });
         let folder = format!("{}/hls/{}/main", fleet.playlist.url(), broadcast.id);
         let viewers = ["live.m3u8", "dvr.m3u8"].map(|view| Poller::start(&format!("{folder}/{view}"))).into();
-        let began = Stopwatch::start();
-        Self { name, fleet, link, relay, near, source, encoder, tap, broadcast, viewers, began }
+        let (kills, began) = (Kills::default(), Stopwatch::start());
+        Self { name, fleet, link, relay, near, source, encoder, tap, kills, broadcast, viewers, began }
     }
 
     /// Tells what goes on.
@@ -114,25 +111,26 @@ impl<'a> Ride<'a> {
         });
     }
 
-    fn arrived(&self) -> Option<Arrived> {
+    /// How it stands, if anybody knows.
+    pub(crate) fn arrived(&self) -> Option<Arrived> {
         self.fleet.recorders.iter().find_map(|recorder| arrived(recorder, &self.broadcast))
-    }
-
-    /// How it stands, as far as somebody knows.
-    pub(crate) fn arrived_or_nothing(&self) -> Arrived {
-        self.arrived().unwrap_or_default()
     }
 
     /// Fails if faults that have lasted for some time changed nothing: a test of nothing.
     #[track_caller]
-    pub(crate) fn assert_felt(&self, round: &Round, before: &Arrived) {
+    pub(crate) fn assert_felt(&self, round: &Round, before: Option<&Arrived>) {
         if round.lasts < FELT_AFTER {
             return;
         }
-        let (now, recorded) = (self.arrived_or_nothing(), self.recorded() as u64);
+        let Some(now) = self.arrived() else {
+            let expected = round.faults.contains(&Fault::RedisGone);
+            assert!(expected, "{}: nobody answers while {:?}", self.name, round.faults);
+            return;
+        };
+        let (recorded, stored_before) = (self.recorded() as u64, before.map_or(0, |before| before.stored));
         for fault in &round.faults {
             let is_felt = match fault.stops() {
-                Stops::Stored => now.stored + 2 <= recorded || now.stored <= before.stored,
+                Stops::Stored => now.stored + 2 <= recorded || now.stored <= stored_before,
                 Stops::Safe => now.safe + 2 <= recorded,
                 Stops::Recorded | Stops::Nothing => true,
             };
@@ -173,13 +171,24 @@ impl<'a> Ride<'a> {
         (live, complete)
     }
 
+    /// Kills the publisher. The encoder keeps what nobody takes; what is on its way is cut off.
+    pub(crate) fn kill_publisher(&mut self) {
+        self.near.inside(|| self.tap.shut());
+        self.relay.kill();
+        self.kills.since = Some(Stopwatch::start());
+    }
+
     /// Starts the publisher again.
     pub(crate) fn restart_publisher(&mut self) {
-        let (near, relay) = (self.near, &mut self.relay);
+        let (near, relay, tap) = (self.near, &mut self.relay, &mut self.tap);
         near.inside(|| {
             relay.run();
             relay.push_url();
+            tap.open();
         });
+        let away = self.kills.since.take().expect("it was killed").time();
+        let (count, away_max) = (self.kills.count + 1, self.kills.away_max.max(away));
+        self.kills = Kills { count, away_max, since: None, sent: self.tap.sent().len() };
     }
 
     /// Waits for the end of the recording, until all of it is safe, and judges everything.
@@ -201,16 +210,14 @@ impl<'a> Ride<'a> {
 
     /// Waits until the publisher has taken in what the encoder has left behind: ffmpeg does not wait for answers.
     fn until_taken_in(&self) {
-        match &self.tap {
-            Some(tap) => {
-                let sent = tap.segments().len();
-                eventually(&format!("{sent} segments taken in"), ENCODER_END_MAX, || {
-                    let recorded = self.recorded();
-                    if recorded == sent { Ok(()) } else { Err(recorded) }
-                });
+        eventually("an answer to all that was sent", ENCODER_END_MAX, || {
+            let sent = self.tap.sent();
+            let waiting = sent.iter().skip(self.kills.sent).filter(|sent| sent.is_segment() && sent.status.is_none());
+            match waiting.count() {
+                0 => Ok(()),
+                waiting => Err(waiting),
             }
-            None => let_pass(LEFT_BEHIND_MAX),
-        }
+        });
     }
 
     /// Says that the broadcast is over, and waits until it is complete.
@@ -224,6 +231,17 @@ impl<'a> Ride<'a> {
         });
     }
 
+    /// What was acknowledged is recorded, in its order; and all that was sent, unless the publisher was killed.
+    fn assert_recorded(&self, recorded: &[Vec<u8>]) {
+        let (name, acknowledged) = (self.name, self.tap.acknowledged());
+        let mut left = recorded.iter();
+        let lost = acknowledged.iter().position(|segment| !left.any(|kept| kept == segment));
+        assert_eq!(lost, None, "{name}: of {} acknowledged segments this one is not recorded", acknowledged.len());
+        if self.kills.count == 0 {
+            assert_eq!(self.tap.segments(), recorded, "{name}: what was pushed is not what was recorded");
+        }
+    }
+
     fn judge(mut self, recorded: &[Vec<u8>]) -> Summary {
         let name = self.name;
         let playlist = &self.fleet.playlist;
@@ -233,19 +251,25 @@ impl<'a> Ride<'a> {
         });
         let vod = Recording::of_rendition(playlist, &self.broadcast.id, "main");
         vod.assert_is(name, recorded);
-        if let Some(tap) = &self.tap {
-            assert_eq!(tap.segments(), recorded, "{name}: what was pushed is not what was recorded");
-        }
+        self.assert_recorded(recorded);
         let in_hot = segment_files(&self.fleet.s3.bucket_dir()).len();
         assert_eq!(in_hot, recorded.len(), "{name}: segments in the hot store");
         let (film, seen) = (Frames::of_file(&self.source.file()), Frames::of_segments(&vod.segments));
         let missing = film.missing_in(&seen).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
-        if self.tap.is_some() {
-            assert_eq!(missing, 0, "{name}: frames of the source that are not in the vod");
-        }
+        let lost_max = self.kills.frames_max(film.count() as f64 / f64::from(self.source.seconds));
+        assert!(missing <= lost_max, "{name}: {missing} frames of the source are not in the vod, more than {lost_max}");
         let polls = self.viewers.drain(..).map(|viewer| viewer.judged().len()).sum();
         let took = self.began.time();
         Summary { segments: recorded.len(), frames: seen.count(), frames_missing: missing, polls, took }
+    }
+}
+
+impl Kills {
+    /// How many frames may be lost, each time what the encoder had on its way: what it kept while there was no publisher,
+    /// and the segment after it.
+    fn frames_max(&self, frames_per_s: f64) -> usize {
+        let seconds = (self.away_max + CUT_MAX).as_secs_f64();
+        self.count * (seconds * frames_per_s) as usize
     }
 }
 

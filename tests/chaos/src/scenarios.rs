@@ -6,7 +6,7 @@ use testkit::{Dice, Link, Namespace, Quality};
 
 use crate::faults::{Fault, Round};
 use crate::fleet::{Fleet, Plan, RecorderKind, RedisKind};
-use crate::ride::{Back, Pushing, Ride, Summary};
+use crate::ride::{Back, Ride, Summary};
 use crate::source::Source;
 use crate::stopwatch::let_pass;
 
@@ -34,7 +34,6 @@ pub struct Scenario {
     pub name: &'static str,
     pub about: &'static str,
     plan: Plan,
-    pushing: Pushing,
     link: Quality,
     picture_kbit: u32,
     rounds: fn(Form, &mut Dice) -> Vec<Round>,
@@ -64,15 +63,8 @@ const CROWD: Quality = Quality {
     bits_per_s: Some(600_000),
     passes: true,
 };
-const ORDINARY: Scenario = Scenario {
-    name: "",
-    about: "",
-    plan: Plan::ORDINARY,
-    pushing: Pushing::Tapped,
-    link: CROWD,
-    picture_kbit: 200,
-    rounds: |_, _| Vec::new(),
-};
+const ORDINARY: Scenario =
+    Scenario { name: "", about: "", plan: Plan::ORDINARY, link: CROWD, picture_kbit: 200, rounds: |_, _| Vec::new() };
 /// How many recorders there are where they are killed.
 const MANY: usize = 3;
 
@@ -131,7 +123,6 @@ pub const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "publisher",
         about: "the publisher is killed, and started again",
-        pushing: Pushing::Straight,
         rounds: |form, dice| {
             (0..form.of(2, 10)).map(|_| Round::of(Fault::PublisherKilled, form.of(3, 10), dice)).collect()
         },
@@ -147,7 +138,6 @@ pub const SCENARIOS: [Scenario; 10] = [
         name: "all",
         about: "all of it, two at a time, as the seed says",
         plan: Plan { recorders: MANY, ..Plan::ORDINARY },
-        pushing: Pushing::Straight,
         rounds: all,
         ..ORDINARY
     },
@@ -200,7 +190,7 @@ pub fn run(scenario: &Scenario, form: Form, seed: u64) -> Outcome {
     far.inside(|| {
         let fleet = Fleet::start(scenario.plan);
         let source = Source::new(form.of(FILM_S_SHORT, FILM_S_LONG), scenario.picture_kbit);
-        let mut ride = Ride::begin(scenario.name, (&near, &link), fleet, source, scenario.pushing);
+        let mut ride = Ride::begin(scenario.name, (&near, &link), fleet, source);
         ride.until_stored(1);
         link.set(scenario.link);
         let backs = rounds.iter().map(|round| through(&mut ride, round)).collect();
@@ -215,11 +205,11 @@ const FILM_S_LONG: u32 = 3_600;
 /// Breaks and mends.
 fn through(ride: &mut Ride<'_>, round: &Round) -> Back {
     let_pass(round.calm);
-    let before = ride.arrived_or_nothing();
+    let before = ride.arrived();
     ride.say(&format!("{:?} for {:.1} s", round.faults, round.lasts.as_secs_f64()));
     round.faults.iter().for_each(|fault| fault.begin(ride));
     let_pass(round.lasts);
-    ride.assert_felt(round, &before);
+    ride.assert_felt(round, before.as_ref());
     round.faults.iter().for_each(|fault| fault.mend(ride));
     ride.back()
 }

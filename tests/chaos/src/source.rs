@@ -10,6 +10,7 @@ use testkit::Tool;
 #[derive(Debug)]
 pub(crate) struct Source {
     dir: TempDir,
+    pub(crate) seconds: u32,
     /// As it is pushed, in bits per second.
     pub(crate) bits_per_s: u64,
 }
@@ -37,7 +38,7 @@ impl Source {
         args.push(file.to_str().expect("UTF-8").to_owned());
         Tool::find("ffmpeg").run(args);
         let bytes = std::fs::metadata(&file).expect("ffmpeg has made it").len();
-        Self { dir, bits_per_s: bytes * 8 / u64::from(seconds) }
+        Self { dir, seconds, bits_per_s: bytes * 8 / u64::from(seconds) }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
