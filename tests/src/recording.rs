@@ -6,6 +6,8 @@ use std::time::Duration;
 use testkit::hls::{self, Playlist};
 use testkit::{Headwater, eventually};
 
+/// Longest until what was sent is stored.
+const STORED_MAX: Duration = Duration::from_secs(60);
 /// How long a broadcast may take from its pusher's end to its own.
 const COMPLETE_MAX: Duration = Duration::from_secs(30);
 
@@ -73,4 +75,17 @@ pub fn wait_until_complete(headwater: &Headwater, id: &str) -> serde_json::Value
         let details = headwater.broadcast(id);
         if details["state"] == "complete" { Ok(details) } else { Err(details) }
     })
+}
+
+/// Waits until as many segments are stored, in all renditions together, ends the broadcast, and waits until it is complete.
+#[track_caller]
+pub fn end_when_stored(headwater: &Headwater, id: &str, segments: usize) {
+    eventually("everything that was sent", STORED_MAX, || {
+        let details = headwater.broadcast(id);
+        let renditions = details["details"].as_object().expect("an object").values();
+        let stored: u64 = renditions.map(|rendition| rendition["segments"].as_u64().expect("a number")).sum();
+        if stored == segments as u64 { Ok(()) } else { Err(format!("{segments} sent: {details}")) }
+    });
+    headwater.owner("POST", &format!("/v1/broadcasts/{id}/end"), "").expect(200);
+    wait_until_complete(headwater, id);
 }

@@ -1,13 +1,10 @@
 //! A browser pushes with mediabunny, in CMAF and in MPEG-TS: what it sent is what was recorded, byte for byte.
 
-use std::time::Duration;
-
-use headwater_tests::{Recording, Tap, at_once, frames, wait_until_complete};
+use headwater_tests::{Recording, Tap, at_once, end_when_stored, frames};
 use serde_json::Value;
-use testkit::{Headwater, Tool, eventually};
+use testkit::{Headwater, Tool};
 
 const SECONDS: u32 = 6;
-const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn what_it_sends_is_recorded_byte_for_byte() {
@@ -35,14 +32,7 @@ fn what_it_sends_is_recorded_byte_for_byte() {
             let rendition = sent.file().rsplit_once('-').expect("a number").0.to_owned();
             by_rendition.entry(rendition).or_default().push(sent.request.body.clone());
         }
-        eventually("everything that was sent", SOON, || {
-            let details = headwater.broadcast(&broadcast.id);
-            let renditions = details["details"].as_object().expect("an object").values();
-            let stored: u64 = renditions.map(|rendition| rendition["segments"].as_u64().expect("a number")).sum();
-            if stored == sent.len() as u64 { Ok(()) } else { Err(format!("{} sent: {details}", sent.len())) }
-        });
-        headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
-        wait_until_complete(&headwater, &broadcast.id);
+        end_when_stored(&headwater, &broadcast.id, sent.len());
         let recordings = Recording::of(&headwater, &broadcast.id);
         assert_eq!(recordings.len(), by_rendition.len(), "{name}: {:?} {:?}", recordings.keys(), by_rendition.keys());
         for (rendition, recording) in &recordings {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Packaging, Program, Recording, Shaka, at_once, wait_until_complete};
+use headwater_tests::{Encoder, Packaging, Program, Recording, Shaka, at_once, end_when_stored, wait_until_complete};
 use tempfile::TempDir;
 use testkit::{Headwater, NewBroadcast, Tool, eventually};
 
@@ -189,14 +189,7 @@ fn what_shaka_packager_writes_is_recorded_byte_for_byte() {
         shaka.packager.end_well(RUN_MAX);
         // It closes no live playlist.
         let sent: usize = ["v-", "a-"].iter().map(|prefix| publishing.files(prefix).len()).sum();
-        eventually("everything that was written", RUN_MAX, || {
-            let details = far.broadcast(&broadcast.id);
-            let renditions = details["details"].as_object().expect("an object").values();
-            let stored: u64 = renditions.map(|rendition| rendition["segments"].as_u64().expect("a number")).sum();
-            if stored == sent as u64 { Ok(()) } else { Err(format!("{sent} written: {details}")) }
-        });
-        far.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
-        wait_until_complete(&far, &broadcast.id);
+        end_when_stored(&far, &broadcast.id, sent);
         let recordings = Recording::of(&far, &broadcast.id);
         assert_eq!(recordings.len(), 2, "{name}: {:?}", recordings.keys());
         for (rendition, recording) in &recordings {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use headwater_tests::{Packaging, Recording, Shaka, Tap, at_once, frames, wait_until_complete};
-use testkit::{Headwater, eventually};
+use headwater_tests::{Packaging, Recording, Shaka, Tap, at_once, end_when_stored, frames};
+use testkit::Headwater;
 
 const RUN_MAX: Duration = Duration::from_secs(90);
 
@@ -16,14 +16,7 @@ fn what_it_sends_is_recorded_byte_for_byte() {
         let mut shaka = Shaka::push(&tap.by_way(&broadcast.push_url), *packaging);
         shaka.packager.end_well(RUN_MAX);
         let sent = tap.segments().len();
-        eventually("everything that was sent", RUN_MAX, || {
-            let details = headwater.broadcast(&broadcast.id);
-            let renditions = details["details"].as_object().expect("an object").values();
-            let stored: u64 = renditions.map(|rendition| rendition["segments"].as_u64().expect("a number")).sum();
-            if stored == sent as u64 { Ok(()) } else { Err(format!("{sent} sent: {details}")) }
-        });
-        headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
-        wait_until_complete(&headwater, &broadcast.id);
+        end_when_stored(&headwater, &broadcast.id, sent);
         let recordings = Recording::of(&headwater, &broadcast.id);
         assert_eq!(recordings.len(), 2, "{name}: {:?}", recordings.keys());
         for (rendition, recording) in &recordings {
