@@ -40,7 +40,7 @@ check: toolchain packages-to-run web format types lints rules licences ## format
 simulate: toolchain ## publishers, recorders and every fault in simulated time (SEEDS=1-1000 WITHOUT=fsync|idempotency|safe-rule|put-back)
 	$(SAY) "Building the simulation (about 5 minutes on 2 cores the first time)"
 	@cargo build --release --locked -p headwater-simulation
-	$(SAY) "Simulating seeds $(SEEDS) (a few minutes for a thousand)"
+	$(SAY) "Simulating seeds $(SEEDS) (about 6 minutes for a thousand on 2 cores)"
 	@$(or $(CARGO_TARGET_DIR),target)/release/headwater-simulation --seeds "$(SEEDS)" $(if $(WITHOUT),--without $(WITHOUT))
 
 chaos: toolchain web .tools/bin/s3s-fs ## break a real fleet behind a bad link in every way, as root (SCENARIO=metro SEED=1 SHORT=1; half an hour for all)
