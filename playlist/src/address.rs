@@ -1,4 +1,4 @@
-//! What a request asks for: the addresses under `/hls/` and the delivery directives, parsed once.
+//! What a request asks for: the addresses under `/hls/`, the delivery directives and the width of a picture, parsed once.
 //!
 //! Each thing has one address, so that caches keep it once. Unknown query parameters are ignored: players and
 //! networks add their own.
@@ -10,6 +10,7 @@ use broadcast::{BroadcastId, Container, Digest, Extent, RenditionName, Seq, View
 pub(crate) enum Address {
     Playlist(PlaylistAddress),
     Object(ObjectAddress),
+    Still(StillAddress),
     /// What EXT-X-GAP stands before: there is never anything there.
     Gap,
 }
@@ -49,6 +50,45 @@ pub(crate) enum ObjectName {
     Init { digest: Digest },
 }
 
+/// A picture of a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StillAddress {
+    pub(crate) id: BroadcastId,
+    pub(crate) of: StillOf,
+    pub(crate) width: Width,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StillOf {
+    /// Whatever is the newest.
+    Poster,
+    Segment {
+        rendition: RenditionName,
+        seq: Seq,
+    },
+}
+
+/// How wide a picture is at most, in pixels: few widths, so that caches and this server make few of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Width {
+    W160,
+    W320,
+    #[default]
+    W640,
+    W1280,
+}
+
+impl Width {
+    pub(crate) fn pixels(self) -> u32 {
+        match self {
+            Self::W160 => 160,
+            Self::W320 => 320,
+            Self::W640 => 640,
+            Self::W1280 => 1280,
+        }
+    }
+}
+
 /// Why a request asks for nothing that there could be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
@@ -78,6 +118,10 @@ impl Address {
 }
 
 fn multivariant(id: BroadcastId, file: &str, query: &str) -> Result<Address, AddressError> {
+    if file == "poster.jpg" {
+        let width = Query::parse(query)?.width()?;
+        return Ok(Address::Still(StillAddress { id, of: StillOf::Poster, width }));
+    }
     if file != "index.m3u8" {
         return Err(AddressError::Unknown);
     }
@@ -99,12 +143,16 @@ fn in_rendition(id: BroadcastId, rendition: RenditionName, file: &str, query: &s
         return Ok(Address::Object(ObjectAddress { id, rendition, object }));
     }
     let (stem, extension) = file.rsplit_once('.').ok_or(AddressError::Unknown)?;
+    let seq = || Some(stem).filter(|stem| is_plain_number(stem)).and_then(|stem| stem.parse().ok());
+    if extension == "jpg" {
+        let (seq, width) = (seq().ok_or(AddressError::Unknown)?, Query::parse(query)?.width()?);
+        return Ok(Address::Still(StillAddress { id, of: StillOf::Segment { rendition, seq }, width }));
+    }
     let container = Container::from_extension(extension).ok_or(AddressError::Unknown)?;
     if stem.strip_prefix("gap-").is_some_and(is_plain_number) {
         return Ok(Address::Gap);
     }
-    let seq = Some(stem).filter(|stem| is_plain_number(stem)).and_then(|stem| stem.parse().ok());
-    let object = ObjectName::Segment { seq: seq.ok_or(AddressError::Unknown)?, container };
+    let object = ObjectName::Segment { seq: seq().ok_or(AddressError::Unknown)?, container };
     Ok(Address::Object(ObjectAddress { id, rendition, object }))
 }
 
@@ -131,6 +179,7 @@ struct Query<'a> {
     msn: Option<&'a str>,
     part: Option<&'a str>,
     skip: Option<&'a str>,
+    width: Option<&'a str>,
 }
 
 impl<'a> Query<'a> {
@@ -145,6 +194,7 @@ impl<'a> Query<'a> {
                 "_HLS_msn" => ("_HLS_msn", &mut query.msn),
                 "_HLS_part" => ("_HLS_part", &mut query.part),
                 "_HLS_skip" => ("_HLS_skip", &mut query.skip),
+                "width" => ("width", &mut query.width),
                 _ => continue,
             };
             if slot.is_some_and(|before| before != value) {
@@ -164,6 +214,17 @@ impl<'a> Query<'a> {
     fn from(&self) -> Result<Seq, AddressError> {
         let from = self.from.ok_or(AddressError::FromMissing)?;
         from.parse().map_err(|_| parameter_error("from", from, "the number of a segment is expected, 0 to 2^40"))
+    }
+
+    fn width(&self) -> Result<Width, AddressError> {
+        match self.width {
+            None => Ok(Width::default()),
+            Some("160") => Ok(Width::W160),
+            Some("320") => Ok(Width::W320),
+            Some("640") => Ok(Width::W640),
+            Some("1280") => Ok(Width::W1280),
+            Some(other) => Err(parameter_error("width", other, "160, 320, 640 or 1280 is expected")),
+        }
     }
 
     /// The delivery directives. A vod playlist never changes, so that there they mean nothing (RFC 8216bis, 6.2.5).
@@ -253,6 +314,19 @@ mod tests {
     }
 
     #[test]
+    fn pictures_have_addresses() {
+        let of = StillOf::Segment { rendition: RenditionName::main(), seq: Seq(7) };
+        for (rest, of, width) in [
+            ("main/7.jpg", of.clone(), Width::W640),
+            ("main/7.jpg?width=160", of, Width::W160),
+            ("poster.jpg?width=1280&x=1", StillOf::Poster, Width::W1280),
+        ] {
+            let id = ID.parse().unwrap();
+            assert_eq!(parse(rest), Ok(Address::Still(StillAddress { id, of, width })), "{rest}");
+        }
+    }
+
+    #[test]
     fn other_addresses_lead_nowhere() {
         for rest in [
             "",
@@ -267,6 +341,10 @@ mod tests {
             "main/-1.ts",
             "main/.ts",
             "main/1.mp4",
+            "main/01.jpg",
+            "main/gap-1.jpg",
+            "main/poster.jpg",
+            "1.jpg",
             "main/gap-.ts",
             "main/gap-01.ts",
             "main/init-.mp4",
@@ -300,6 +378,8 @@ mod tests {
             ("main/live.m3u8?_HLS_msn=", "_HLS_msn=\"\": a number is expected"),
             ("main/live.m3u8?_HLS_msn=1&_HLS_msn=2", "_HLS_msn=\"2\": given twice, and differently"),
             ("main/live.m3u8?_HLS_msn=1&_HLS_part=x", "_HLS_part=\"x\": a number is expected"),
+            ("poster.jpg?width=161", "width=\"161\": 160, 320, 640 or 1280 is expected"),
+            ("main/1.jpg?width=", "width=\"\": 160, 320, 640 or 1280 is expected"),
             ("index.m3u8?view=x", "view=\"x\": live, dvr, vod or catchup is expected"),
             (
                 "index.m3u8?view=catchup",

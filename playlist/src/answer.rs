@@ -50,6 +50,7 @@ impl Server {
         match address.map_err(|error| self.problems.address(&error))? {
             Address::Playlist(address) => self.playlist(address, request, with).await,
             Address::Object(address) => Box::pin(self.object(&address, request, with)).await,
+            Address::Still(address) => Box::pin(self.still(&address, request, with)).await,
             Address::Gap => {
                 let lifetime = Lifetime::Immutable { secs: self.config.immutable_max_age_s };
                 let problem = self.problems.not_here("nothing was recorded here: the playlist says EXT-X-GAP");

@@ -15,6 +15,7 @@ pub(crate) const PLAYLIST: HeaderValue = HeaderValue::from_static("application/v
 pub(crate) const MPEG_TS: HeaderValue = HeaderValue::from_static("video/mp2t");
 pub(crate) const MP4_SEGMENT: HeaderValue = HeaderValue::from_static("video/iso.segment");
 pub(crate) const MP4: HeaderValue = HeaderValue::from_static("video/mp4");
+pub(crate) const JPEG: HeaderValue = HeaderValue::from_static("image/jpeg");
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");

@@ -11,6 +11,8 @@
 //! | `{rendition}/catchup.m3u8?from={seq}` | everything from this segment on, in capture order |
 //! | `{rendition}/{seq}.{ts\|m4s}` | a segment, immutable |
 //! | `{rendition}/init-{digest}.mp4` | an init section, immutable |
+//! | `{rendition}/{seq}.jpg[?width=160\|320\|640\|1280]` | a picture of a segment, immutable |
+//! | `poster.jpg[?width=…]` | the newest picture |
 //! | `{rendition}/gap-{msn}.{ts\|m4s}` | never anything: what a playlist lists with EXT-X-GAP |
 //!
 //! Live, dvr and catch-up take the delivery directives of RFC 8216bis, 6.2.5: `_HLS_msn` (blocking reload) and
@@ -32,8 +34,10 @@ mod problems;
 mod reload;
 mod render;
 mod routes;
+mod still_server;
+mod stills;
 
-pub use config::Config;
+pub use config::{Config, StillsConfig};
 pub use front::Front;
 pub use openapi::openapi;
 pub use playlists::{Deps, Playlists, router};

@@ -2,7 +2,7 @@
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::address::{List, ObjectName};
+use crate::address::{List, ObjectName, StillOf};
 use broadcast::View;
 
 /// What an answer consists of.
@@ -15,10 +15,14 @@ pub(crate) enum Kind {
     Vod,
     Segment,
     Init,
+    Still,
+    Poster,
 }
 
 impl Kind {
-    const WORDS: [&str; 7] = ["multivariant", "live", "dvr", "catchup", "vod", "segment", "init"];
+    pub(crate) const COUNT: usize = 9;
+    const WORDS: [&str; Self::COUNT] =
+        ["multivariant", "live", "dvr", "catchup", "vod", "segment", "init", "still", "poster"];
 
     pub(crate) fn of_list(list: &List) -> Self {
         match list {
@@ -38,11 +42,18 @@ impl Kind {
             ObjectName::Init { .. } => Self::Init,
         }
     }
+
+    pub(crate) fn of_still(of: &StillOf) -> Self {
+        match of {
+            StillOf::Segment { .. } => Self::Still,
+            StillOf::Poster => Self::Poster,
+        }
+    }
 }
 
 /// One counter for each [`Kind`], found without a look-up.
-#[derive(Debug)]
-pub(crate) struct ByKind([IntCounter; Kind::WORDS.len()]);
+#[derive(Clone, Debug)]
+pub(crate) struct ByKind([IntCounter; Kind::COUNT]);
 
 impl ByKind {
     fn new(registry: &Registry, name: &str, help: &str) -> Result<Self, prometheus::Error> {
@@ -56,7 +67,7 @@ impl ByKind {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     /// Answers with content, from a cache or not.
     pub(crate) answers: ByKind,
@@ -73,6 +84,10 @@ pub(crate) struct Metrics {
     pub(crate) waits_in_vain: IntCounter,
     /// Objects that the log lists and the store did not give. Anything but 0 wants a person.
     pub(crate) objects_lost: IntCounter,
+    /// Pictures that were asked for and not at hand, by what came of it.
+    pub(crate) stills: IntCounterVec,
+    /// Time to make a picture, without the wait for its turn.
+    pub(crate) still_seconds: Histogram,
 }
 
 impl Metrics {
@@ -86,6 +101,13 @@ impl Metrics {
             HistogramOpts::new("headwater_playlist_render_seconds", "Time to make a playlist").buckets(buckets);
         let render_seconds = Histogram::with_opts(render_seconds)?;
         let waiters = IntGauge::new("headwater_playlist_waiters", "Requests that wait for a playlist to grow")?;
+        let still_seconds = HistogramOpts::new("headwater_playlist_still_seconds", "Time to make a picture")
+            .buckets(prometheus::exponential_buckets(0.02, 2.0, 10)?);
+        let still_seconds = Histogram::with_opts(still_seconds)?;
+        let stills = Opts::new("headwater_playlist_stills_total", "Pictures not at hand, by what came of it");
+        let stills = IntCounterVec::new(stills, &["outcome"])?;
+        registry.register(Box::new(still_seconds.clone()))?;
+        registry.register(Box::new(stills.clone()))?;
         registry.register(Box::new(render_seconds.clone()))?;
         registry.register(Box::new(waiters.clone()))?;
         Ok(Self {
@@ -96,6 +118,8 @@ impl Metrics {
             waiters,
             waiters_refused: counter("headwater_playlist_waiters_refused_total", "Requests refused: too many wait")?,
             waits_in_vain: counter("headwater_playlist_waits_in_vain_total", "Requests that waited in vain")?,
+            stills,
+            still_seconds,
             objects_lost: counter("headwater_playlist_objects_lost_total", "Listed objects that the store has not")?,
         })
     }

@@ -27,6 +27,14 @@ const PLAYLIST_ERRORS: &[(u16, &str)] = &[(400, "A parameter is wrong, or too fa
 const OBJECT_ERRORS: &[(u16, &str)] =
     &[NOT_THERE, (416, "The range lies outside"), (500, "The object is lost"), (503, "The store is away")];
 
+const STILL: &[Query] =
+    &[Query("width", "160, 320, 640 or 1280: how wide it is at most, in pixels; 640 without it", Required::False)];
+const STILL_ERRORS: &[(u16, &str)] = &[
+    (404, "There is no such segment, or nothing in it can be seen"),
+    (501, "ffmpeg is not installed on this server"),
+    (503, "Too many pictures are asked for at once, or the store is away"),
+];
+
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/hls/{id}/index.m3u8",
@@ -95,6 +103,22 @@ const ENDPOINTS: &[Endpoint] = &[
         media_type: "video/mp4",
         errors: OBJECT_ERRORS,
     },
+    Endpoint {
+        path: "/hls/{id}/{rendition}/{seq}.jpg",
+        id: "still",
+        summary: "The first keyframe of a segment, as a JPEG: turned as it is shown, with square pixels",
+        query: STILL,
+        media_type: "image/jpeg",
+        errors: STILL_ERRORS,
+    },
+    Endpoint {
+        path: "/hls/{id}/poster.jpg",
+        id: "poster",
+        summary: "The newest picture of a broadcast",
+        query: STILL,
+        media_type: "image/jpeg",
+        errors: STILL_ERRORS,
+    },
 ];
 
 /// The addresses of this role.
@@ -155,7 +179,7 @@ mod tests {
             let digest = "ab".repeat(16);
             let path = endpoint.path.replace("{id}", "01kjahrq000000000000000007");
             let path = path.replace("{rendition}", "main").replace("{seq}", "7").replace("{digest}", &digest);
-            assert!(Address::parse(&path, "from=7").is_ok(), "{path}");
+            assert!(Address::parse(&path, "from=7&width=320").is_ok(), "{path}");
         }
         let json = serde_json::to_value(openapi()).unwrap();
         let catch_up = &json["paths"]["/hls/{id}/{rendition}/catchup.m3u8"]["get"];

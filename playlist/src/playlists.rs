@@ -22,6 +22,7 @@ use crate::problems::Problems;
 use crate::reload::Waiters;
 use crate::render::{Absence, render};
 use crate::routes::Routes;
+use crate::stills::Stills;
 
 /// What a playlist server is given.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ pub(crate) struct Server {
     pub(crate) problems: Problems,
     pub(crate) routes: Routes,
     pub(crate) waiters: Waiters,
+    pub(crate) stills: Stills,
     absent: Absent,
     horizons: Horizons,
     cache: PlaylistCache,
@@ -61,10 +63,12 @@ pub(crate) struct Server {
 impl Playlists {
     pub fn new(deps: Deps<'_>) -> Result<Self, prometheus::Error> {
         let Deps { broadcasts, store, clock, registry, config } = deps;
+        let metrics = Metrics::new(registry)?;
         Ok(Self(Arc::new(Server {
             broadcasts,
             store,
-            metrics: Metrics::new(registry)?,
+            stills: Stills::new(config.stills, metrics.clone(), clock.clone()),
+            metrics,
             problems: Problems { absent_max_age_s: config.absent_max_age_s },
             routes: Routes::new(),
             waiters: Waiters::new(config.waiters_max),

@@ -12,6 +12,7 @@ use storage::StoreError;
 use crate::address::AddressError;
 use crate::headers::{Lifetime, NO_STORE, allowed_methods};
 use crate::render::Absence;
+use crate::stills::StillError;
 
 const NO_BROADCAST: ProblemKind =
     ProblemKind::new(StatusCode::NOT_FOUND, "no-such-broadcast", "There is no such broadcast");
@@ -20,6 +21,10 @@ const NOT_FINISHED: ProblemKind =
     ProblemKind::new(StatusCode::NOT_FOUND, "not-finished", "The recording is not finished");
 const LOST: ProblemKind =
     ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "object-lost", "This was stored and cannot be found");
+
+const NO_PICTURE: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-picture", "There is no picture of this");
+const NO_FFMPEG: ProblemKind =
+    ProblemKind::new(StatusCode::NOT_IMPLEMENTED, "no-ffmpeg", "This server cannot make pictures");
 
 /// When to come back to something whose target duration is not known yet.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -115,6 +120,32 @@ impl Problems {
     pub(crate) fn unsatisfiable(self, len: u64) -> Problem {
         let problem = ProblemKind::RANGE_NOT_SATISFIABLE.detail(format!("there are {len} bytes"));
         self.absent(problem.header(CONTENT_RANGE, content_range_unsatisfied(len)))
+    }
+
+    /// Nothing can be seen in it, now and for ever.
+    pub(crate) fn no_picture(self, why: &str) -> Problem {
+        self.absent(NO_PICTURE.detail(why))
+    }
+
+    /// Nothing has been recorded that can be seen; it may still come.
+    pub(crate) fn no_picture_yet(self, state: State, target: Option<TargetDuration>) -> Problem {
+        let problem = NO_PICTURE.detail("nothing has been recorded that could be seen").with("state", state.word());
+        self.coming(problem, !state.is_over(), target)
+    }
+
+    pub(crate) fn still(self, error: &StillError) -> Problem {
+        match error {
+            StillError::Busy { max } => {
+                let problem = ProblemKind::UNAVAILABLE.detail(error).with("max", *max);
+                passing(problem.retry_after(COME_BACK))
+            }
+            StillError::NotInstalled => passing(NO_FFMPEG.detail(error)),
+            StillError::Store(error) => self.store(error),
+            StillError::Io(error) => {
+                tracing::error!(error = error as &dyn std::error::Error, "ffmpeg cannot be run");
+                passing(ProblemKind::INTERNAL.detail("ffmpeg cannot be run"))
+            }
+        }
     }
 
     fn coming(self, problem: Problem, may_come: bool, target: Option<TargetDuration>) -> Problem {

@@ -13,13 +13,13 @@ use crate::metrics::Kind;
 /// The names, made once.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    polled: [RouteName; 7],
-    awaited: [RouteName; 7],
+    polled: [RouteName; Kind::COUNT],
+    awaited: [RouteName; Kind::COUNT],
     gap: RouteName,
 }
 
 /// In the order of [`Kind`].
-const NAMES: [&str; 7] = [
+const NAMES: [&str; Kind::COUNT] = [
     "/hls/{id}/index.m3u8",
     "/hls/{id}/{rendition}/live.m3u8",
     "/hls/{id}/{rendition}/dvr.m3u8",
@@ -27,6 +27,8 @@ const NAMES: [&str; 7] = [
     "/hls/{id}/{rendition}/vod.m3u8",
     "/hls/{id}/{rendition}/{seq}",
     "/hls/{id}/{rendition}/init",
+    "/hls/{id}/{rendition}/{seq}.jpg",
+    "/hls/{id}/poster.jpg",
 ];
 
 impl Routes {
@@ -46,6 +48,7 @@ impl Routes {
             }
             Address::Playlist(address) => &self.polled[Kind::of_list(&address.list) as usize],
             Address::Object(address) => &self.polled[Kind::of_object(address.object) as usize],
+            Address::Still(address) => &self.polled[Kind::of_still(&address.of) as usize],
             Address::Gap => &self.gap,
         };
         route.clone()
@@ -66,6 +69,8 @@ mod tests {
             ("main/vod.m3u8?_HLS_msn=3", "/hls/{id}/{rendition}/vod.m3u8"),
             ("main/7.ts", "/hls/{id}/{rendition}/{seq}"),
             ("main/init-00000000000000000000000000000000.mp4", "/hls/{id}/{rendition}/init"),
+            ("main/7.jpg?width=160", "/hls/{id}/{rendition}/{seq}.jpg"),
+            ("poster.jpg", "/hls/{id}/poster.jpg"),
             ("main/gap-7.ts", "/hls/{id}/{rendition}/gap"),
         ] {
             let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

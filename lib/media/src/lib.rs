@@ -5,7 +5,7 @@
 //! MP4 rendition. [`Content::sniff`] tells from the first bytes which of the two is coming.
 //!
 //! The input is foreign and may be hostile: nothing here panics on it, and what it can cost is a named limit.
-//! Nothing is decoded. Payload that tells nothing about the segment is skipped, not read.
+//! Nothing is decoded in this process ([`still_arguments`] tells ffmpeg how). Payload that tells nothing about the segment is skipped, not read.
 //!
 //! The boxes of MP4 and the packets of MPEG-TS are read by hand. Of each only a few fields matter, they must be
 //! found in a stream and not in a whole file, every length must be checked before it is believed, and most bytes
@@ -33,6 +33,7 @@ mod inspection;
 mod inspector;
 mod parameters;
 mod reader;
+mod still;
 mod time;
 mod ts;
 
@@ -41,4 +42,5 @@ pub use fmp4::{FourCc, INIT_LEN_MAX, InitError, InitSection, InitTrack, MOOF_LEN
 pub use inspection::{AudioFormat, Cut, FrameRate, Inspection, Resolution, Track, TrackKind};
 pub use inspector::{CUTS_MAX, FRAMES_MAX, InspectError, Inspector, TRACKS_MAX};
 pub use parameters::ParametersDigest;
+pub use still::still_arguments;
 pub use time::{MediaDuration, MediaTime, TICKS_PER_SECOND};

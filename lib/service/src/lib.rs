@@ -1,5 +1,5 @@
 //! What each service needs and none should write again: the clock, tasks, randomness, telemetry, health, HTTP,
-//! the owner key, the load of the machine.
+//! the owner key, the load of the machine, other programs.
 //!
 //! Nothing here knows of broadcasts or media.
 
@@ -10,6 +10,7 @@ mod clock;
 mod conditional;
 mod cors;
 mod encoding;
+mod filter;
 mod health;
 mod machine;
 mod metrics;
@@ -30,6 +31,7 @@ pub use clock::Clock;
 pub use conditional::ETag;
 pub use cors::{cors_for_publishers, cors_for_viewers};
 pub use encoding::accepts_gzip;
+pub use filter::{Filter, FilterError, FilterLimits};
 pub use health::{Component, Health, Readiness};
 pub use machine::{Machine, MachineLoad};
 pub use metrics::{HttpMetrics, RouteName, with_route_names};

@@ -10,5 +10,6 @@ mod outage;
 mod reload;
 mod segments;
 mod sockets;
+mod stills;
 mod success;
 mod wrong_clock;
