@@ -57,7 +57,7 @@ async fn measure(dir: &Path, id: BroadcastId, segments: u64) {
         let playlists = Playlists::new(deps).unwrap();
         let uri = format!("/hls/{id}/main/vod.m3u8").parse().unwrap();
         let started = clock.instant();
-        let answer = playlists.answer(&Method::GET, &uri, &HeaderMap::new()).await;
+        let answer = playlists.answer(&Method::GET, &uri, &HeaderMap::new(), None).await;
         assert_eq!(answer.status(), 200);
         bytes = answer.into_body().collect().await.unwrap().to_bytes().len();
         whole.push(started.elapsed());

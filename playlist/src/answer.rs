@@ -1,26 +1,38 @@
 //! From a request to its answer: methods, conditions, codings.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use broadcast::{BroadcastId, TargetDuration};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use service::{Problem, accepts_gzip};
 
-use crate::address::{Address, AddressError, PlaylistAddress};
+use crate::address::{Address, AddressError, List, PlaylistAddress};
 use crate::cache::{CacheKey, Coding, Sheet};
 use crate::headers::{self, Lifetime};
 use crate::metrics::Kind;
 use crate::playlists::{Playlists, Server};
 
 impl Playlists {
-    /// Answers any request under `/hls/`; the body of the request is not looked at. The answer carries a
-    /// [`RouteName`](service::RouteName).
-    pub async fn answer(&self, method: &Method, uri: &Uri, request: &HeaderMap) -> Response {
+    /// Answers any request under `/hls/`; the body of the request is not looked at. `peer` is where it came from. The answer
+    /// carries a [`RouteName`](service::RouteName).
+    pub async fn answer(&self, method: &Method, uri: &Uri, request: &HeaderMap, peer: Option<IpAddr>) -> Response {
         let server = &*self.0;
-        let address = Address::parse(uri.path(), uri.query().unwrap_or_default());
+        let query = uri.query().unwrap_or_default();
+        let address = Address::parse(uri.path(), query);
         let route = address.as_ref().ok().map(|address| server.routes.of(address));
         let answer = match *method {
-            Method::GET => server.get(address, request, With::Content).await,
+            Method::GET => {
+                let watched = address.as_ref().ok().and_then(watched);
+                let answer = server.get(address, request, With::Content).await;
+                if let (Some(id), Ok(answer)) = (watched, &answer) {
+                    let target = answer.extensions().get::<TargetDuration>().copied();
+                    server.audience.note(id, server.audience.viewer(query, request, peer), target);
+                }
+                answer
+            }
             Method::HEAD => server.get(address, request, With::HeadersOnly).await,
             Method::OPTIONS => Ok(respond(StatusCode::NO_CONTENT, headers::preflight(request), Body::empty())),
             _ => Err(server.problems.method()),
@@ -30,6 +42,16 @@ impl Playlists {
             response.extensions_mut().insert(route);
         }
         response
+    }
+}
+
+/// The broadcast that somebody watches who asks for this. Multivariant Playlists and pictures are asked for by those who
+/// only look what there is.
+fn watched(address: &Address) -> Option<BroadcastId> {
+    match address {
+        Address::Playlist(PlaylistAddress { id, list: List::Media { .. }, .. }) => Some(*id),
+        Address::Object(object) => Some(object.id),
+        _ => None,
     }
 }
 
@@ -70,9 +92,11 @@ impl Server {
         let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;
         let kind = Kind::of_list(&key.list);
         self.metrics.answers.of(kind).inc();
+        let target = sheet.target;
         let headers = if until_msn.is_some() { &sheet.awaited } else { &sheet.polled };
         if sheet.etag.is_known_to(request) {
-            return Ok(respond(StatusCode::NOT_MODIFIED, Sheet::not_modified(headers), Body::empty()));
+            let answer = respond(StatusCode::NOT_MODIFIED, Sheet::not_modified(headers), Body::empty());
+            return Ok(of_target(answer, target));
         }
         let body = match with {
             With::Content => {
@@ -81,8 +105,14 @@ impl Server {
             }
             With::HeadersOnly => Body::empty(),
         };
-        Ok(respond(StatusCode::OK, headers.clone(), body))
+        Ok(of_target(respond(StatusCode::OK, headers.clone(), body), target))
     }
+}
+
+/// With it goes how soon its viewer should ask again.
+fn of_target(mut answer: Response, target: TargetDuration) -> Response {
+    answer.extensions_mut().insert(target);
+    answer
 }
 
 pub(crate) fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {

@@ -10,6 +10,8 @@ pub struct Config {
     pub cache_bytes_max: u64,
     /// The most requests that may wait at a time for a playlist to grow (`_HLS_msn`). Others are told to come back.
     pub waiters_max: usize,
+    /// The most viewers that are counted at a time. Each takes about a hundred bytes.
+    pub viewers_max: usize,
     /// How long caches may keep what never changes: segments, init sections, finished playlists. In seconds.
     pub immutable_max_age_s: u32,
     /// How long caches may keep the answer that something is not there yet. In seconds.
@@ -54,6 +56,7 @@ impl Default for Config {
         Self {
             cache_bytes_max: 256 << 20,
             waiters_max: 20_000,
+            viewers_max: 200_000,
             immutable_max_age_s: 365 * 24 * 3600,
             absent_max_age_s: 1,
             stills: StillsConfig::default(),

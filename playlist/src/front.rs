@@ -13,7 +13,7 @@ use http::Request;
 use http_body::Body;
 use tower::Service;
 
-use crate::playlists::Playlists;
+use crate::playlists::{Playlists, peer};
 
 /// [`Playlists`] for what is under `/hls/`, a router for the rest: see [`Playlists::before`].
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ where
         }
         let playlists = self.playlists.clone();
         let (request, _) = request.into_parts();
-        Box::pin(async move { Ok(playlists.answer(&request.method, &request.uri, &request.headers).await) })
+        let peer = peer(&request.extensions);
+        Box::pin(async move { Ok(playlists.answer(&request.method, &request.uri, &request.headers, peer).await) })
     }
 }

@@ -21,6 +21,7 @@
 mod absent;
 mod address;
 mod answer;
+mod audience;
 mod cache;
 mod config;
 mod front;
@@ -37,6 +38,7 @@ mod routes;
 mod still_server;
 mod stills;
 
+pub use audience::Audience;
 pub use config::{Config, StillsConfig};
 pub use front::Front;
 pub use openapi::openapi;

@@ -1,9 +1,10 @@
 //! The playlist server: from a request to its answer.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::routing::any;
 use broadcast::{Broadcast, BroadcastId, StoreTime, View};
 use metadata::{Broadcasts, Followed, MetadataError};
@@ -13,6 +14,7 @@ use storage::Store;
 
 use crate::absent::Absent;
 use crate::address::List;
+use crate::audience::Audience;
 use crate::cache::{CacheKey, Coding, Finished, Freshness, PlaylistCache, Sheet};
 use crate::config::Config;
 use crate::front::Front;
@@ -55,6 +57,7 @@ pub(crate) struct Server {
     pub(crate) routes: Routes,
     pub(crate) waiters: Waiters,
     pub(crate) stills: Stills,
+    pub(crate) audience: Audience,
     absent: Absent,
     horizons: Horizons,
     cache: PlaylistCache,
@@ -68,6 +71,7 @@ impl Playlists {
             broadcasts,
             store,
             stills: Stills::new(config.stills, metrics.clone(), clock.clone()),
+            audience: Audience::new(config.viewers_max, clock.clone(), registry)?,
             metrics,
             problems: Problems { absent_max_age_s: config.absent_max_age_s },
             routes: Routes::new(),
@@ -86,14 +90,25 @@ impl Playlists {
         Front { playlists: self, router }
     }
 
+    /// Who watches.
+    pub fn audience(&self) -> &Audience {
+        &self.0.audience
+    }
+
     /// Everything under `/hls/`, to be merged with others.
     pub fn router(&self) -> Router {
         let playlists = self.clone();
         let answer = any(move |request: Request| async move {
-            playlists.answer(request.method(), request.uri(), request.headers()).await
+            let (request, _) = request.into_parts();
+            playlists.answer(&request.method, &request.uri, &request.headers, peer(&request.extensions)).await
         });
         Router::new().route("/hls/{*rest}", answer)
     }
+}
+
+/// From where a request came.
+pub(crate) fn peer(extensions: &http::Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 impl Server {

@@ -144,6 +144,10 @@ pub(crate) struct Summary {
     renditions: Vec<String>,
     /// How many segments were recorded, as far as is known, and have not arrived.
     missing: u64,
+    /// How many have asked the playlist server of this process for something of it in the last three target durations or
+    /// 15 seconds. Null where there is none: each playlist server of a fleet knows its own, as the metric
+    /// `headwater_playlist_viewers`, and nobody knows those behind a cache that answers by itself.
+    viewers: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -186,20 +190,27 @@ pub(crate) async fn list(
     let mut broadcasts = Vec::with_capacity(ids.len());
     for id in ids {
         let followed = recorder.followed(id).await?;
-        broadcasts.push(summary(id, &followed.read(), followed.now()));
+        broadcasts.push(recorder.summary(id, &followed.read(), followed.now()));
     }
     Ok(Json(List { broadcasts, next: next.flatten() }))
 }
 
-fn summary(id: BroadcastId, broadcast: &Broadcast, now: StoreTime) -> Summary {
-    Summary {
-        id: id.to_string(),
-        title: broadcast.opened().title.clone(),
-        state: broadcast.state(now).word(),
-        created_at: broadcast.created_at().0,
-        duration_s: broadcast.duration().as_secs_f64(),
-        renditions: broadcast.renditions().iter().map(|rendition| rendition.name().to_string()).collect(),
-        missing: broadcast.missing_count(),
+impl Recorder {
+    fn summary(&self, id: BroadcastId, broadcast: &Broadcast, now: StoreTime) -> Summary {
+        Summary {
+            id: id.to_string(),
+            title: broadcast.opened().title.clone(),
+            state: broadcast.state(now).word(),
+            created_at: broadcast.created_at().0,
+            duration_s: broadcast.duration().as_secs_f64(),
+            renditions: broadcast.renditions().iter().map(|rendition| rendition.name().to_string()).collect(),
+            missing: broadcast.missing_count(),
+            viewers: self.viewers.get().map(|viewers| viewers.of(id)),
+        }
+    }
+
+    fn details(&self, id: BroadcastId, broadcast: &Broadcast, now: StoreTime) -> Details {
+        details(self.summary(id, broadcast, now), broadcast, now)
     }
 }
 
@@ -242,10 +253,10 @@ pub(crate) async fn show(
     let id = parse_id(&id)?;
     let followed = recorder.followed(id).await?;
     let broadcast = followed.read();
-    Ok(Json(details(id, &broadcast, followed.now())))
+    Ok(Json(recorder.details(id, &broadcast, followed.now())))
 }
 
-fn details(id: BroadcastId, broadcast: &Broadcast, now: StoreTime) -> Details {
+fn details(summary: Summary, broadcast: &Broadcast, now: StoreTime) -> Details {
     let since = match broadcast.state(now) {
         broadcast::State::Interrupted { since } => Some(since.0),
         broadcast::State::Paused { since } => since.map(|since| since.0),
@@ -269,7 +280,7 @@ fn details(id: BroadcastId, broadcast: &Broadcast, now: StoreTime) -> Details {
         (name.to_string(), details)
     };
     Details {
-        summary: summary(id, broadcast, now),
+        summary,
         target_duration_s: broadcast.target_duration().map(TargetDuration::secs),
         since,
         details: broadcast.renditions().iter().map(of_rendition).collect(),
@@ -400,7 +411,7 @@ impl Recorder {
     }
 
     fn answer(&self, followed: &Followed) -> Json<Details> {
-        Json(details(followed.id(), &followed.read(), followed.now()))
+        Json(self.details(followed.id(), &followed.read(), followed.now()))
     }
 }
 

@@ -28,6 +28,7 @@ mod recorder;
 mod scan;
 mod stored;
 mod uploads;
+mod viewers;
 
 #[cfg(test)]
 mod tests;
@@ -38,3 +39,4 @@ pub use portal::{AuthorizeConfig, OnError};
 pub use push::WrittenAt;
 pub use recorder::{Deps, Recorder};
 pub use scan::{ScanError, ScanReport};
+pub use viewers::Viewers;

@@ -1,7 +1,7 @@
 //! One recorder: what it was given, and its routes.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::portal::Portal;
 use crate::push::{Pushers, Strangers};
 use crate::uploads::Uploads;
+use crate::viewers::Viewers;
 use crate::{api, bundle, ingest, problems, push, stored};
 
 /// How many init sections are kept parsed.
@@ -74,6 +75,7 @@ pub struct Recorder {
     pub(crate) inits: Cache<(BroadcastId, RenditionName, Digest), Arc<KnownInit>>,
     /// Init sections that the hot store is known to have.
     pub(crate) inits_there: Cache<Key, ()>,
+    pub(crate) viewers: OnceLock<Viewers>,
 }
 
 impl Recorder {
@@ -107,7 +109,13 @@ impl Recorder {
             uploads: Uploads::default(),
             inits: Cache::new(INITS_MAX),
             inits_there: Cache::new(INITS_MAX),
+            viewers: OnceLock::new(),
         }))
+    }
+
+    /// From here on the API tells how many watch. The first one counts.
+    pub fn tell_viewers(&self, viewers: Viewers) {
+        let _ = self.viewers.set(viewers);
     }
 
     /// Everything that a publisher, the owner and other nodes ask of a recorder.

@@ -10,7 +10,7 @@ use broadcast::TokenKey;
 use metadata::{Broadcasts, NodeName, Nodes, Outbox};
 use playlist::Playlists;
 use prometheus::Registry;
-use recorder::{Recorder, ScanError};
+use recorder::{Recorder, ScanError, Viewers};
 use service::{
     Clock, Component, Health, Random, Readiness, Tasks, cors_for_publishers, with_problems, with_route_names,
 };
@@ -92,8 +92,12 @@ impl Parts<'_> {
         }
         let store = Arc::new(Tiers::new([near].into_iter().chain(hot).chain(others).collect()));
         let playlists = roles.playlist.then(|| self.playlists(store)).transpose()?;
-        if playlists.is_some() {
+        if let Some(playlists) = &playlists {
             openapi.push(playlist::openapi());
+            if let Some((_, duties)) = &node {
+                let audience = playlists.audience().clone();
+                duties.recorder.tell_viewers(Viewers::new(move |id| audience.of(id)));
+            }
         }
         let router = router.merge(pages::router()).merge(docs::router(&docs::document(openapi)));
         let router = with_route_names(with_problems(router.merge(self.health.router(self.registry.clone()))));

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::fixtures::World;
+use crate::fixtures::{TARGET, World};
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
@@ -166,4 +166,29 @@ async fn any_page_may_ask() {
     }
     let refused = world.ask(Method::POST, "main/live.m3u8", &[]).await;
     assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_is_counted_and_who_looks_what_there_is_is_not() {
+    let world = World::live(3).await;
+    let watching = || world.server.playlists.audience().of(world.id);
+    for looks in ["index.m3u8", "main/none.m3u8", "main/9.ts", "poster.jpg"] {
+        world.get(looks).await;
+    }
+    assert_eq!(watching(), 0);
+    let session = |sid: &str| format!("main/live.m3u8?CMCD=sid%3D%22{sid}%22");
+    for (path, headers, expected) in [
+        ("main/live.m3u8", [("user-agent", "one")], 1),
+        ("main/2.ts", [("user-agent", "one")], 1),
+        ("main/catchup.m3u8?from=1", [("user-agent", "two")], 2),
+        (&*session("a"), [("user-agent", "one")], 3),
+        (&*session("a"), [("user-agent", "two")], 3),
+        (&*session("b"), [("user-agent", "two")], 4),
+    ] {
+        assert_eq!(world.ask(Method::GET, path, &headers).await.status, 200, "{path}");
+        assert_eq!(watching(), expected, "{path} {headers:?}");
+    }
+    assert_eq!(world.server.metric("headwater_playlist_viewers"), 4.0);
+    world.pass(f64::from(3 * TARGET)).await;
+    assert_eq!((watching(), world.server.metric("headwater_playlist_viewers")), (0, 0.0));
 }
