@@ -1,0 +1,139 @@
+/**
+ * Shaka Player as an engine, for sites that use it anyway: theirs if they give it, else ours, loaded when it is needed.
+ */
+import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
+import type { Reading } from "../reading";
+
+/** As much of Shaka 4 and 5 as is used here. */
+export interface ShakaModule {
+  Player: { new (): ShakaPlayer; isBrowserSupported(): boolean };
+  polyfill: { installAll(): void };
+}
+
+interface ShakaTrack {
+  id: number;
+  active: boolean;
+  height: number | null;
+  bandwidth: number;
+}
+
+interface ShakaResponse {
+  data: ArrayBuffer | ArrayBufferView;
+  headers: Record<string, string>;
+}
+
+interface ShakaError {
+  code: number;
+  category: number;
+  severity: number;
+}
+
+interface ShakaPlayer {
+  attach(video: HTMLVideoElement): Promise<unknown>;
+  load(url: string, start_s?: number | null): Promise<unknown>;
+  configure(settings: object): boolean;
+  getVariantTracks(): ShakaTrack[];
+  selectVariantTrack(track: ShakaTrack, clearBuffer?: boolean): void;
+  seekRange(): { start: number; end: number };
+  getNetworkingEngine(): { registerResponseFilter(filter: (type: number, response: ShakaResponse) => void): void } | null;
+  retryStreaming(): boolean;
+  addEventListener(name: string, listener: (event: { detail: ShakaError }) => void): void;
+  destroy(): Promise<unknown>;
+}
+
+/** shaka.net.NetworkingEngine.RequestType.MANIFEST */
+const MANIFEST = 0;
+/** shaka.util.Error.Category: NETWORK, and the code of an answer with a bad status. */
+const NETWORK = 1;
+const BAD_STATUS = 1001;
+const FATAL = 2;
+const RETRY_MS = 2_000;
+/** Enough attempts for any outage; with the largest pause between them. */
+const RETRIES = { maxAttempts: 1_000_000, baseDelay: 500, backoffFactor: 1.5, timeout: 30_000 };
+
+export class ShakaEngine implements Engine {
+  readonly name = "shaka";
+  readonly tellsPlaylists = true;
+  #quality: number | null = null;
+  #isDestroyed = false;
+  #retrying: number | undefined;
+
+  static async start(task: EngineTask, given: unknown): Promise<ShakaEngine> {
+    const module = (given ?? (await import("shaka-player")).default) as ShakaModule;
+    module.polyfill.installAll();
+    const engine = new ShakaEngine(new module.Player(), task);
+    void engine.#load();
+    return engine;
+  }
+
+  private constructor(
+    readonly player: ShakaPlayer,
+    private readonly task: EngineTask,
+  ) {
+    player.configure({
+      manifest: { retryParameters: RETRIES },
+      streaming: { retryParameters: RETRIES, bufferBehind: 60 },
+    });
+    player.addEventListener("error", ({ detail }) => this.#failed(detail));
+  }
+
+  destroy(): void {
+    this.#isDestroyed = true;
+    clearTimeout(this.#retrying);
+    void this.player.destroy();
+  }
+
+  retry(): void {
+    this.player.retryStreaming();
+  }
+
+  offset_s(_reading: Reading): number {
+    return this.player.seekRange().start;
+  }
+
+  get qualities(): readonly Quality[] {
+    const tracks = this.player.getVariantTracks();
+    return tracks.map(({ id, height, bandwidth }) => ({ id, height: height ?? 0, bits_per_s: bandwidth }));
+  }
+
+  get quality(): number | null {
+    return this.#quality;
+  }
+
+  choose(quality: number | null): void {
+    this.#quality = quality;
+    this.player.configure({ abr: { enabled: quality === null } });
+    const track = this.player.getVariantTracks().find(({ id }) => id === quality);
+    if (track) this.player.selectVariantTrack(track, true);
+  }
+
+  async #load(): Promise<void> {
+    const { video, url, start_s, on } = this.task;
+    try {
+      await this.player.attach(video);
+      this.player.getNetworkingEngine()?.registerResponseFilter((type, response) => tell(on, type, response));
+      await this.player.load(url, start_s);
+    } catch (error) {
+      if (this.#isDestroyed) return;
+      this.#failed(error as ShakaError);
+      this.#retrying = window.setTimeout(() => void this.#load(), RETRY_MS);
+    }
+  }
+
+  #failed({ code, category, severity }: ShakaError): void {
+    const { on } = this.task;
+    on.error({ details: `shaka ${code}`, fatal: severity === FATAL });
+    if (category === NETWORK) on.failure(code === BAD_STATUS ? "server" : "offline");
+    else if (severity === FATAL && category === UNPLAYABLE_CATEGORY) on.unplayable();
+  }
+}
+
+/** shaka.util.Error.Category.MEDIA */
+const UNPLAYABLE_CATEGORY = 3;
+
+function tell(on: EngineListener, type: number, { data, headers }: ShakaResponse): void {
+  if (type !== MANIFEST) return;
+  const text = new TextDecoder().decode(data);
+  // A Multivariant Playlist is none of these.
+  if (text.includes("#EXT-X-TARGETDURATION")) on.playlist(text, headers["date"] ?? null);
+}

@@ -1,0 +1,122 @@
+/**
+ * One source at work: its engine, whoever asks for playlists that the engine does not tell of, and what they read.
+ */
+import { type Engine, type EngineError, type EngineTask, startEngine } from "./engine";
+import { Follower } from "./follow";
+import type { PlayerOptions } from "./options";
+import { type Reading, readPlaylist } from "./reading";
+import type { Addresses, Source } from "./source";
+import type { Absence, Failure } from "./standing";
+
+export interface FeedListener {
+  /** How the broadcast stands: what live says, whatever is played. */
+  standing(reading: Reading): void;
+  /** The server has answered. */
+  word(date: string | null): void;
+  absent(absence: Absence): void;
+  failure(failure: Failure): void;
+  unplayable(): void;
+  error(error: EngineError): void;
+}
+
+export class Feed {
+  engine: Engine | null = null;
+  /** The playlist that is played. */
+  playing: Reading | null = null;
+  /** What live shows meanwhile, if that is another playlist. */
+  live: Reading | null = null;
+  readonly #followers: Follower[] = [];
+  #isDestroyed = false;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    readonly source: Source,
+    private readonly addresses: Addresses,
+    options: PlayerOptions,
+    start_s: number | null,
+    private readonly on: FeedListener,
+  ) {
+    void this.#start(options, start_s);
+    // Catch-up and the recording say nothing of how the broadcast stands.
+    if (source.kind === "catchup") this.#follow({ kind: "dvr" }, (reading) => this.#tookLive(reading));
+  }
+
+  destroy(): void {
+    this.#isDestroyed = true;
+    for (const follower of this.#followers) follower.destroy();
+    this.engine?.destroy();
+  }
+
+  /** Where the first entry of `playing` lies in the video's time. */
+  get offset_s(): number {
+    return (this.playing && this.engine?.offset_s(this.playing, this.video.currentTime)) ?? 0;
+  }
+
+  /** Tries again at once. */
+  retry(): void {
+    for (const follower of this.#followers) follower.retry();
+    this.engine?.retry();
+  }
+
+  async #start(options: PlayerOptions, start_s: number | null): Promise<void> {
+    const { on } = this;
+    const task: EngineTask = {
+      video: this.video,
+      url: this.addresses.multivariantOf(this.source),
+      start_s,
+      hasMedia: this.addresses.hasMedia,
+      on: {
+        playlist: (text, date) => this.#told(text, date),
+        failure: (failure) => on.failure(failure),
+        unplayable: () => on.unplayable(),
+        error: (error) => on.error(error),
+      },
+    };
+    try {
+      const engine = await startEngine(options.engine ?? "auto", task, options.shaka);
+      if (this.#isDestroyed) return engine.destroy();
+      this.engine = engine;
+      if (!engine.tellsPlaylists) this.#follow(this.source, (reading) => this.#tookPlaying(reading));
+    } catch {
+      // The code of the engine cannot be had: the network, or a server that has changed under us.
+      on.failure("offline");
+      window.setTimeout(() => {
+        if (!this.#isDestroyed) void this.#start(options, start_s);
+      }, RESTART_MS);
+    }
+  }
+
+  #follow(source: Source, take: (reading: Reading) => void): void {
+    const { on } = this;
+    const listener = {
+      reading: (reading: Reading, date: string | null) => {
+        on.word(date);
+        take(reading);
+      },
+      absent: (absence: Absence, date: string | null) => {
+        on.word(date);
+        on.absent(absence);
+      },
+      failure: (failure: Failure) => on.failure(failure),
+    };
+    this.#followers.push(new Follower(this.addresses.mediaOf(source), listener));
+  }
+
+  #told(text: string, date: string | null): void {
+    this.on.word(date);
+    const reading = readPlaylist(text, this.playing);
+    if (reading) this.#tookPlaying(reading);
+  }
+
+  #tookPlaying(reading: Reading): void {
+    this.playing = reading;
+    if (this.source.kind !== "catchup") this.on.standing(reading);
+  }
+
+  #tookLive(reading: Reading): void {
+    this.live = reading;
+    this.on.standing(reading);
+  }
+}
+
+const RESTART_MS = 2_000;

@@ -1,0 +1,112 @@
+/**
+ * What the player says over the picture, if anything: which message, since when it counts, and what the viewer can do.
+ * Pure.
+ */
+import type { Missed } from "./missed";
+import type { Picture } from "./picture";
+import type { Knowledge } from "./standing";
+import type { Words } from "./words";
+
+export type Action = "jump-to-live" | "watch-recording" | "watch-from-start" | "watch-missed";
+
+export interface Message {
+  /** Which one, for tests and styles. */
+  kind:
+    | "loading"
+    | "buffering"
+    | "waits-at-hole"
+    | "unplayable"
+    | "nothing-recorded"
+    | "offline"
+    | "server"
+    | Exclude<Knowledge["standing"]["kind"], "loading" | "live">;
+  title: string;
+  hint: string;
+  /** By the server's clock; null if time does not matter. */
+  since_ms: number | null;
+  actions: readonly Action[];
+  /** In the way of the picture, or a line beside it. */
+  weight: "card" | "line";
+}
+
+/** What there is to know. */
+export interface Situation {
+  knowledge: Knowledge;
+  picture: Picture;
+  isUnplayable: boolean;
+  waitsAtHole: boolean;
+  /** Whether what plays is at live: then live's trouble is the viewer's. */
+  isAtLive: boolean;
+  /** Whether the recording is what plays. */
+  isRecording: boolean;
+}
+
+/** Null when the picture says everything. */
+export function messageFor(situation: Situation, words: Words): Message | null {
+  const { knowledge, picture, isUnplayable, waitsAtHole } = situation;
+  const { standing, silence } = knowledge;
+  const make = (kind: Message["kind"], title: string, hint: string, more: Partial<Message> = {}): Message => {
+    return { kind, title, hint, since_ms: null, actions: [], weight: "card", ...more };
+  };
+  if (isUnplayable) return make("unplayable", words.unplayable, words.unplayableHint);
+  if (silence) {
+    // While there is something left to show, a line is enough.
+    const weight = picture === "moving" || picture === "held" ? "line" : "card";
+    const more = { since_ms: silence.since_ms, weight } as const;
+    return silence.kind === "offline"
+      ? make("offline", words.offline, words.offlineHint, more)
+      : make("server", words.server, words.serverHint, more);
+  }
+  switch (standing.kind) {
+    case "loading":
+      return make("loading", words.loading, "");
+    case "no-such-broadcast":
+      return make("no-such-broadcast", words.noSuchBroadcast, words.noSuchBroadcastHint);
+    case "not-started":
+      return make("not-started", words.notStarted, words.notStartedHint);
+    case "interrupted":
+    case "paused":
+      return outage(standing.kind, standing.since_ms, situation, words);
+    case "ended":
+    case "complete":
+      return over(standing.kind, situation, words);
+    case "live":
+      if (waitsAtHole) {
+        const actions = ["jump-to-live"] as const;
+        return make("waits-at-hole", words.waitsAtHole, words.waitsAtHoleHint, { actions });
+      }
+      return picture === "none" || picture === "standing" ? make("buffering", words.buffering, "", LINE) : null;
+  }
+}
+
+const LINE = { weight: "line" } as const;
+
+function outage(kind: "interrupted" | "paused", since_ms: number, situation: Situation, words: Words): Message {
+  const isHere = situation.isAtLive && situation.picture !== "held";
+  if (!isHere) {
+    // Who watches the past only needs to know.
+    const title = kind === "interrupted" ? words.liveInterrupted : words.livePaused;
+    return { kind, title, hint: "", since_ms, actions: [], weight: "line" };
+  }
+  const [title, hint] =
+    kind === "interrupted" ? [words.interrupted, words.interruptedHint] : [words.paused, words.pausedHint];
+  // What is still to be shown is shown first.
+  return { kind, title, hint, since_ms, actions: [], weight: situation.picture === "moving" ? "line" : "card" };
+}
+
+function over(kind: "ended" | "complete", situation: Situation, words: Words): Message | null {
+  const { picture, isRecording } = situation;
+  if (picture === "none") {
+    if (kind === "complete") return null;
+    return { kind, title: words.ended, hint: words.endedHint, since_ms: null, actions: [], weight: "card" };
+  }
+  if (picture !== "ended") return null;
+  const [title, hint] = kind === "ended" ? [words.ended, words.endedHint] : [words.complete, words.completeHint];
+  const action = kind === "complete" && !isRecording ? "watch-recording" : "watch-from-start";
+  return { kind, title, hint: isRecording ? "" : hint, since_ms: null, actions: [action], weight: "card" };
+}
+
+/** What stands over the offer. */
+export function missedReason(missed: Missed, words: Words): string {
+  return missed.kind === "late" ? words.missedArrived : words.missedAway;
+}

@@ -1,0 +1,378 @@
+/**
+ * Plays one broadcast in one video element, whatever happens to it: chooses the source, follows live, makes up for what
+ * is behind, and knows what can be said. It draws nothing.
+ */
+import { type Engine, type EngineError } from "./engine";
+import { Feed } from "./feed";
+import { Opening, ask } from "./follow";
+import { type Missed, lateFor } from "./missed";
+import { readMultivariant } from "./multivariant";
+import type { PlayerOptions } from "./options";
+import { type Picture, PictureWatch } from "./picture";
+import { type Reading, length_s, readPlaylist } from "./reading";
+import { type Following, BEHIND_S_MIN, afterAway, behind_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
+import { ServerClock } from "./server-clock";
+import { Sound } from "./sound";
+import { Addresses, type Source } from "./source";
+import { type Knowledge, type News, NOTHING_KNOWN, hasStarted, heard, isOver, silenceLimit_ms } from "./standing";
+import { mediaFrom, momentOf, positionOf } from "./timeline";
+
+const TICK_MS = 250;
+/** A picture that stands, with media to go on with, is helped after this long. */
+const STUCK_MS = 3_000;
+/** Errors that are kept. */
+const ERRORS_MAX = 50;
+/** How often an ended broadcast is asked whether its recording is finished. */
+const RECORDING_ASK_MS = 5_000;
+/** Less media than this ahead, and a faster rate would only run dry. */
+const READY_S_MIN = 1;
+
+export interface PlaybackListener {
+  /** There is something else to show. */
+  changed(): void;
+  /** The source is about to change: what is shown should stay in sight. */
+  hold(): void;
+}
+
+export class Playback {
+  readonly errors: EngineError[] = [];
+  readonly sound: Sound;
+  knowledge: Knowledge = NOTHING_KNOWN;
+  following: Following = { kind: "live" };
+  picture: Picture = "none";
+  /** Nothing here can play it. */
+  isUnplayable = false;
+  /** What the viewer chose; live is always at 1. */
+  speed = 1;
+  feed: Feed | null = null;
+
+  readonly #clock = new ServerClock();
+  readonly #watch: PictureWatch;
+  readonly #listening = new AbortController();
+  readonly #ticking: number;
+  readonly #settled = new Set<string>();
+  #opening: Opening | null = null;
+  #addresses: Addresses | null = null;
+  #wantsToPlay: boolean;
+  #since_ms: number | null = null;
+  #lastWord_ms = Date.now();
+  #wasSilent = false;
+  #away: Missed | null = null;
+  #recordingAsked_ms = 0;
+
+  constructor(
+    readonly video: HTMLVideoElement,
+    private readonly options: PlayerOptions,
+    private readonly on: PlaybackListener,
+  ) {
+    this.sound = new Sound(video);
+    this.#watch = new PictureWatch(video);
+    this.#wantsToPlay = options.autoplay ?? true;
+    video.muted = options.muted ?? false;
+    this.#open();
+    this.#listen();
+    this.#ticking = window.setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  destroy(): void {
+    clearInterval(this.#ticking);
+    this.#listening.abort();
+    this.#opening?.destroy();
+    this.feed?.destroy();
+  }
+
+  // What the viewer can ask for.
+
+  play(): void {
+    this.#wantsToPlay = true;
+    if (this.video.ended && this.feed?.playing?.isEnded) this.seek(0);
+    const behind = this.behind_s ?? Infinity;
+    if (this.following.kind === "free" && behind <= BEHIND_S_MIN) this.following = { kind: "live" };
+    void this.sound.play();
+    this.on.changed();
+  }
+
+  pause(): void {
+    this.#wantsToPlay = false;
+    this.following = { kind: "free" };
+    this.video.pause();
+    this.on.changed();
+  }
+
+  /** To a position in the playlist, in seconds from its beginning. */
+  seek(position_s: number): void {
+    const { feed } = this;
+    if (!feed?.playing) return;
+    const most_s = this.isLive ? liveEdge_s(feed.playing) : Math.max(0, length_s(feed.playing) - 0.2);
+    const to_s = Math.min(Math.max(0, position_s), most_s);
+    this.following = this.isLive && to_s >= most_s - 0.5 ? { kind: "live" } : { kind: "free" };
+    this.video.currentTime = to_s + feed.offset_s;
+    this.on.changed();
+  }
+
+  jumpToLive(): void {
+    const { feed } = this;
+    this.following = { kind: "live" };
+    this.speed = 1;
+    const reaches = feed?.playing && !feed.playing.isEnded && !waitsAtHole(feed.playing, feed.live);
+    if (feed?.playing && reaches) this.video.currentTime = liveEdge_s(feed.playing) + feed.offset_s;
+    else this.#play({ kind: this.options.view ?? "dvr" }, null);
+    this.play();
+  }
+
+  watchMissed(): void {
+    const { missed } = this;
+    if (!missed) return;
+    this.settle(missed);
+    if (missed.kind === "late") this.#play({ kind: "catchup", from: missed.from }, 0);
+    else if (this.feed?.playing) this.seek(positionOf(this.feed.playing, missed.at_ms));
+    this.following = isOver(this.knowledge.standing) ? { kind: "free" } : { kind: "catching-up" };
+    this.play();
+  }
+
+  /** From here on, in catch-up: what a stretch of the timeline that came late leads to. */
+  watchLate(from: number): void {
+    this.#play({ kind: "catchup", from }, 0);
+    this.following = isOver(this.knowledge.standing) ? { kind: "free" } : { kind: "catching-up" };
+    this.play();
+  }
+
+  /** Not to be offered again. */
+  settle(missed: Missed): void {
+    if (missed.kind === "late") for (const id of missed.ids) this.#settled.add(id);
+    else this.#away = null;
+    this.on.changed();
+  }
+
+  /** From the beginning: the whole recording if it is finished, else what was shown. */
+  watchRecording(): void {
+    this.following = { kind: "free" };
+    if (this.knowledge.standing.kind === "complete") this.#play({ kind: "vod" }, 0);
+    else this.#play({ kind: "dvr" }, 0);
+    this.play();
+  }
+
+  setSpeed(speed: number): void {
+    this.speed = speed;
+    if (speed !== 1 && this.following.kind !== "free") this.following = { kind: "free" };
+    this.#steer();
+    this.on.changed();
+  }
+
+  // What can be said.
+
+  get wantsToPlay(): boolean {
+    return this.#wantsToPlay;
+  }
+
+  get now_ms(): number {
+    return this.#clock.now_ms();
+  }
+
+  get engine(): Engine | null {
+    return this.feed?.engine ?? null;
+  }
+
+  get addresses(): Addresses | null {
+    return this.#addresses;
+  }
+
+  /** Whether what plays still grows. */
+  get isLive(): boolean {
+    return this.feed?.playing != null && !this.feed.playing.isEnded && this.feed.playing.type !== "vod";
+  }
+
+  /** In the playlist, in seconds from its beginning. */
+  get position_s(): number {
+    return Math.max(0, this.video.currentTime - (this.feed?.offset_s ?? 0));
+  }
+
+  /** When what is shown was captured. */
+  get moment_ms(): number | null {
+    return this.feed?.playing ? momentOf(this.feed.playing, this.position_s) : null;
+  }
+
+  /** How far behind live, in seconds of media; null if what plays does not grow. */
+  get behind_s(): number | null {
+    const { feed } = this;
+    return feed?.playing && this.isLive ? behind_s(this.position_s, feed.playing, feed.live) : null;
+  }
+
+  /** Whether what was recorded next is still on its way, while live has gone on. */
+  get waitsAtHole(): boolean {
+    const { feed } = this;
+    return this.picture === "standing" && feed?.playing != null && waitsAtHole(feed.playing, feed.live);
+  }
+
+  get missed(): Missed | null {
+    const { feed } = this;
+    if (!feed?.playing || feed.source.kind !== "dvr" || this.#since_ms === null) return null;
+    return lateFor(feed.playing, this.#since_ms, this.#settled) ?? this.#away;
+  }
+
+  // How it works.
+
+  #open(): void {
+    this.#opening = new Opening(this.options.source, {
+      opened: (found, url, date) => {
+        this.#word(date);
+        this.#addresses = new Addresses(url, found);
+        void this.#begin(found.view);
+      },
+      absent: (absence, date) => {
+        this.#word(date);
+        this.#hear({ kind: "absent", absence });
+      },
+      failure: (failure) => this.#hear({ kind: "failure", failure }),
+    });
+  }
+
+  async #begin(view: string): Promise<void> {
+    if (view === "vod") this.#hear({ kind: "recording" });
+    const { at_ms } = this.options;
+    if (view === "live" && at_ms == null) return this.#play({ kind: this.options.view ?? "dvr" }, null);
+    const source: Source = view === "vod" ? { kind: "vod" } : view === "other" ? { kind: "other" } : { kind: "dvr" };
+    this.following = { kind: "free" };
+    const start_s = at_ms == null ? (view === "other" ? null : 0) : await this.#locate(source, at_ms);
+    this.#play(source, start_s);
+  }
+
+  /** Where a moment is in a playlist that is not played yet. */
+  async #locate(source: Source, at_ms: number): Promise<number | null> {
+    const answer = this.#addresses && (await ask(this.#addresses.mediaOf(source), this.#listening.signal));
+    const reading = answer?.kind === "text" ? readPlaylist(answer.text, null) : null;
+    return reading && positionOf(reading, at_ms);
+  }
+
+  #play(source: Source, start_s: number | null): void {
+    if (!this.#addresses || this.#listening.signal.aborted) return;
+    this.on.hold();
+    this.feed?.destroy();
+    this.#watch.reset();
+    this.picture = "none";
+    this.video.autoplay = this.#wantsToPlay;
+    this.feed = new Feed(this.video, source, this.#addresses, this.options, start_s, {
+      standing: (reading) => this.#hear({ kind: "playlist", reading }),
+      word: (date) => this.#word(date),
+      absent: (absence) => this.#hear({ kind: "absent", absence }),
+      failure: (failure) => this.#hear({ kind: "failure", failure }),
+      unplayable: () => {
+        this.isUnplayable = true;
+        this.on.changed();
+      },
+      error: (error) => {
+        this.errors.push(error);
+        if (this.errors.length > ERRORS_MAX) this.errors.shift();
+      },
+    });
+    this.on.changed();
+  }
+
+  #hear(news: News): void {
+    const before = this.knowledge;
+    this.knowledge = heard(before, news, this.now_ms);
+    if (news.kind === "playlist") {
+      this.#since_ms ??= this.now_ms;
+      if (before.silence?.kind === "offline") this.#wasSilent = true;
+    }
+    this.on.changed();
+  }
+
+  #word(date: string | null): void {
+    this.#lastWord_ms = Date.now();
+    this.#clock.note(date);
+  }
+
+  #listen(): void {
+    const { signal } = this.#listening;
+    const { video } = this;
+    const changed = () => this.on.changed();
+    for (const name of ["volumechange", "ratechange", "seeking", "playing", "loadeddata", "ended"]) {
+      video.addEventListener(name, changed, { signal });
+    }
+    video.addEventListener("canplay", () => this.#wantsToPlay && video.paused && void this.sound.play(), { signal });
+    // The browser's own buttons: media keys, the little window.
+    video.addEventListener("play", () => (this.#wantsToPlay = true), { signal });
+    video.addEventListener("pause", () => {
+      if (!video.ended && video.readyState > 0 && !video.seeking) this.#wantsToPlay = false;
+      changed();
+    }, { signal });
+    // The browser may be wrong about its network, in both directions: it only says when to look.
+    addEventListener("online", () => this.#retry(), { signal });
+    addEventListener("offline", () => void this.#probe(), { signal });
+  }
+
+  #retry(): void {
+    this.#opening?.retry();
+    this.feed?.retry();
+  }
+
+  async #probe(): Promise<void> {
+    const answer = await ask(this.options.source, this.#listening.signal);
+    if (answer.kind === "failure" && !isOver(this.knowledge.standing)) this.#hear({ kind: "failure", failure: answer.failure });
+  }
+
+  #tick(): void {
+    const now_ms = Date.now();
+    this.picture = this.#watch.look(now_ms, this.#wantsToPlay);
+    const { standing, silence } = this.knowledge;
+    const target_s = this.feed?.playing?.target_s ?? 0;
+    const isSilent = now_ms - this.#lastWord_ms > silenceLimit_ms(target_s);
+    if (hasStarted(standing) && !isOver(standing) && !silence && isSilent) this.#hear({ kind: "failure", failure: "offline" });
+    if (standing.kind === "ended") this.#askForRecording(now_ms);
+    this.#steer();
+    this.on.changed();
+  }
+
+  /** Rate, return to live, and a picture that stands though it need not. */
+  #steer(): void {
+    const { feed, video } = this;
+    if (!feed?.playing) return;
+    const behind = this.behind_s;
+    if (behind !== null) this.following = follow(this.following, behind);
+    if (behind !== null && this.#wasSilent && this.picture !== "none") this.#returned(behind);
+    if (behind !== null && behind <= 0 && this.speed > 1) [this.speed, this.following] = [1, { kind: "live" }];
+    const faster = this.following.kind === "catching-up" && behind !== null && this.#watch.ready_s() > READY_S_MIN;
+    const rate = faster ? catchUpRate(behind) : this.following.kind === "free" ? this.speed : 1;
+    video.preservesPitch = true;
+    if (video.playbackRate !== rate) video.playbackRate = rate;
+    if (this.picture === "standing") this.#help(feed, feed.playing);
+  }
+
+  /** The viewer's own network is back. */
+  #returned(behind: number): void {
+    this.#wasSilent = false;
+    if (this.following.kind !== "live") return;
+    const at_ms = this.moment_ms;
+    switch (afterAway(behind)) {
+      case "go-on":
+        return;
+      case "catch-up":
+        this.following = { kind: "catching-up" };
+        return;
+      case "offer":
+        if (at_ms !== null) this.#away = { kind: "away", at_ms, length_s: behind };
+        this.jumpToLive();
+    }
+  }
+
+  #help(feed: Feed, playing: Reading): void {
+    if (this.knowledge.silence) return;
+    // A viewer who was live again under catch-up goes over to live where the picture stands anyway: it steps over holes.
+    if (this.following.kind === "live" && waitsAtHole(playing, feed.live)) return this.#play({ kind: "dvr" }, null);
+    if (this.#watch.still_ms(Date.now()) < STUCK_MS || this.#watch.ready_s() > READY_S_MIN) return;
+    const next_s = mediaFrom(playing, this.position_s + 0.3);
+    if (next_s !== null && next_s > this.position_s + 1 && next_s <= liveEdge_s(playing) + playing.target_s) {
+      this.video.currentTime = next_s + feed.offset_s + 0.05;
+      this.#watch.reset();
+    }
+  }
+
+  #askForRecording(now_ms: number): void {
+    if (now_ms - this.#recordingAsked_ms < RECORDING_ASK_MS || !this.#addresses) return;
+    this.#recordingAsked_ms = now_ms;
+    void ask(this.#addresses.multivariantOf({ kind: "vod" }), this.#listening.signal).then((answer) => {
+      if (answer.kind === "text" && readMultivariant(answer.text)) this.#hear({ kind: "recording" });
+    });
+  }
+}

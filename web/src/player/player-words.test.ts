@@ -1,0 +1,128 @@
+import { expect, test } from "vitest";
+import { LANGUAGES } from "../language";
+import { type Command, commandOf } from "./keys";
+import { type Situation, messageFor } from "./message";
+import { lateFor } from "./missed";
+import { linkAt, momentIn } from "./moment";
+import { addressOf, readMultivariant } from "./multivariant";
+import type { Range } from "./reading";
+import { sample } from "./samples";
+import { Addresses, posterOf } from "./source";
+import type { Knowledge } from "./standing";
+import { wordsIn } from "./words";
+
+const words = wordsIn("en");
+const live: Situation = {
+  knowledge: { standing: { kind: "live" }, silence: null },
+  picture: "moving",
+  isUnplayable: false,
+  waitsAtHole: false,
+  isAtLive: true,
+  isRecording: false,
+};
+const interrupted: Knowledge = { standing: { kind: "interrupted", since_ms: 5 }, silence: null };
+
+test("each trouble has its own words, and no two the same", () => {
+  const standing = (kind: string, more: Partial<Situation> = {}): Situation => {
+    return { ...live, picture: "standing", knowledge: { standing: { kind, since_ms: 5 } as never, silence: null }, ...more };
+  };
+  const silent = (kind: "offline" | "server"): Situation => {
+    return { ...live, picture: "standing", knowledge: { standing: { kind: "live" }, silence: { kind, since_ms: 5 } } };
+  };
+  const situations = [
+    standing("interrupted"),
+    standing("paused"),
+    standing("not-started", { picture: "none" }),
+    standing("no-such-broadcast", { picture: "none" }),
+    standing("ended", { picture: "ended" }),
+    silent("offline"),
+    silent("server"),
+    { ...live, isUnplayable: true },
+    { ...live, waitsAtHole: true },
+  ];
+  for (const language of LANGUAGES) {
+    const said = situations.map((situation) => messageFor(situation, wordsIn(language))?.title);
+    expect(new Set(said).size, language).toBe(situations.length);
+    expect(said, language).not.toContain(undefined);
+  }
+});
+
+test("what still moves is not covered, and the past only needs to know", () => {
+  expect(messageFor(live, words)).toBeNull();
+  expect(messageFor({ ...live, knowledge: interrupted }, words)).toMatchObject({ weight: "line", since_ms: 5 });
+  expect(messageFor({ ...live, knowledge: interrupted, picture: "standing" }, words)?.weight).toBe("card");
+  const past = { ...live, knowledge: interrupted, isAtLive: false };
+  expect(messageFor(past, words)).toMatchObject({ weight: "line", title: words.liveInterrupted });
+});
+
+test("after the end there is something to do", () => {
+  const over = (kind: "ended" | "complete", isRecording: boolean) => {
+    return messageFor({ ...live, knowledge: { standing: { kind }, silence: null }, picture: "ended", isRecording }, words);
+  };
+  expect(over("complete", false)?.actions).toEqual(["watch-recording"]);
+  expect(over("complete", true)?.actions).toEqual(["watch-from-start"]);
+  expect(over("ended", false)?.actions).toEqual(["watch-from-start"]);
+});
+
+test("what was missed is offered to those who were there, once", () => {
+  const late = (id: string, start_s: number, from: number): Range => {
+    return { kind: "recovered", id, start_ms: start_s * 1000, end_ms: start_s * 1000 + 20_000, from, to: from + 9 };
+  };
+  const reading = sample("m", { ranges: [late("a", 10, 5), late("b", 100, 50), late("c", 200, 100)] });
+  expect(lateFor(reading, 60_000, new Set())).toEqual({ kind: "late", from: 50, length_s: 40, ids: ["b", "c"] });
+  expect(lateFor(reading, 60_000, new Set(["b"]))).toMatchObject({ from: 100, length_s: 20 });
+  expect(lateFor(reading, 60_000, new Set(["b", "c"]))).toBeNull();
+  expect(lateFor(sample("m"), 0, new Set())).toBeNull();
+});
+
+test("a link to a moment leads there", () => {
+  const at_ms = Date.parse("2026-11-22T12:00:07.900Z");
+  const link = linkAt("https://h.example/watch/x?lang=sl#a", at_ms);
+  expect(link).toBe("https://h.example/watch/x?lang=sl&t=2026-11-22T12%3A00%3A07Z");
+  expect(momentIn(new URL(link).search)).toBe(at_ms - 900);
+  expect(linkAt("https://h.example/watch/x?t=1", null)).toBe("https://h.example/watch/x");
+  const cases: [string, number | null][] = [
+    ["?t=1795348807", 1_795_348_807_000],
+    ["?t=soon", null],
+    ["?t=", null],
+    ["?t=99", null],
+    ["?t=2026-13-45", null],
+  ];
+  for (const [search, moment] of cases) expect(momentIn(search), search).toBe(moment);
+});
+
+test("keys", () => {
+  const press = (key: string, more = {}) => commandOf({ key, ctrlKey: false, altKey: false, metaKey: false, ...more });
+  const cases: [string, Command | null][] = [
+    [" ", { kind: "toggle-play" }],
+    ["K", { kind: "toggle-play" }],
+    ["l", { kind: "live" }],
+    ["7", { kind: "part", part: 0.7 }],
+    ["ArrowLeft", { kind: "skip", seconds: -10 }],
+    ["?", { kind: "help" }],
+    ["x", null],
+    ["constructor", null],
+  ];
+  for (const [key, command] of cases) expect(press(key), key).toEqual(command);
+  expect(press("f", { ctrlKey: true })).toBeNull();
+});
+
+test("addresses of what can be played", () => {
+  const source = "https://h.example/hls/abc/index.m3u8?token=x";
+  const text = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmain/live.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow/live.m3u8\n';
+  const found = readMultivariant(text);
+  expect(found).toEqual({ view: "live", first: "main/live.m3u8", hasMedia: false });
+  if (!found) return;
+  const addresses = new Addresses(source, found);
+  expect(addresses.mediaOf({ kind: "dvr" })).toBe("https://h.example/hls/abc/main/dvr.m3u8");
+  expect(addresses.mediaOf({ kind: "catchup", from: 7 })).toBe("https://h.example/hls/abc/main/catchup.m3u8?from=7");
+  expect(addresses.stillOf("12.ts", 160)).toBe("https://h.example/hls/abc/main/12.jpg?width=160");
+  expect(addresses.stillOf("gap-3.ts", 160)).toBeNull();
+  expect(addressOf(source, "dvr")).toBe(`${source}&view=dvr`);
+  expect(addressOf(source, { catchupFrom: 3 })).toBe(`${source}&view=catchup&from=3`);
+  expect(posterOf(source, 640)).toBe("https://h.example/hls/abc/poster.jpg?width=640");
+  expect(posterOf("https://h.example/x.m3u8", 640)).toBeNull();
+  expect(readMultivariant("#EXTM3U\n")).toBeNull();
+  expect(readMultivariant("<html>")).toBeNull();
+  expect(readMultivariant("#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO\nx/other.m3u8")).toMatchObject({ view: "other", hasMedia: true });
+});

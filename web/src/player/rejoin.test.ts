@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { afterAway, behind_s, beyond_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
+import { sample } from "./samples";
+
+test("live is three target durations before the end, and gaps are no way to go", () => {
+  const cases: [string, number, number][] = [
+    ["mmmmmmmmmm", 14, 0],
+    ["mmmmmmmmmm", 10, 4],
+    ["mmmmmmmmmm", 11.5, 2.5],
+    // At the hole, 6 s of media are left behind it: that is live.
+    ["mmm....mmm", 6, 0],
+    ["mmm....mmmm", 6, 2],
+    ["mmm....", 6, 0],
+    ["mmmmmmmmmm", 0, 14],
+  ];
+  for (const [pattern, position_s, behind] of cases) {
+    expect(behind_s(position_s, sample(pattern), null), `${pattern} at ${position_s}`).toBe(behind);
+  }
+  expect(liveEdge_s(sample("mmmmmmmmmm"))).toBe(14);
+  expect(liveEdge_s(sample("m"))).toBe(0);
+});
+
+test("under catch-up, what live has beyond counts too", () => {
+  const live = sample("mmm....mmmmm");
+  // Up to date: the same end.
+  expect(beyond_s(sample("mmmmmmmmmmmm"), live)).toBe(0);
+  expect(waitsAtHole(sample("mmmmmmmmmmmm"), live)).toBe(false);
+  // It waits at the hole; live has five more.
+  const waiting = sample("mmm");
+  expect(beyond_s(waiting, live)).toBe(10);
+  expect(waitsAtHole(waiting, live)).toBe(true);
+  expect(behind_s(6, waiting, live)).toBe(4);
+  expect(waitsAtHole(waiting, null)).toBe(false);
+  // One segment more is a matter of who asked last.
+  expect(waitsAtHole(sample("mmmmmmmmmmm"), live)).toBe(false);
+});
+
+test("a little faster, and live again by itself", () => {
+  const rates = [200, 30, 10, 3, 1].map(catchUpRate);
+  expect(rates).toEqual([1.25, 1.25, 1.2, 1.1, 1.1]);
+  expect(follow({ kind: "catching-up" }, 3)).toEqual({ kind: "catching-up" });
+  expect(follow({ kind: "catching-up" }, 0.4)).toEqual({ kind: "live" });
+  expect(follow({ kind: "free" }, 0)).toEqual({ kind: "free" });
+  expect(follow({ kind: "live" }, 90)).toEqual({ kind: "live" });
+});
+
+test("after the viewer's own outage", () => {
+  expect([2, 20, 300].map(afterAway)).toEqual(["go-on", "catch-up", "offer"]);
+});

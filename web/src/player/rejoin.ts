@@ -1,0 +1,73 @@
+/**
+ * How the player gets back to live: how far behind it is, how fast it plays, and when it is live again. Pure.
+ */
+import { type Reading, length_s } from "./reading";
+
+/** A player that joins live starts this many target durations before the end (RFC 8216bis, 6.3.3). */
+const HOLD_BACK_TARGETS = 3;
+/** As near as this to where a player that joins would be, it is live. */
+const REJOINED_S = 0.5;
+/** From here on it is worth saying that the picture is behind. */
+export const BEHIND_S_MIN = 6;
+/** After the viewer's own outage: what is shorter is made up for by itself, what is longer is offered. */
+const MADE_UP_S_MAX = 60;
+
+/** How the viewer follows the broadcast. */
+export type Following =
+  /** At live; what little is lost is not made up for. */
+  | { kind: "live" }
+  /** Behind, and a little faster until live is reached. */
+  | { kind: "catching-up" }
+  /** Where the viewer wanted to be: a rewind, a pause, a recording. */
+  | { kind: "free" };
+
+/** The position in a playlist that grows where live plays without waiting. */
+export function liveEdge_s(reading: Reading): number {
+  return Math.max(0, length_s(reading) - HOLD_BACK_TARGETS * reading.target_s);
+}
+
+/**
+ * How far a position is behind live, in seconds of media that are left to play; gaps are stepped over. `live` is what
+ * live shows meanwhile: when `playing` waits at a hole and live goes on, the rest is counted there.
+ */
+export function behind_s(position_s: number, playing: Reading, live: Reading | null): number {
+  let left_s = live ? beyond_s(playing, live) : 0;
+  for (let index = playing.entries.length - 1; index >= 0; index--) {
+    const entry = playing.entries[index];
+    if (!entry || entry.from_s + entry.duration_s <= position_s) break;
+    if (!entry.isGap) left_s += Math.min(entry.duration_s, entry.from_s + entry.duration_s - position_s);
+  }
+  return Math.max(0, left_s - HOLD_BACK_TARGETS * playing.target_s);
+}
+
+/** Media that live has and `playing` does not reach yet, in seconds. */
+export function beyond_s(playing: Reading, live: Reading): number {
+  const last = playing.entries.at(-1);
+  if (!last) return 0;
+  const end_ms = last.at_ms + last.duration_s * 1000;
+  // Two lists of the same segments differ by rounding; half a segment is a segment.
+  const beyond = live.entries.filter(({ isGap, at_ms, duration_s }) => !isGap && at_ms + duration_s * 500 > end_ms);
+  return beyond.reduce((sum, { duration_s }) => sum + duration_s, 0);
+}
+
+/** Whether a catch-up list waits at a hole while live has gone on: two segments are more than a difference in time. */
+export function waitsAtHole(playing: Reading, live: Reading | null): boolean {
+  return live !== null && beyond_s(playing, live) > 2 * playing.target_s;
+}
+
+/** The rate to make up for `behind`: so little that voices stay voices, and more of it when there is much to do. */
+export function catchUpRate(behind: number): number {
+  if (behind > 20) return 1.25;
+  return behind > 4 ? 1.2 : 1.1;
+}
+
+/** What follows from where the picture is. */
+export function follow(before: Following, behind: number): Following {
+  return before.kind === "catching-up" && behind <= REJOINED_S ? { kind: "live" } : before;
+}
+
+/** What to do when the viewer's network is back and the picture stands this far behind. */
+export function afterAway(behind: number): "go-on" | "catch-up" | "offer" {
+  if (behind <= BEHIND_S_MIN) return "go-on";
+  return behind <= MADE_UP_S_MAX ? "catch-up" : "offer";
+}

@@ -1,0 +1,134 @@
+/**
+ * The bar under the picture: what can be pressed, and how far behind live it is.
+ */
+import { element } from "../../element";
+import { type Language, clock } from "../../language";
+import type { Playback } from "../playback";
+import { length_s } from "../reading";
+import { BEHIND_S_MIN } from "../rejoin";
+import type { Words } from "../words";
+import { IconButton, put, reveal } from "./parts";
+import { TimelineView } from "./timeline";
+
+/** What the buttons do that concerns more than playing. */
+export interface Wishes {
+  togglePlay(): void;
+  toggleCaptions(): void;
+  toggleMenu(): void;
+  toggleFullscreen(): void;
+  togglePictureInPicture(): void;
+  share(): void;
+  help(): void;
+}
+
+export class Controls {
+  readonly root = element("div", { class: "hw-bar" });
+  readonly timeline: TimelineView;
+  readonly menuButton: IconButton;
+  readonly #play: IconButton;
+  readonly #live = element("button", { type: "button", class: "hw-live" });
+  readonly #liveText = element("span");
+  readonly #time = element("span", { class: "hw-time" });
+  readonly #mute: IconButton;
+  readonly #volume: HTMLInputElement;
+  readonly #captions: IconButton;
+  readonly #share: IconButton;
+  readonly #pip: IconButton;
+  readonly #full: IconButton;
+
+  constructor(
+    private readonly playback: Playback,
+    private readonly words: Words,
+    language: Language,
+    private readonly canShare: boolean,
+    wishes: Wishes,
+    signal: AbortSignal,
+  ) {
+    const { video } = playback;
+    this.timeline = new TimelineView(playback, words, language, signal);
+    this.#play = new IconButton("play", words.play, wishes.togglePlay, signal);
+    this.#live.append(element("span", { class: "hw-dot", "aria-hidden": "true" }), this.#liveText);
+    this.#live.addEventListener("click", () => playback.jumpToLive(), { signal });
+    this.#mute = new IconButton("sound", words.mute, () => playback.sound.setMuted(!video.muted), signal);
+    this.#volume = element("input", { type: "range", class: "hw-volume", min: "0", max: "1", step: "0.05" });
+    this.#volume.setAttribute("aria-label", words.volume);
+    this.#volume.addEventListener("input", () => playback.sound.setVolume(Number(this.#volume.value)), { signal });
+    this.#captions = new IconButton("captions", words.captionsOn, wishes.toggleCaptions, signal);
+    this.#share = new IconButton("share", words.share, wishes.share, signal);
+    this.menuButton = new IconButton("settings", words.settings, wishes.toggleMenu, signal);
+    const help = new IconButton("help", words.help, wishes.help, signal);
+    help.root.classList.add("hw-wide-only");
+    this.#pip = new IconButton("small", words.pictureInPicture, wishes.togglePictureInPicture, signal);
+    this.#full = new IconButton("full", words.fullscreen, wishes.toggleFullscreen, signal);
+    const left = [this.#play.root, this.#live, this.#time];
+    const sound = element("div", { class: "hw-sound-part" }, this.#mute.root, this.#volume);
+    const right = [sound, this.#captions, this.#share, help, this.menuButton, this.#pip, this.#full];
+    const row = element("div", { class: "hw-buttons" }, ...left, element("span", { class: "hw-space" }));
+    row.append(...right.map((part) => (part instanceof IconButton ? part.root : part)));
+    this.root.append(this.timeline.root, row);
+  }
+
+  show(): void {
+    const { playback, words } = this;
+    const { video } = playback;
+    this.timeline.show();
+    if (playback.wantsToPlay && !video.ended) this.#play.show("pause", words.pause);
+    else this.#play.show("play", words.play);
+    this.#showLive();
+    put(this.#time, this.#timeText());
+    if (video.muted) this.#mute.show("silent", words.unmute);
+    else this.#mute.show("sound", words.mute);
+    const volume = video.muted ? 0 : video.volume;
+    this.#volume.value = String(volume);
+    this.#volume.setAttribute("aria-valuetext", words.percent(Math.round(volume * 100)));
+    this.#showCaptions();
+    reveal(this.#share.root, this.canShare && playback.moment_ms !== null);
+    reveal(this.#pip.root, document.pictureInPictureEnabled === true);
+    if (document.fullscreenElement) this.#full.show("unfull", words.leaveFullscreen);
+    else this.#full.show("full", words.fullscreen);
+  }
+
+  #showLive(): void {
+    const { playback, words } = this;
+    // While it catches up, the same button is at the top.
+    reveal(this.#live, playback.isLive && playback.following.kind !== "catching-up" && playback.picture !== "none");
+    const isAtLive = this.#isAtLive();
+    this.#live.dataset["live"] = String(isAtLive);
+    put(this.#liveText, isAtLive ? words.live : words.jumpToLive);
+    if (isAtLive) this.#live.setAttribute("aria-label", words.isLive);
+    else this.#live.removeAttribute("aria-label");
+  }
+
+  #isAtLive(): boolean {
+    return this.playback.following.kind === "live" && (this.playback.behind_s ?? 0) <= BEHIND_S_MIN;
+  }
+
+  #timeText(): string {
+    const { playback, words } = this;
+    const reading = playback.feed?.playing;
+    if (!reading || playback.picture === "none") return "";
+    if (!playback.isLive) return `${clock(playback.position_s)} / ${clock(length_s(reading))}`;
+    const behind = playback.behind_s ?? 0;
+    if (this.#isAtLive() || behind < 1 || playback.following.kind === "catching-up") return "";
+    return words.behind(clock(behind));
+  }
+
+  #showCaptions(): void {
+    const tracks = captionTracks(this.playback.video);
+    reveal(this.#captions.root, tracks.length > 0);
+    const isOn = tracks.some(({ mode }) => mode === "showing");
+    this.#captions.show("captions", isOn ? this.words.captionsOff : this.words.captionsOn);
+    this.#captions.root.setAttribute("aria-pressed", String(isOn));
+  }
+}
+
+export function captionTracks({ textTracks }: HTMLVideoElement): TextTrack[] {
+  return Array.from(textTracks).filter(({ kind }) => kind === "captions" || kind === "subtitles");
+}
+
+/** Shows the first captions, or none. */
+export function toggleCaptions(video: HTMLVideoElement): void {
+  const tracks = captionTracks(video);
+  const isOn = tracks.some(({ mode }) => mode === "showing");
+  for (const [index, track] of tracks.entries()) track.mode = !isOn && index === 0 ? "showing" : "hidden";
+}
