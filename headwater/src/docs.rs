@@ -10,6 +10,8 @@ use serde_json::Value;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
+use crate::pages::escape;
+
 /// Merges the parts of the roles into one document.
 pub(crate) fn document(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let info = utoipa::openapi::InfoBuilder::new().title("Headwater").version(env!("CARGO_PKG_VERSION")).description(
@@ -119,10 +121,6 @@ fn push_fields(out: &mut String, document: &Value, place: &str, schema: &Value) 
         let words = escape(schema["description"].as_str().unwrap_or_default());
         let _ = write!(out, "<tr><td><code>{}</code><td>{place}<td>{words}</tr>", escape(field));
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

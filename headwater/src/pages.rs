@@ -1,23 +1,27 @@
 //! The web pages, as Vite built them into web/dist, in the binary.
 
 mod compressed;
+mod head;
+mod oembed;
 mod policy;
+mod site;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rust_embed::{Embed, EmbeddedFile};
-use service::{Problem, ProblemKind, accepts_gzip};
+use service::{Problem, ProblemKind, accepts_gzip, cors_for_viewers};
 
 use compressed::Compressed;
 use policy::Policy;
+pub(crate) use site::{Site, escape};
 
 #[derive(Embed)]
 #[folder = "../web/dist"]
@@ -31,10 +35,9 @@ struct Page {
     policy: Policy,
 }
 
-const PAGES: [Page; 5] = [
+const PAGES: [Page; 4] = [
     Page { route: "/", entry: "index.html", policy: Policy::OWNER },
     Page { route: "/broadcasts/{id}", entry: "broadcast.html", policy: Policy::OWNER },
-    Page { route: "/watch/{id}", entry: "watch.html", policy: Policy::WATCH },
     Page { route: "/embed/{id}", entry: "embed.html", policy: Policy::EMBED },
     Page { route: "/publish", entry: "publish.html", policy: Policy::PUBLISH },
 ];
@@ -45,14 +48,41 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
 /// The pages and what they need: `/assets/`, and what lies beside the entries (a manifest, a service worker, icons).
-pub(crate) fn router() -> Router {
+pub(crate) fn router(site: Site) -> Router {
+    let oembed = get(oembed::answer).with_state(site.clone()).layer(cors_for_viewers());
+    files()
+        .route("/oembed", oembed)
+        .route(WATCH, get(async move |Path(id): Path<String>, request: HeaderMap| watch(&site, &id, &request).await))
+}
+
+const WATCH: &str = "/watch/{id}";
+
+/// The watch page, with what its head tells of the broadcast.
+async fn watch(site: &Site, id: &str, request: &HeaderMap) -> Result<Response, Problem> {
+    let page = Dist::get("watch.html").ok_or_else(missing)?;
+    let page = String::from_utf8_lossy(&page.data);
+    let shown = match id.parse() {
+        Ok(id) => site.shown(id, request).await.ok(),
+        Err(_) => None,
+    };
+    // The page itself tells viewers if there is no such broadcast.
+    let page = shown.map_or_else(|| page.to_string(), |shown| head::with_head(&page, &shown));
+    let mut headers = Policy::WATCH.headers();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(ASK_AGAIN));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok((headers, Html(page)).into_response())
+}
+
+fn missing() -> Problem {
+    ProblemKind::NOT_FOUND.detail("this binary was built without this page: run `make web` first")
+}
+
+fn files() -> Router {
     let compressed = Arc::new(Compressed::new());
     let mut router = Router::new();
     for Page { route, entry, policy } in PAGES {
         let (compressed, headers) = (compressed.clone(), policy.headers());
         let answer = async move |request: HeaderMap| {
-            let missing =
-                || ProblemKind::NOT_FOUND.detail("this binary was built without this page: run `make web` first");
             let file = Dist::get(entry).ok_or_else(missing)?;
             let mut response = answer(file, &request, ASK_AGAIN, &compressed).await;
             response.headers_mut().extend(headers);

@@ -12,7 +12,7 @@ async fn get(path: &str, headers: &[(&'static str, &str)]) -> Response {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    router().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer")
+    files().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer")
 }
 
 /// The directives of a page's Content-Security-Policy that begin with one of these names.
@@ -23,7 +23,8 @@ fn directive<'a>(policy: &'a str, name: &str) -> &'a str {
 
 #[test]
 fn each_page_may_do_what_it_is_for_and_nothing_else() {
-    for Page { route, policy, .. } in PAGES {
+    let watch = Page { route: WATCH, entry: "watch.html", policy: Policy::WATCH };
+    for Page { route, policy, .. } in PAGES.into_iter().chain([watch]) {
         let headers = policy.headers();
         let text = |name: &str| headers[name].to_str().expect("text").to_owned();
         let content = text("content-security-policy");

@@ -23,6 +23,7 @@ use super::keys::Keys;
 use super::node::{self, Duties};
 use super::readiness;
 use crate::config::Config;
+use crate::pages::Site;
 use crate::{docs, pages, secrets};
 
 /// With less room than this for new segments, in bytes, others should be sent them: a few of the longest.
@@ -99,7 +100,7 @@ impl Parts<'_> {
                 duties.recorder.tell_viewers(Viewers::new(move |id| audience.of(id)));
             }
         }
-        let router = router.merge(pages::router()).merge(docs::router(&docs::document(openapi)));
+        let router = router.merge(pages::router(self.site())).merge(docs::router(&docs::document(openapi)));
         let router = with_route_names(with_problems(router.merge(self.health.router(self.registry.clone()))));
         let behind_gate = match playlists {
             Some(playlists) => Open::WithPlaylists(playlists.before(router)),
@@ -223,6 +224,10 @@ impl Parts<'_> {
         let (broadcasts, clock) = (self.broadcasts.clone(), self.clock.clone());
         let (registry, config) = (self.registry, self.config.playlist);
         Ok(Playlists::new(playlist::Deps { broadcasts, store, clock, registry, config })?)
+    }
+
+    fn site(&self) -> Site {
+        Site { broadcasts: self.broadcasts.clone(), public_url: self.config.public_url.clone() }
     }
 
     fn webhooks(&self, keys: &Keys) -> anyhow::Result<Arc<Webhooks>> {
