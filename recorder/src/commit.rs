@@ -176,6 +176,20 @@ impl Recorder {
         }
     }
 
+    /// What is under this key here is not what it says: it counts as not stored here from then on.
+    pub(crate) async fn set_damaged_aside(&self, key: &Key) -> Result<(), StoreError> {
+        self.metrics.damaged.inc();
+        tracing::error!(
+            %key,
+            "a stored object is not what its name says: the disk has changed it. It is in damaged/, and its publisher \
+            is asked for it again as long as it has it; look after this disk"
+        );
+        if let broadcast::Object::Init { rendition, digest } = &key.object {
+            self.inits.invalidate(&(key.broadcast, rendition.clone(), *digest)).await;
+        }
+        self.store.set_damaged_aside(key).await
+    }
+
     /// Refuses one more rendition than a broadcast may have.
     pub(crate) fn room_for(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Result<(), Problem> {
         let max = self.config.renditions_max;
@@ -217,7 +231,10 @@ impl Recorder {
                 Err(StoreError::NotFound) => return Ok(()),
                 blob => blob?,
             };
-            self.store.put(&name, blob).await?;
+            match self.store.put(&name, verified(key, blob)).await {
+                Err(StoreError::Damaged { .. }) => return self.set_damaged_aside(key).await,
+                put => put?,
+            }
         }
         self.owe(&name, listed.len);
         Ok(())
@@ -258,14 +275,35 @@ impl Recorder {
             return Ok(known);
         }
         let key = Key::of_init(id, rendition.clone(), digest);
-        let blob = self.tiers.read(&key, None).await.map_err(problems::of_store)?;
-        let bytes = verified(&key, blob).collect().await.map_err(problems::of_store)?;
+        let bytes = match self.init_bytes(&key).await {
+            Err(StoreError::Damaged { .. }) => {
+                // It may have come from here. If so, the next is asked.
+                self.set_aside_if_damaged(&key).await.map_err(problems::of_store)?;
+                self.init_bytes(&key).await
+            }
+            bytes => bytes,
+        };
+        let bytes = bytes.map_err(problems::of_store)?;
         let known = parse_init(&bytes, digest)?;
         if self.store.len(&key).await.map_err(problems::of_store)?.is_none() {
             self.store.put(&key, bytes.into()).await.map_err(problems::of_store)?;
         }
         self.inits.insert(name, known.clone()).await;
         Ok(known)
+    }
+
+    async fn init_bytes(&self, key: &Key) -> Result<Bytes, StoreError> {
+        verified(key, self.tiers.read(key, None).await?).collect().await
+    }
+
+    /// Looks at what is here under this key, if anything is.
+    pub(crate) async fn set_aside_if_damaged(&self, key: &Key) -> Result<(), StoreError> {
+        let read = async { verified(key, self.store.read(key, None).await?).collect().await };
+        match read.await {
+            Err(StoreError::Damaged { .. }) => self.set_damaged_aside(key).await,
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn count(&self, kept: &Result<Kept, Problem>) {

@@ -34,7 +34,7 @@ pub struct ScanReport {
     pub parked: u64,
     /// Broadcasts of which there are files but no metadata. They are looked after later.
     pub unknown: u64,
-    /// Files that could not be taken in. They are left alone.
+    /// Files that could not be taken in. They are left alone, but for those that are damaged, which are in `damaged/`.
     pub unreadable: u64,
 }
 
@@ -166,7 +166,7 @@ impl Recorder {
         }
     }
 
-    /// Commits a segment that was found in a store.
+    /// Commits a segment that was found in a store. What is damaged here is taken out of the way.
     pub(crate) async fn commit_found(
         &self,
         followed: &Followed,
@@ -192,6 +192,9 @@ impl Recorder {
         };
         let read = || async { store.read(&listed.key, None).await.map_err(problems::of_store) };
         if digest_of(read().await?).await? != *digest {
+            if place == Place::Here {
+                self.set_damaged_aside(&listed.key).await.map_err(problems::of_store)?;
+            }
             return Err(problems::DIGEST_MISMATCH.detail("the file is not what its name says"));
         }
         let candidate = Candidate {

@@ -153,9 +153,17 @@ impl DocumentFold {
         self.stored.keys()
     }
 
-    /// Whether it says where the broadcast ends.
-    pub fn is_ended(&self) -> bool {
-        self.document.ended().is_some()
+    /// Whether the broadcast has ended, and all of it has come or was given up.
+    pub fn is_complete(&self) -> bool {
+        let Some(Event::Ended { last }) = self.document.ended() else { return false };
+        last.iter().all(|last| last.seq.is_none_or(|seq| self.is_settled(&last.rendition, seq)))
+    }
+
+    /// Whether all segments up to this one have come or were given up.
+    fn is_settled(&self, rendition: &RenditionName, last: Seq) -> bool {
+        let mut settled = self.stored.get(rendition).cloned().unwrap_or_default();
+        self.abandoned.get(rendition).into_iter().flat_map(SeqSet::ranges).for_each(|range| settled.insert(range));
+        settled.missing_in(SeqRange { first: Seq(0), last }).next().is_none()
     }
 
     /// What the broadcast was opened with.
@@ -225,6 +233,19 @@ mod tests {
         assert_eq!(document.entries.last().expect("two").event, Event::Paused);
         let json = serde_json::to_string(&document).expect("json");
         assert_eq!(serde_json::from_str::<Document>(&json).expect("the same"), document);
+    }
+
+    #[test]
+    fn it_is_complete_when_nothing_is_awaited_any_more() {
+        let check = |events: &[Event], complete| {
+            assert_eq!(DocumentFold::of(&log(events.to_vec())).is_complete(), complete, "{events:?}");
+        };
+        let [first, third] = [0, 2].map(|seq| Event::Stored(segment(seq)));
+        check(&[first.clone(), third.clone()], false);
+        let all = [first, third, ended(2, Missing::Awaited), abandoned(1, 1)];
+        check(&all[..3], false);
+        check(&all, true);
+        check(&[ended(2, Missing::Abandoned)], true);
     }
 
     #[test]

@@ -180,16 +180,7 @@ impl Recorder {
         let blob = self.store.read(key, None).await?;
         let done = hot.store.put(key, verified(key, blob)).await;
         if let Err(StoreError::Damaged { .. }) = done {
-            self.metrics.damaged.inc();
-            tracing::error!(
-                %key,
-                "a stored object is not what its name says: the disk has changed it. It is in damaged/, and its publisher \
-                is asked for it again as long as it has it; look after this disk"
-            );
-            if let Object::Init { rendition, digest } = &key.object {
-                self.inits.invalidate(&(key.broadcast, rendition.clone(), *digest)).await;
-            }
-            self.store.set_damaged_aside(key).await?;
+            self.set_damaged_aside(key).await?;
         }
         Ok(done?)
     }

@@ -13,6 +13,8 @@ use crate::scan::Place;
 
 /// The most segments that are put back at a time; then it is looked again.
 pub(super) const FOUND_MAX: usize = 10_000;
+/// The most copies of one segment, here and in the hot store, of which a good one is looked for.
+const COPIES_MAX: usize = 8;
 
 /// What a log says. Much less than a broadcast that is followed: it is read for each, at each start.
 #[derive(Debug)]
@@ -52,8 +54,8 @@ impl Glance {
 /// What was found in the stores.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Segments that the log does not list.
-    pub(super) unlisted: BTreeMap<(RenditionName, Seq), (Listed, Place)>,
+    /// Segments that the log does not list: all copies of each, the one that counts most first. It may be damaged.
+    pub(super) unlisted: BTreeMap<(RenditionName, Seq), Vec<(Listed, Place)>>,
     /// There were more.
     pub(super) has_more: bool,
     /// Segments that the hot store has, and the log does not say to be safe.
@@ -125,14 +127,16 @@ impl Found {
         if is_stored {
             return;
         }
-        if self.unlisted.len() >= FOUND_MAX {
+        if self.unlisted.len() >= FOUND_MAX && !self.unlisted.contains_key(&name) {
             self.has_more = true;
-        } else {
-            // What is here under the same key is nearer; under another, what is in the hot store counts.
-            let there = self.unlisted.get(&name).is_some_and(|(known, _)| known.key == listed.key);
-            if !there {
-                self.unlisted.insert(name, (listed, place));
-            }
+            return;
+        }
+        let copies = self.unlisted.entry(name).or_default();
+        // What is here under the same key is nearer; under another, what is in the hot store counts.
+        let is_here = copies.iter().any(|(known, _)| known.key == listed.key);
+        let at = if is_here || place == Place::Here { copies.len() } else { 0 };
+        if copies.len() < COPIES_MAX {
+            copies.insert(at, (listed, place));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One broadcast: whether something of it was lost, and what is done about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, Document, Event, EventIndex, Key, Lack, LogEntry, Object};
+use broadcast::{BroadcastId, Digest, Document, Event, EventIndex, Key, Lack, LogEntry, Object, RenditionName};
 use metadata::{Followed, MetadataError};
 use storage::Listed;
 
@@ -10,6 +11,7 @@ use super::LostError;
 use super::glance::{Found, Glance};
 use super::marks::Mark;
 use crate::commit::{Kept, is_listed};
+use crate::problems;
 use crate::recorder::Recorder;
 use crate::scan::Place;
 
@@ -96,8 +98,8 @@ impl Recorder {
         Ok(!found.unlisted.is_empty())
     }
 
-    /// Listing the hot store costs more than listing this disk: it is done only if something seems to be missing, or the
-    /// broadcast goes on.
+    /// Listing the hot store costs more than listing this disk: it is done only if something seems to be missing, or is
+    /// still to come.
     async fn find(&self, id: BroadcastId, glance: &Glance, has_lost: &mut bool) -> Result<Found, LostError> {
         let mut found = Found::default();
         self.find_in(&self.store, Place::Here, (id, glance), &mut found).await?;
@@ -105,7 +107,7 @@ impl Recorder {
         let asks_for_copies = glance.log.opened().is_some_and(|opened| !opened.stored_is_safe);
         let Some(hot) = self.hot.as_ref().filter(|_| asks_for_copies) else { return Ok(found) };
         let not_safe_elsewhere = glance.not_safe() > found.not_safe_here;
-        if *has_lost || not_safe_elsewhere || !glance.log.is_ended() {
+        if *has_lost || not_safe_elsewhere || !glance.log.is_complete() {
             // What is here is put back without it.
             found.failed = self.find_in(&*hot.store, Place::Hot, (id, glance), &mut found).await.err();
         }
@@ -129,9 +131,10 @@ impl Recorder {
         let (before, after): (Vec<Lack>, Vec<Lack>) =
             lacks.iter().cloned().partition(|lack| matches!(lack, Lack::Before(_)));
         self.tell_again(id, &before).await?;
-        let (put_back, failed) = self.commit_all_found(&followed, &found).await;
+        let Committed { put_back, damaged, failed } = self.commit_all_found(&followed, &found).await;
         let has_more = found.has_more;
-        let hot: Vec<(Key, u64)> = found.hot.into_iter().map(|listed| (listed.key, listed.len)).collect();
+        let hot = found.hot.into_iter().map(|listed| (listed.key, listed.len));
+        let hot: Vec<(Key, u64)> = hot.filter(|(key, _)| !damaged.contains(key)).collect();
         let safe: Vec<(Key, u64)> = hot.into_iter().filter(|(key, len)| is_to_be_safe(&followed, key, *len)).collect();
         if let Some((_, error)) = self.commit_safe(&safe).await.unreached.pop_first() {
             return Err(error.into());
@@ -166,36 +169,81 @@ impl Recorder {
     }
 
     /// In the order of their capture. One that fails keeps no other from being put back, unless nothing can be committed.
-    async fn commit_all_found(&self, followed: &Followed, found: &Found) -> (u64, Option<LostError>) {
-        let mut unlisted: Vec<&(Listed, Place)> = found.unlisted.values().collect();
-        unlisted.sort_by_key(|(listed, _)| captured(&listed.key));
-        let (mut put_back, mut failed) = (0, None);
-        for (listed, place) in unlisted {
-            // It was on its way when the log was read. Whoever has it at hand commits it before letting go of it.
-            if self.in_flight.contains(&listed.key) || is_listed(&followed.read(), &listed.key) {
-                continue;
-            }
-            match self.commit_found(followed, listed, &found.inits, *place).await {
-                Ok(Kept::Stored) => {
-                    put_back += 1;
-                    self.metrics.put_back.inc();
-                }
-                Ok(Kept::Already) => {}
-                Err(problem) if problem.status().is_server_error() => {
-                    let first = LostError::Segment(problem.to_json().to_string());
-                    failed = failed.or(Some(first));
-                    if self.broadcasts.store().health().is_err() {
-                        break;
-                    }
-                }
-                Err(problem) => {
-                    let problem = problem.to_json();
-                    tracing::error!(key = %listed.key, %problem, "the log has lost a segment that a store has, and it cannot be put back");
+    async fn commit_all_found(&self, followed: &Followed, found: &Found) -> Committed {
+        let mut unlisted: Vec<&Vec<(Listed, Place)>> = found.unlisted.values().collect();
+        unlisted.sort_by_key(|copies| copies.first().map(|(listed, _)| captured(&listed.key)));
+        let mut done = Committed::default();
+        for copies in unlisted {
+            let failed = self.commit_first_good(followed, copies, &found.inits, &mut done).await;
+            if failed.is_some() {
+                done.failed = done.failed.or(failed);
+                if self.broadcasts.store().health().is_err() {
+                    break;
                 }
             }
         }
-        (put_back, failed)
+        done
     }
+
+    /// Commits one segment, from the first copy of it that is good. A failure is told if it may be another time.
+    async fn commit_first_good(
+        &self,
+        followed: &Followed,
+        copies: &[(Listed, Place)],
+        inits: &[(RenditionName, Digest)],
+        done: &mut Committed,
+    ) -> Option<LostError> {
+        // It was on its way when the log was read. Whoever has it at hand commits it before letting go of it.
+        let is_known = |(listed, _): &(Listed, _)| {
+            self.in_flight.contains(&listed.key) || is_listed(&followed.read(), &listed.key)
+        };
+        if copies.iter().any(is_known) {
+            return None;
+        }
+        let mut failed = None;
+        for (at, (listed, place)) in copies.iter().enumerate() {
+            match self.commit_found(followed, listed, inits, *place).await {
+                Ok(Kept::Stored) => {
+                    done.put_back += 1;
+                    self.metrics.put_back.inc();
+                    self.look_at_others_here(&copies[at + 1..]).await;
+                    return None;
+                }
+                Ok(Kept::Already) => return None,
+                Err(problem) if problem.status().is_server_error() => {
+                    failed = failed.or(Some(LostError::Segment(problem.to_json().to_string())));
+                }
+                Err(problem) => {
+                    if problem.kind() == problems::DIGEST_MISMATCH && *place == Place::Hot {
+                        done.damaged.insert(listed.key.clone());
+                    }
+                    let problem = problem.to_json();
+                    tracing::error!(key = %listed.key, ?place, %problem, "the log has lost a segment that a store has, and it cannot be put back from there");
+                }
+            }
+        }
+        failed
+    }
+
+    /// Copies that were not needed: one that is damaged is not left for somebody else to take for good.
+    async fn look_at_others_here(&self, copies: &[(Listed, Place)]) {
+        for (listed, _) in copies.iter().filter(|(_, place)| *place == Place::Here) {
+            if let Err(error) = self.set_aside_if_damaged(&listed.key).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(key = %listed.key, error, "cannot look at another copy of what was put back");
+            }
+        }
+    }
+}
+
+/// What was committed of what was found.
+#[derive(Default)]
+struct Committed {
+    put_back: u64,
+    /// What the hot store has of these is not what their keys say.
+    damaged: BTreeSet<Key>,
+    /// The first failure of those that may be tried again.
+    failed: Option<LostError>,
 }
 
 /// What was put back of one broadcast at a time.

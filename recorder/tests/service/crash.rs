@@ -58,7 +58,7 @@ async fn each_of_several_finds_its_init_section() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_not_what_its_name_says_is_left_alone() {
+async fn a_file_that_is_not_what_its_name_says_is_put_out_of_the_way() {
     let (mut world, ts) = (World::new().await, Media::ts());
     world.log.feel(Mood::ReadOnly);
     world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(503);
@@ -67,7 +67,9 @@ async fn a_file_that_is_not_what_its_name_says_is_left_alone() {
     std::fs::write(&file, &ts.segments[1]).unwrap();
     let found = world.crash().await;
     assert_eq!((found.committed, found.unreadable), (0, 1));
-    assert!(world.stored().await.is_empty() && file.exists());
+    assert!(world.stored().await.is_empty() && !file.exists());
+    let aside = file.to_string_lossy().replace("/segments/", "/damaged/");
+    assert_eq!(std::fs::read(aside).unwrap(), ts.segments[1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -285,7 +285,7 @@ async fn an_init_section_that_is_only_elsewhere_is_found_and_kept_here() {
 }
 
 /// Changes one byte of a file.
-fn damage(file: &std::path::Path) {
+pub(crate) fn damage(file: &std::path::Path) {
     let mut bytes = std::fs::read(file).unwrap();
     bytes[100] ^= 1;
     std::fs::write(file, bytes).unwrap();

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use broadcast::{Document, Event, Key, State, StoreTime};
+use broadcast::{CapturedAt, Document, Event, Key, Segment, State, StoreTime};
+use bytes::Bytes;
 use headwater_recorder::{HotConfig, RecorderConfig};
 use storage::Store;
 
 use crate::fixtures::{Media, World};
-use crate::hot::Distant;
+use crate::hot::{Distant, damage};
 
 async fn publish(world: &World, seqs: std::ops::Range<usize>) {
     let media = Media::ts();
@@ -159,4 +160,100 @@ async fn an_end_that_was_hinted_comes() {
     world.until_later("the hint", hinted).await;
     world.pass(3_600).await;
     world.until_later("the end", is_complete).await;
+}
+
+/// The file here of which the name begins like this.
+fn file_here(world: &World, start: &str) -> std::path::PathBuf {
+    let is_it = |file: &std::path::PathBuf| file.file_name().unwrap().to_string_lossy().starts_with(start);
+    world.segment_files().into_iter().find(is_it).expect("it is here")
+}
+
+#[track_caller]
+fn assert_aside(file: &std::path::Path) {
+    assert!(!file.exists(), "{}", file.display());
+    let aside = file.to_string_lossy().replace("/segments/", "/damaged/");
+    assert!(std::path::Path::new(&aside).exists(), "{aside}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_file_here_gives_way_to_the_good_copy_in_the_hot_store() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.until_safe(&[(0, 2)]).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let file = file_here(&world, "0000000000000-");
+    damage(&file);
+    // All of the log is gone.
+    world.forget(0).await;
+    world.crash().await;
+    world.until_safe(&[(0, 2)]).await;
+    assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)]);
+    assert_aside(&file);
+    // A part of it is, and the broadcast has ended, but for what is still to come.
+    world.say("end", r#"{"last":{"main":5}}"#).await.expect(200);
+    let kept = world.entries().await.len();
+    publish(&world, 3..4).await;
+    world.until_safe(&[(0, 3)]).await;
+    let file = file_here(&world, "0000000000003-");
+    damage(&file);
+    world.forget(kept).await;
+    world.crash().await;
+    world.until_safe(&[(0, 3)]).await;
+    assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    assert_aside(&file);
+}
+
+/// The same bytes are under one time here, and under another in the hot store; one of the copies is damaged.
+#[tokio::test(start_paused = true)]
+async fn of_copies_under_different_times_a_good_one_is_taken() {
+    for damaged_here in [true, false] {
+        let (hot, media) = (Distant::new(), Media::ts());
+        let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+        publish(&world, 0..1).await;
+        world.until_safe(&[(0, 0)]).await;
+        until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+        let segment = world.stored().await[0].as_ref().clone();
+        let listed = Key::of_segment(world.id, &segment);
+        let other =
+            Key::of_segment(world.id, &Segment { captured_at: CapturedAt(segment.captured_at.0 + 7), ..segment });
+        let mut bytes = media.segments[0].to_vec();
+        bytes[100] ^= u8::from(!damaged_here);
+        hot.store.remove(&listed).await.unwrap();
+        hot.store.put(&other, Bytes::from(bytes).into()).await.unwrap();
+        let file = file_here(&world, "0000000000000-");
+        if damaged_here {
+            damage(&file);
+        }
+        world.forget(0).await;
+        world.crash().await;
+        world.until_safe(&[(0, 0)]).await;
+        let expected = if damaged_here { &other } else { &listed };
+        assert_eq!(Key::of_segment(world.id, &world.stored().await[0]), *expected);
+        if damaged_here {
+            world.until_later("out of the way", async |_| !file.exists()).await;
+            assert_aside(&file);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_init_section_here_gives_way_to_the_good_copy_in_the_hot_store() {
+    let (hot, media) = (Distant::new(), Media::fmp4());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("init.mp4", media.init.clone(), &[]).await.expect(201);
+    for seq in 0..2 {
+        world.publish(&format!("{seq}.m4s"), media.segments[seq].clone(), &[]).await.expect(201);
+    }
+    world.until_safe(&[(0, 1)]).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let init = world.segment_files().into_iter().find(|file| file.extension().is_some_and(|end| end == "mp4")).unwrap();
+    damage(&init);
+    world.forget(0).await;
+    world.crash().await;
+    world.until_safe(&[(0, 1)]).await;
+    assert_eq!(world.recorded(media).await, [(0, 0), (1, 1)]);
+    assert_eq!(std::fs::read(&init).unwrap(), media.init, "the good one is here now");
+    let aside = init.to_string_lossy().replace("/segments/", "/damaged/");
+    assert!(std::path::Path::new(&aside).exists(), "{aside}");
 }
