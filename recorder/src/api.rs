@@ -87,7 +87,7 @@ pub(crate) async fn create(
     let now_ms = u64::try_from(recorder.clock.now_ms()).unwrap_or(0);
     let id = BroadcastId::new(now_ms, u128::from_le_bytes(recorder.random.bytes()));
     recorder.write_first_document(id, &opened).await?;
-    let breaks = recorder.broadcasts.store().breaks_of(id);
+    let breaks = recorder.broadcasts.breaks_of(id);
     let entry = recorder.broadcasts.store().open(id, &opened).await.map_err(problems::of_metadata)?;
     recorder.marks.opened(id, &entry, breaks);
     recorder.document_is_due(id);

@@ -126,7 +126,7 @@ impl Recorder {
         let kept = self.commit_or_remove(followed, durable).await;
         self.count(&kept);
         if kept.is_ok() {
-            self.marks.note(followed, self.broadcasts.store().breaks_of(followed.id()));
+            self.marks.note(followed, self.broadcasts.breaks_of(followed.id()));
             self.document_after(followed, &durable.events);
             if !followed.read().opened().stored_is_safe && is_listed(&followed.read(), &durable.key) {
                 self.owe(&durable.key, durable.len);

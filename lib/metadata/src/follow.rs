@@ -40,6 +40,8 @@ pub struct Broadcasts {
     cache: Cache<BroadcastId, Arc<Followed>>,
     tasks: Tasks,
     clock: Clock,
+    /// How often a log turned out to have lost more than was known here.
+    given_up: Arc<AtomicU64>,
 }
 
 /// One broadcast, up to date with its log.
@@ -51,6 +53,7 @@ pub struct Followed {
     history: Mutex<History>,
     /// How often the store had been away when it was last seen to have what is known here.
     checked: AtomicU64,
+    given_up: Arc<AtomicU64>,
     /// What it went on without, until it was told again.
     untold: tokio::sync::Mutex<Untold>,
     /// Makes those who read the log for it take turns.
@@ -77,7 +80,7 @@ impl Drop for Followed {
 impl Broadcasts {
     pub fn new(store: Arc<dyn Metadata>, tasks: Tasks, clock: Clock) -> Self {
         let cache = Cache::builder().max_capacity(FOLLOWED_MAX).time_to_idle(FOLLOWED_IDLE).build();
-        Self { store, cache, tasks, clock }
+        Self { store, cache, tasks, clock, given_up: Arc::default() }
     }
 
     /// The log behind the broadcasts.
@@ -85,14 +88,24 @@ impl Broadcasts {
         &self.store
     }
 
-    /// How many times the store has been away, as far as is known here: [`Metadata::breaks`]. What is then put back is put
-    /// back by this number; a simulation that goes without sees none.
+    /// How many times the store has been away, as far as is known here ([`Metadata::breaks`]), or a log that is followed
+    /// has lost more than is known here: others may know what it was. What is then put back is put back by this number; a
+    /// simulation that goes without sees none.
     pub fn breaks(&self) -> u64 {
+        self.unless_without(self.store.breaks())
+    }
+
+    /// The same of what may concern this broadcast: [`Metadata::breaks_of`].
+    pub fn breaks_of(&self, id: BroadcastId) -> u64 {
+        self.unless_without(self.store.breaks_of(id))
+    }
+
+    fn unless_without(&self, breaks: u64) -> u64 {
         #[cfg(feature = "simulation")]
         if service::is_without(service::Safeguard::PutBack) {
             return 0;
         }
-        self.store.breaks()
+        breaks + self.given_up.load(Ordering::SeqCst)
     }
 
     /// The broadcast, folded up to the end that its log had when it was first asked for, or later.
@@ -133,6 +146,7 @@ impl Broadcasts {
             broadcast: RwLock::new(broadcast),
             history: Mutex::new(history),
             checked: AtomicU64::new(breaks),
+            given_up: self.given_up.clone(),
             untold: tokio::sync::Mutex::default(),
             reading: tokio::sync::Mutex::new(LastRead { number: 0, done: Ok(()) }),
             reads: AtomicU64::new(0),
@@ -237,7 +251,8 @@ impl Followed {
     }
 
     /// Gives the store again what it has lost and is known here: with the index and the time that it had, or, if the store
-    /// has something else in its place by now, as if it were new.
+    /// has something else in its place by now, as if it were new. If it has lost more than is known here, its log is the log
+    /// from here on: it is for those to put back who have it on their disks.
     async fn reconcile(&self) -> Result<(), MetadataError> {
         #[cfg(feature = "simulation")]
         if service::is_without(service::Safeguard::PutBack) {
@@ -252,7 +267,7 @@ impl Followed {
                 Err(MetadataError::NotFound { .. }) => EventIndex(0),
                 Err(error) => return Err(error),
             };
-            if !self.is_known(len).await? {
+            if !self.history().reaches(len) || !self.is_known(len).await? {
                 self.turn_to_the_store(&mut untold).await?;
                 break;
             }
@@ -275,11 +290,8 @@ impl Followed {
 
     /// Puts back entries from the end of the store's log on.
     async fn put_back(&self, len: EventIndex) -> Result<(), MetadataError> {
-        let lost = self.history().from(len, COMMIT_EVENTS_MAX);
-        let Some(lost) = lost else {
-            tracing::error!(id = %self.id, have = len.0, "the metadata store has lost more than is known here");
-            return Err(MetadataError::Lost { len });
-        };
+        // Somebody may have taken in more since it was looked.
+        let Some(lost) = self.history().from(len, COMMIT_EVENTS_MAX) else { return Ok(()) };
         match self.store.put_back(self.id, &lost).await {
             Ok(()) => tracing::warn!(id = %self.id, from = len.0, entries = lost.len(), "put back what was lost"),
             // Somebody else is doing the same, or something new has come in between.
@@ -292,12 +304,30 @@ impl Followed {
     /// The store has lost entries, and has others in their places by now: from here on its log is the log. What was known
     /// here and is not there is to be told again.
     async fn turn_to_the_store(&self, untold: &mut Untold) -> Result<(), MetadataError> {
-        let (broadcast, history) = load(self.store.as_ref(), self.id).await?;
+        let (broadcast, history) = match load(self.store.as_ref(), self.id).await {
+            // It is there again as soon as somebody has opened it again.
+            Err(MetadataError::NotFound { .. }) => return Err(MetadataError::Lost { len: EventIndex(0) }),
+            loaded => loaded?,
+        };
         let mut known = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
         let mut kept = self.history();
-        let lost = kept.lost_in(&history);
-        tracing::warn!(id = %self.id, entries = lost.len(), "the metadata store has lost a part of the log, and went on");
-        untold.add(lost, &known);
+        match kept.lost_in(&history) {
+            Some(lost) => {
+                let entries = lost.len();
+                tracing::warn!(id = %self.id, entries, "the metadata store has lost a part of the log, and went on");
+                untold.add(lost, &known);
+            }
+            None => {
+                let has = broadcast.next_index().0;
+                tracing::error!(
+                    id = %self.id, has,
+                    "the metadata store has lost more of a log than is known here; recorders put it back from their disks"
+                );
+                // An end, or what was given up, would cut off what is not told again before it.
+                *untold = Untold::default();
+                self.given_up.fetch_add(1, Ordering::SeqCst);
+            }
+        }
         (*known, *kept) = (broadcast, history);
         let length = known.next_index();
         drop((kept, known));

@@ -104,7 +104,7 @@ impl Recorder {
     }
 
     async fn copy_what_is_owed(self: Arc<Self>, hot: Arc<Hot>) {
-        let breaks = self.broadcasts.store().breaks();
+        let breaks = self.broadcasts.breaks();
         let told = self.clock.instant();
         let mut copier = Copier {
             recorder: self,
@@ -221,7 +221,7 @@ impl Recorder {
         for events in events.chunks(COMMIT_EVENTS_MAX) {
             followed.commit(events).await?;
         }
-        self.marks.note(&followed, self.broadcasts.store().breaks_of(id));
+        self.marks.note(&followed, self.broadcasts.breaks_of(id));
         Ok(())
     }
 }
@@ -235,7 +235,7 @@ impl Copier {
             self.start_commit();
             self.tell();
             // What a store that forgets said was not owed may be owed after all.
-            let breaks = self.recorder.broadcasts.store().breaks();
+            let breaks = self.recorder.broadcasts.breaks();
             if self.breaks != breaks || self.has_forgotten() {
                 self.breaks = breaks;
                 self.look_at_disk().await;

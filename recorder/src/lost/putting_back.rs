@@ -19,7 +19,7 @@ impl Recorder {
     /// Puts back what the log of a broadcast has lost, as far as this disk and the hot store know. How many segments that
     /// were.
     pub(crate) async fn put_back(self: &Arc<Self>, id: BroadcastId) -> Result<u64, LostError> {
-        let (known, breaks) = (self.marks.get(id), self.broadcasts.store().breaks_of(id));
+        let (known, breaks) = (self.marks.get(id), self.broadcasts.breaks_of(id));
         if let Some(mark) = known
             && self.still_has(id, mark).await?
         {

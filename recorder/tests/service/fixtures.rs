@@ -15,7 +15,7 @@ use bytes::Bytes;
 use headwater_recorder::{Deps, Recorder, RecorderConfig, ScanReport};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use metadata::{Broadcasts, Expect, Known, Limits, Metadata, MetadataError, Outcome, Sqlite};
+use metadata::{Broadcasts, COMMIT_EVENTS_MAX, Expect, Known, Limits, Metadata, MetadataError, Outcome, Sqlite};
 use prometheus::Registry;
 use service::{Clock, Random, Tasks};
 use storage::{LocalStore, OpenError, StorageConfig, Store};
@@ -273,6 +273,14 @@ impl World {
     /// The log, whatever mood the store is in. Nothing, if it is gone.
     pub(crate) async fn entries(&self) -> Vec<LogEntry> {
         self.log.store().read(self.id, EventIndex(0), usize::MAX).await.unwrap_or_default()
+    }
+
+    /// Appends so many entries that say nothing of segments.
+    pub(crate) async fn lengthen(&self, count: usize) {
+        let events: Vec<Event> = (0..count).map(|n| Event::RecordedBy { node: format!("r{}", n % 2) }).collect();
+        for events in events.chunks(COMMIT_EVENTS_MAX) {
+            self.log.store().commit(self.id, events, Expect::Any).await.unwrap();
+        }
     }
 
     /// The store was away, and has lost all but the first `kept` entries.

@@ -257,3 +257,28 @@ async fn a_damaged_init_section_here_gives_way_to_the_good_copy_in_the_hot_store
     let aside = init.to_string_lossy().replace("/segments/", "/damaged/");
     assert!(std::path::Path::new(&aside).exists(), "{aside}");
 }
+
+/// A recorder remembers only so much of each log.
+#[tokio::test(start_paused = true)]
+async fn a_long_log_that_is_followed_comes_back_without_a_restart() {
+    for kept in [0, 4] {
+        let hot = Distant::new();
+        let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+        publish(&world, 0..3).await;
+        world.until_safe(&[(0, 2)]).await;
+        until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+        world.lengthen(20_001).await;
+        publish(&world, 3..4).await;
+        world.forget(kept).await;
+        // Its publisher is answered with 503 at most for a while.
+        let sent = async |world: &World| {
+            world.pass(1).await;
+            let status = world.publish("4.ts", Media::ts().segments[4].clone(), &[]).await.status;
+            assert!([201, 503].contains(&status.as_u16()), "{status}");
+            status == 201
+        };
+        world.until_later("taken in", sent).await;
+        world.until_safe(&[(0, 4)]).await;
+        assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
+    }
+}

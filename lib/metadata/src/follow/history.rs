@@ -45,16 +45,26 @@ impl History {
         (EventIndex(first), self.from(EventIndex(first), count).unwrap_or_default())
     }
 
-    /// The events known here from the first on that `now` has not, or has another in its place.
-    pub(super) fn lost_in(&self, now: &Self) -> Vec<Event> {
+    /// Whether all entries from `len` on are known.
+    pub(super) fn reaches(&self, len: EventIndex) -> bool {
+        len.0 >= self.first()
+    }
+
+    /// The events known here from the first on that `now` has not, or has another in its place. `None` if events may be
+    /// lost that are not known here any more.
+    pub(super) fn lost_in(&self, now: &Self) -> Option<Vec<Event>> {
         let entry = |history: &Self, index: u64| {
             let place = usize::try_from(index.checked_sub(history.first())?).ok()?;
             history.last.get(place).cloned()
         };
-        let first =
-            (self.first().max(now.first())..self.next.0).find(|index| entry(self, *index) != entry(now, *index));
+        let differs = |index: u64| entry(self, index) != entry(now, index);
+        let start = self.first().max(now.first());
+        if start > 0 && (start >= self.next.0 || differs(start)) {
+            return None;
+        }
+        let first = (start..self.next.0).find(|index| differs(*index));
         let lost = first.and_then(|first| self.from(EventIndex(first), usize::MAX)).unwrap_or_default();
-        lost.into_iter().map(|entry| entry.event).filter(|event| !matches!(event, Event::Opened(_))).collect()
+        Some(lost.into_iter().map(|entry| entry.event).filter(|event| !matches!(event, Event::Opened(_))).collect())
     }
 
     fn first(&self) -> u64 {
@@ -86,9 +96,19 @@ mod tests {
 
         let mut other = History::default();
         (0..count - 2).for_each(|index| other.push(&entry(index)));
-        assert_eq!(history.lost_in(&other), [entry(count - 2).event, entry(count - 1).event]);
+        let last = Some(vec![entry(count - 2).event, entry(count - 1).event]);
+        assert_eq!(history.lost_in(&other), last);
         other.push(&LogEntry { event: Event::EndHinted, ..entry(count - 2) });
-        assert_eq!(history.lost_in(&other), [entry(count - 2).event, entry(count - 1).event]);
-        assert_eq!(history.lost_in(&history), []);
+        assert_eq!(history.lost_in(&other), last);
+        assert_eq!(history.lost_in(&history), Some(vec![]));
+
+        // What came before may be lost as well.
+        let mut short = History::default();
+        (0..5).for_each(|index| short.push(&entry(index)));
+        assert_eq!((history.reaches(EventIndex(4)), history.reaches(EventIndex(5))), (false, true));
+        assert_eq!(history.lost_in(&short), None);
+        assert_eq!(short.lost_in(&history), None);
+        let whole = short.lost_in(&History::default()).map(|lost| lost.len());
+        assert_eq!(whole, Some(5), "all of a log that is known from its beginning");
     }
 }

@@ -297,3 +297,28 @@ async fn what_is_stored_anew_under_another_key_is_not_safe() {
     let now = slow.log(followed.id()).await;
     assert_eq!((has(&now, &safe(0)), has(&now, &safe(3)), has(&now, &safe(4))), (true, false, true), "{now:#?}");
 }
+
+/// Nothing of a longer log than is remembered is told again: what it gave up might be what others have still to put back.
+#[tokio::test]
+async fn a_log_that_has_lost_more_than_is_known_here_is_taken_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let (slow, id) = (slow(&dir).await, BroadcastId::new(1_790_000_000_000, 7));
+    slow.may_begin.add_permits(10_000);
+    slow.store().open(id, &opened()).await.unwrap();
+    let broadcasts = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system());
+    let followed = broadcasts.get(id).await.unwrap();
+    followed.commit(&[stored(0, 0), safe(0)]).await.unwrap();
+    let begin = slow.log(id).await;
+    let node = |n: u64| Event::RecordedBy { node: format!("r{}", n % 2) };
+    for n in 0..21_000 / COMMIT_EVENTS_MAX as u64 + 1 {
+        let events: Vec<Event> = (0..COMMIT_EVENTS_MAX as u64).map(|m| node(n + m)).collect();
+        followed.commit(&events).await.unwrap();
+    }
+    let breaks = broadcasts.breaks();
+    slow.forget(&dir, id, &begin, None).await;
+    followed.refresh().await.unwrap();
+    assert_eq!(followed.read().next_index(), EventIndex(3));
+    assert_eq!((broadcasts.breaks(), broadcasts.breaks_of(id)), (breaks + 2, breaks + 2), "away, and given up");
+    followed.commit(&[stored(1, 2_000)]).await.unwrap();
+    assert_eq!(slow.log(id).await.len(), 4);
+}
