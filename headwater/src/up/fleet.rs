@@ -1,5 +1,6 @@
 //! The other recorders of a fleet, as they are registered: whoever serves what is on their disks alone asks them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -38,9 +39,17 @@ impl Peers for Recorders {
             None => secrets::agreed_token_key(&*self.nodes).await?,
         };
         let nodes = self.nodes.nodes().await?.into_iter().map(|registered| registered.node);
+        let (mut urls, mut registered) = (Vec::new(), BTreeSet::new());
         // Whether they would rather have less to do is asked by nobody: what is on their disks is nowhere else.
-        let others = nodes.filter(|node| node.role == Role::Recorder && Some(&node.name) != self.here.as_ref());
-        Ok(Fleet { urls: others.map(|node| node.url.into()).collect(), key })
+        for node in nodes.filter(|node| node.role == Role::Recorder) {
+            if Some(&node.name) != self.here.as_ref() {
+                urls.push(node.url.into());
+            }
+            registered.insert(node.name);
+        }
+        // A registry that does not know this one, or nobody, has forgotten others too.
+        let is_whole = self.here.as_ref().map_or(!registered.is_empty(), |here| registered.contains(here));
+        Ok(Fleet { urls, key, is_whole })
     }
 }
 
@@ -86,6 +95,7 @@ mod tests {
         let urls: Vec<&str> = fleet.urls.iter().map(AsRef::as_ref).collect();
         assert_eq!(urls, ["http://a.example.org", "http://b.example.org"]);
         assert!(fleet.key.is_none(), "nobody has offered one");
+        assert!(fleet.is_whole);
         secrets::shared_token_key(dir.path(), &Random::seeded(1), &*store).await.expect("made");
         assert!(recorders.fleet().await.expect("listed").key.is_some());
         // An unreadable one is told.
@@ -93,5 +103,28 @@ mod tests {
         other.agree("token-key", "short").await.expect("agreed");
         let recorders = Recorders { nodes: Arc::new(other), here: None, key: None };
         assert!(recorders.fleet().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_has_forgotten_is_not_whole() {
+        let dir = tempdir().expect("a directory");
+        let store = Sqlite::open(&dir.path().join("log"), Limits::default(), Clock::system()).await.expect("opened");
+        let store = Arc::new(store);
+        let [nobody, here] = [None, Some("a")].map(|here| Recorders {
+            nodes: store.clone(),
+            here: here.map(|name: &str| name.parse().expect("a name")),
+            key: Some(TokenKey::new(&[7; 32])),
+        });
+        let is_whole = async |recorders: &Recorders| recorders.fleet().await.expect("listed").is_whole;
+        assert_eq!((is_whole(&nobody).await, is_whole(&here).await), (false, false));
+        for (name, role, expected) in [
+            ("e", Role::Edge, (false, false)),
+            ("b", Role::Recorder, (true, false)),
+            ("a", Role::Recorder, (true, true)),
+        ] {
+            let node = node(name, role, NodeState::Serving);
+            store.register(&node, Duration::from_secs(600)).await.expect("registered");
+            assert_eq!((is_whole(&nobody).await, is_whole(&here).await), expected, "{name}");
+        }
     }
 }

@@ -66,6 +66,8 @@ pub struct Fleet {
     pub urls: Vec<Arc<str>>,
     /// What all of them sign with: who asks shows that it is one of them. Without it, nobody is asked.
     pub key: Option<TokenKey>,
+    /// Whether these are all there are. A registry that has forgotten some, or all, cannot tell that nobody has something.
+    pub is_whole: bool,
 }
 
 /// The disks of others as one store. It is only read, and by key alone: nothing in it is listed.
@@ -158,7 +160,7 @@ impl Inner {
         }))
     }
 
-    /// The first answer that is none of "not here". That nobody has it is certain only if all have said so.
+    /// The first answer that is none of "not here". That nobody has it is certain only if all have said so, and these are all.
     async fn search(
         &self,
         key: &Key,
@@ -182,8 +184,10 @@ impl Inner {
         range: Option<&Range<u64>>,
     ) -> Result<Option<Answer>, StoreError> {
         let fleet = self.fleet().await?;
+        let forgotten = (!fleet.is_whole).then(|| away("the registry does not know all recorders"));
         let Some(token) = fleet.key.as_ref().map(|token_key| self.pass(token_key, key.broadcast)) else {
-            return Ok(None);
+            let unasked = (!fleet.urls.is_empty()).then(|| away("they have not agreed on a key yet"));
+            return forgotten.or(unasked).map_or(Ok(None), Err);
         };
         let Order { first, others, mut failed } = self.order(fleet.urls, key.broadcast);
         let ask = |url: Arc<str>| {
@@ -207,7 +211,7 @@ impl Inner {
                 }
             }
         }
-        failed.map_or(Ok(None), Err)
+        failed.or(forgotten).map_or(Ok(None), Err)
     }
 
     /// As last read, or read now; while it cannot be read, the last holds.

@@ -76,7 +76,8 @@ impl Peers for Registered {
             return Err("the metadata store cannot be reached".into());
         }
         let names = self.nodes.all().iter().map(|node| &node.name).filter(|name| Some(*name) != self.here.as_ref());
-        Ok(Fleet { urls: names.map(|name| format!("http://{name}").into()).collect(), key: Some(token_key()) })
+        let urls = names.map(|name| format!("http://{name}").into()).collect();
+        Ok(Fleet { urls, key: Some(token_key()), is_whole: true })
     }
 }
 

@@ -123,7 +123,11 @@ impl Peers for List {
 }
 
 fn of(urls: Vec<Arc<str>>, key: Option<TokenKey>) -> (Arc<List>, PeerStore) {
-    let list = List { fleet: Fleet { urls, key }, is_away: AtomicBool::new(false), reads: AtomicUsize::new(0) };
+    of_fleet(Fleet { urls, key, is_whole: true })
+}
+
+fn of_fleet(fleet: Fleet) -> (Arc<List>, PeerStore) {
+    let list = List { fleet, is_away: AtomicBool::new(false), reads: AtomicUsize::new(0) };
     let list = Arc::new(list);
     (list.clone(), PeerStore::new(list, Clock::system()))
 }
@@ -187,6 +191,22 @@ async fn that_nobody_has_it_is_certain_only_if_all_say_so() {
 }
 
 #[tokio::test]
+async fn a_registry_that_has_forgotten_somebody_cannot_tell_that_nobody_has_it() {
+    let (has_not, has) = (Node::start(Does::HasNot).await, Node::start(Does::Has).await);
+    let key = key(1);
+    for urls in [vec![], vec![has_not.url.clone()]] {
+        let (_, store) = of_fleet(Fleet { urls: urls.clone(), key: Some(token_key()), is_whole: false });
+        assert!(matches!(text(&store, &key, None).await, Err(StoreError::Away { .. })), "{urls:?}");
+        assert!(store.len(&key).await.is_err(), "{urls:?}");
+        // Who is alone has nobody to ask.
+        let (_, store) = of(urls.clone(), Some(token_key()));
+        assert!(matches!(text(&store, &key, None).await, Err(StoreError::NotFound)), "{urls:?}");
+    }
+    let (_, store) = of_fleet(Fleet { urls: vec![has.url.clone()], key: Some(token_key()), is_whole: false });
+    assert_eq!(text(&store, &key, None).await.unwrap().as_bytes(), BYTES);
+}
+
+#[tokio::test]
 async fn one_that_is_gone_or_hangs_holds_up_nobody_for_long() {
     let gone: Arc<str> = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -231,8 +251,10 @@ async fn the_list_is_read_once_for_many_and_holds_while_it_cannot_be_read() {
 async fn without_a_key_nobody_is_asked_and_nothing_is_written() {
     let node = Node::start(Does::Has).await;
     let (_, store) = of(vec![node.url.clone()], None);
-    assert_eq!(store.len(&key(1)).await.unwrap(), None);
+    assert!(matches!(store.len(&key(1)).await, Err(StoreError::Away { .. })), "it may have it");
     assert_eq!(node.asked(), 0);
+    let (_, alone) = of(vec![], None);
+    assert_eq!(alone.len(&key(1)).await.unwrap(), None);
     assert!(matches!(store.put(&key(1), Bytes::new().into()).await, Err(StoreError::ReadOnly)));
     assert!(matches!(store.remove(&key(1)).await, Err(StoreError::ReadOnly)));
     assert_eq!(store.broadcasts().count().await + store.list(key(1).broadcast).count().await, 0);
