@@ -4,7 +4,7 @@ mod others;
 
 use std::collections::BTreeSet;
 
-use broadcast::{Broadcast, BroadcastId, Document, DocumentFold, Event, Key, Lack, LogEntry, Object};
+use broadcast::{Broadcast, BroadcastId, Document, DocumentFold, Event, FormatId, Key, Lack, LogEntry, Object};
 use metadata::Metadata;
 use serde::Serialize;
 use storage::{Store, StoreError, verified};
@@ -146,44 +146,51 @@ impl Checking<'_> {
     async fn listed(&mut self, log: &Broadcast, objects: &Objects) -> Result<BTreeSet<Key>, SyncError> {
         let mut listed = BTreeSet::new();
         for rendition in log.renditions() {
-            for init in rendition.formats().filter_map(|format| format.init) {
+            let safe = log.safe(rendition.name());
+            let is_safe = |seq| safe.is_some_and(|safe| safe.contains(seq));
+            let of_safe = rendition.segments().filter(|segment| is_safe(segment.seq));
+            let needed: BTreeSet<FormatId> = of_safe.map(|segment| segment.format).collect();
+            for (format, init) in rendition.formats().filter_map(|format| Some((format.id, format.init?))) {
                 let key = Key::of_init(self.id, rendition.name().clone(), init.digest);
-                // One that was announced and never used by a segment need not have been copied.
-                self.object(&key, init.len, log.opened().stored_is_safe, None, objects).await?;
+                // One that was announced and never used by a segment need not have been copied; a segment without the one
+                // that it needs is of no use.
+                let is_needed = needed.contains(&format);
+                let asks_for_copy = is_needed && !log.opened().stored_is_safe;
+                let is_safe = is_needed || log.opened().stored_is_safe;
+                self.object(&key, init.len, is_safe, asks_for_copy, objects).await?;
                 listed.insert(key);
             }
             for segment in rendition.segments() {
                 let key = Key::of_segment(self.id, segment);
-                let is_safe = log.safe(rendition.name()).is_some_and(|safe| safe.contains(segment.seq));
                 self.checked.segments += 1;
                 self.checked.bytes += segment.len;
                 let asks_for_copy = !log.opened().stored_is_safe;
-                self.object(&key, segment.len, is_safe, Some(asks_for_copy), objects).await?;
+                self.object(&key, segment.len, is_safe(segment.seq), asks_for_copy, objects).await?;
                 listed.insert(key);
             }
         }
         Ok(listed)
     }
 
-    /// `asks_for_copy`: of a segment, whether it is to be in the hot store.
+    /// `asks_for_copy`: whether it is to be in the hot store, once it is safe.
     async fn object(
         &mut self,
         key: &Key,
         len: u64,
         is_safe: bool,
-        asks_for_copy: Option<bool>,
+        asks_for_copy: bool,
         objects: &Objects,
     ) -> Result<(), SyncError> {
         let Some(there) = objects.keys.get(key) else {
-            return self.absent(key, len, is_safe, asks_for_copy == Some(true)).await;
+            return self.absent(key, len, is_safe, asks_for_copy).await;
         };
         let looks_at_hot = self.looks_at_hot();
         let is_hot = there.iter().any(|(at, _)| self.tiers[*at].is_hot);
-        if asks_for_copy == Some(true) && !is_safe {
+        if asks_for_copy && !is_safe {
             self.checked.not_safe += 1;
             self.say(Kind::NotSafe, Some(key), String::new());
-        } else if asks_for_copy == Some(true) && looks_at_hot && !is_hot {
-            self.say(Kind::NotHot, Some(key), "the log says that it is safe".to_owned());
+        } else if asks_for_copy && looks_at_hot && !is_hot {
+            self.say(Kind::NotHot, Some(key), not_hot(key).to_owned());
         }
         for (at, found) in there {
             let tier = &self.tiers[*at];
@@ -224,8 +231,8 @@ impl Checking<'_> {
                     self.digest(&*store, key, "another recorder's disk").await?;
                 }
                 if should_be_hot {
-                    let detail = "the log says that it is safe; it is on another recorder's disk alone";
-                    self.say(Kind::NotHot, Some(key), detail.to_owned());
+                    let detail = format!("{}; it is on another recorder's disk alone", not_hot(key));
+                    self.say(Kind::NotHot, Some(key), detail);
                 } else if asks_for_copy && !is_safe {
                     self.checked.not_safe += 1;
                     self.say(Kind::NotSafe, Some(key), "on another recorder's disk".to_owned());
@@ -244,6 +251,14 @@ impl Checking<'_> {
         self.checked.wrong += u64::from(kind.is_wrong());
         self.checked.not_checked += u64::from(kind == Kind::Elsewhere);
         (self.tell)(Finding::new(kind, self.id, key, detail));
+    }
+}
+
+/// Why it should be in the hot store.
+fn not_hot(key: &Key) -> &'static str {
+    match key.object {
+        Object::Init { .. } => "segments that are safe need it",
+        _ => "the log says that it is safe",
     }
 }
 

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use broadcast::{
-    BroadcastId, CapturedAt, Container, Digest, DocumentFold, Event, EventIndex, FormatId, Key, MediaDuration,
-    MediaTime, Opened, RenditionName, Segment, Seq, SeqRange, ViewPolicy,
+    BroadcastId, CapturedAt, Container, Digest, DocumentFold, Event, EventIndex, Format, FormatId, Init, Key,
+    MediaDuration, MediaTime, Opened, RenditionName, Segment, Seq, SeqRange, ViewPolicy,
 };
 use headwater_storage_sync::{CheckOptions, Tier, check};
 use metadata::{Expect, Limits, Metadata, Sqlite};
 use service::{Clock, Random};
 use storage::{HotStore, Store};
 use tempfile::TempDir;
+
+use crate::fixtures::{HOT, LOCAL, World};
 
 fn content(seq: u64) -> Vec<u8> {
     format!("segment {seq}").into_bytes()
@@ -84,4 +86,46 @@ async fn each_disagreement_is_found() {
     assert_eq!(found(false).await, without);
     let with = ["missing 1", "not-hot 2", "wrong-length 3", "wrong-digest 4", "not-safe 5", "unlisted 6", "no-log "];
     assert_eq!(found(true).await, with);
+}
+
+/// What is under a safe segment's init section, and where: what is found.
+async fn check_init(in_hot: bool, in_local: bool, is_safe: bool, expected: &[&str]) {
+    let (world, bytes) = (World::new(), b"an init section".as_slice());
+    let digest = Digest::of_blake3(&digest_of(bytes));
+    let format = FormatId::of_init(&digest);
+    let announced = Format {
+        rendition: RenditionName::main(),
+        id: format,
+        container: Container::M4s,
+        codecs: "avc1.64001f".to_owned(),
+        resolution: None,
+        frame_rate_milli: None,
+        init: Some(Init { digest, len: bytes.len() as u64 }),
+    };
+    let stored = Segment { format, container: Container::M4s, ..segment(0) };
+    let log = world.log("log").await;
+    let mut events = vec![Event::Format(announced), Event::Stored(stored.clone())];
+    if is_safe {
+        let seqs = SeqRange::one(Seq(0));
+        events.push(Event::Safe { rendition: RenditionName::main(), seqs });
+        world.put(HOT, &Key::of_segment(world.id, &stored), content(0)).await;
+    }
+    world.put(LOCAL, &Key::of_segment(world.id, &stored), content(0)).await;
+    world.commit(&log, &events).await;
+    world.put_document(&world.document_of(&log).await).await;
+    let key = Key::of_init(world.id, RenditionName::main(), digest);
+    for tier in [(HOT, in_hot), (LOCAL, in_local)].into_iter().filter_map(|(tier, is_in)| is_in.then_some(tier)) {
+        world.put(tier, &key, bytes).await;
+    }
+    assert_eq!(world.check(&log, CheckOptions::default()).await, expected, "{in_hot} {in_local} {is_safe}");
+}
+
+#[tokio::test]
+async fn what_is_safe_needs_its_init_section_in_the_hot_store() {
+    check_init(true, true, true, &[]).await;
+    check_init(true, false, true, &[]).await;
+    check_init(false, true, true, &["not-hot : segments that are safe need it"]).await;
+    check_init(false, false, true, &["missing : in none of the stores"]).await;
+    // Before that, it is copied with the first segment.
+    check_init(false, true, false, &["not-safe : "]).await;
 }

@@ -94,6 +94,31 @@ async fn what_a_log_has_lost_and_the_stores_tell_is_filled_in() {
     assert_eq!(world.check(&log, CheckOptions { digests: true, ..CheckOptions::default() }).await, [] as [&str; 0]);
 }
 
+/// What became safe was deleted where it was recorded, and the log has lost that it is safe, or that it is there at all.
+#[tokio::test]
+async fn what_only_the_hot_store_has_is_safe_again() {
+    for (kept, goes_on, expected) in [
+        (2, true, &["stored 0", "stored 1", "stored 2", "stored 3", "safe 0-3"][..]),
+        (4, true, &["stored 2", "stored 3", "safe 0-3"]),
+        (6, true, &["safe 0-3"]),
+        (6, false, &["safe 0-3"]),
+        (0, false, &["opened", "format", "stored 0", "stored 1", "stored 2", "stored 3", "safe 0-3"]),
+    ] {
+        let world = World::new();
+        let (log, _) = lost(&world, &[], kept).await;
+        for seq in 0..4 {
+            world.tiers[LOCAL].store.remove(&world.key(seq)).await.unwrap();
+        }
+        if goes_on {
+            world.commit(&log, &[Event::RecordedBy { node: "r1".to_owned() }]).await;
+        }
+        let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
+        assert_eq!((told.as_slice(), rebuilt.is_incomplete()), (&[] as &[String], false));
+        assert_eq!(world.told(&log, kept + usize::from(goes_on)).await, expected, "{kept} {goes_on}");
+        assert_eq!(world.check(&log, CheckOptions::default()).await, [] as [&str; 0]);
+    }
+}
+
 #[tokio::test]
 async fn what_its_publisher_said_last_is_filled_in() {
     let world = World::new();
