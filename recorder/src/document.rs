@@ -1,8 +1,8 @@
 //! The documents of broadcasts: with them, the stores say without the log what the log says.
 //!
 //! A document is written when its broadcast is opened, and again after each event that no key tells: to this disk, and
-//! to the hot store if there is one. Several recorders may write one; who has written looks again whether the log has
-//! more to tell, so that the last word is that of the longest log.
+//! to the hot store if there is one. Several recorders may write one: who writes has read what is there, tells the log
+//! again what that knows more, writes only if it is still there, and looks again whether the log has more to tell.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 use crate::hot::pause_after;
 use crate::problems;
 use crate::recorder::Recorder;
+
+/// How often a document is read again because another recorder has written it meanwhile.
+const ATTEMPTS_MAX: usize = 16;
 
 /// Broadcasts whose log says what their document does not. Each is there once.
 #[derive(Debug, Default)]
@@ -130,20 +133,42 @@ impl Recorder {
             // It may be all that is left of what the log has lost.
             self.tell_again(id, &log.lacks(&told)).await?;
         }
-        let mut is_first = true;
+        self.read_on(id, &mut log).await?;
         loop {
-            if !self.read_on(id, &mut log).await? && !std::mem::take(&mut is_first) {
+            self.store.put(&Key::of_document(id), json(&log.document()).into()).await?;
+            let wants_copy = log.opened().is_some_and(|opened| !opened.stored_is_safe);
+            if let Some(hot) = self.hot.as_ref().filter(|_| wants_copy) {
+                self.write_copy(id, &*hot.store, &mut log).await?;
+            }
+            if !self.read_on(id, &mut log).await? {
                 return Ok(());
             }
-            is_first = false;
-            let document = log.document();
-            let (key, bytes) = (Key::of_document(id), json(&document));
-            self.store.put(&key, bytes.clone().into()).await?;
-            let wants_copy = document.opened().is_some_and(|opened| !opened.stored_is_safe);
-            if let Some(hot) = self.hot.as_ref().filter(|_| wants_copy) {
-                hot.store.put(&key, bytes.into()).await?;
+        }
+    }
+
+    /// Writes the document to the hot store, where others write it too. What is there may tell more: of a longer log, or
+    /// of what the log has lost.
+    async fn write_copy(&self, id: BroadcastId, hot: &dyn Store, log: &mut DocumentFold) -> Result<(), DocumentError> {
+        let key = Key::of_document(id);
+        for _ in 0..ATTEMPTS_MAX {
+            let (told, version) = match hot.read_version(&key).await {
+                Err(StoreError::NotFound) => (None, None),
+                found => found.map(|(bytes, version)| (parse(&bytes), Some(version)))?,
+            };
+            // It was written by what its writer had read of the log: we have to know as much.
+            self.read_on(id, log).await?;
+            let lacks = told.map(|told| log.lacks(&told)).unwrap_or_default();
+            if !lacks.is_empty() {
+                self.tell_again(id, &lacks).await?;
+                self.read_on(id, log).await?;
+                self.store.put(&key, json(&log.document()).into()).await?;
+            }
+            match hot.replace(&key, version.as_ref(), json(&log.document())).await {
+                Err(StoreError::Changed) => {}
+                done => return Ok(done?),
             }
         }
+        Err(StoreError::Changed.into())
     }
 
     /// Tells the log what it has lost of what a document tells.
@@ -197,13 +222,15 @@ fn tells_the_end(document: &Document, broadcast: &Broadcast) -> bool {
 /// The document that a store has of a broadcast; `None` if it has none that can be read.
 async fn read_document(store: &dyn Store, id: BroadcastId) -> Result<Option<Document>, StoreError> {
     match store.read(&Key::of_document(id), None).await {
-        Ok(blob) => {
-            let document = serde_json::from_slice::<Document>(&blob.collect().await?).ok();
-            Ok(document.filter(|document| document.opened().is_some()))
-        }
+        Ok(blob) => Ok(parse(&blob.collect().await?)),
         Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn parse(bytes: &[u8]) -> Option<Document> {
+    let document = serde_json::from_slice::<Document>(bytes).ok();
+    document.filter(|document| document.opened().is_some())
 }
 
 fn json(document: &Document) -> Bytes {

@@ -71,7 +71,8 @@ pub(crate) fn of_store(error: StoreError) -> Problem {
             tracing::warn!(error = &error as &dyn std::error::Error, "hot store unavailable");
             ProblemKind::UNAVAILABLE.detail("the hot store is away").retry_after(RETRY_SOON)
         }
-        StoreError::Io { .. } | StoreError::ReadOnly | StoreError::Damaged { .. } => {
+        StoreError::Changed => ProblemKind::UNAVAILABLE.detail(error).retry_after(RETRY_SOON),
+        StoreError::Io { .. } | StoreError::Unreadable { .. } | StoreError::ReadOnly | StoreError::Damaged { .. } => {
             tracing::error!(error = &error as &dyn std::error::Error, "local storage failed");
             ProblemKind::UNAVAILABLE.detail("the recorder's disk failed").retry_after(RETRY_SOON)
         }

@@ -24,6 +24,12 @@ pub enum StoreError {
     /// A store elsewhere will not do this until somebody changes a setting.
     #[error("{store} refuses to {operation}: {advice}")]
     Refused { store: String, operation: &'static str, advice: &'static str, source: Box<dyn Error + Send + Sync> },
+    /// Somebody else has put something under this key since it was read.
+    #[error("somebody else has written here meanwhile")]
+    Changed,
+    /// What is under this key cannot be read, though the store it is in is there: a bad sector, or a wrong owner.
+    #[error("{key} cannot be read")]
+    Unreadable { key: String, source: Box<StoreError> },
     /// What is under this key is not what its digest was made of.
     #[error("{key} is damaged: its bytes are not those that it names")]
     Damaged { key: String },

@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Key};
+use bytes::Bytes;
 use service::Random;
 
 use crate::blob::Blob;
 use crate::error::StoreError;
 use crate::local::SharedDirectory;
-use crate::store::{Listed, Listing, Store};
+use crate::store::{Listed, Listing, Store, Version};
 
 use bucket::Bucket;
 
@@ -116,6 +117,14 @@ impl Store for HotStore {
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
         self.store().read(key, range).await
+    }
+
+    async fn read_version(&self, key: &Key) -> Result<(Bytes, Version), StoreError> {
+        self.store().read_version(key).await
+    }
+
+    async fn replace(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
+        self.store().replace(key, known, bytes).await
     }
 
     async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError> {

@@ -57,6 +57,6 @@ pub use error::{OpenError, StoreError};
 pub use hot::{HotStore, HotUrl, HotUrlError};
 pub use local::{LocalReader, LocalStore, Parked, ParkedName, ParkedNameError, StorageConfig, Upload, Usage};
 pub use peers::{Answered, Asking, Fleet, PeerStore, Peers, Transport};
-pub use store::{Listed, Listing, Named, Store};
+pub use store::{Listed, Listing, Named, Store, Version};
 pub use tiers::Tiers;
 pub use verified::verified;

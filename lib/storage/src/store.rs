@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Key};
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::blob::Blob;
@@ -20,6 +21,27 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The object, or its bytes `range` as far as it has them.
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError>;
 
+    /// The whole object, and what tells it from all that may be put in its place.
+    async fn read_version(&self, key: &Key) -> Result<(Bytes, Version), StoreError> {
+        let bytes = self.read(key, None).await?.collect().await?;
+        let version = Version::of_content(&bytes);
+        Ok((bytes, version))
+    }
+
+    /// Puts `bytes` under `key` if what is there is still `known`, or nothing if that is `None`; otherwise fails with
+    /// [`Changed`](StoreError::Changed). Where the store cannot do both in one step, somebody else's write may still come
+    /// in between: whoever wrote looks again.
+    async fn replace(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
+        let there = match self.read_version(key).await {
+            Err(StoreError::NotFound) => None,
+            there => Some(there?.1),
+        };
+        if there.as_ref() != known {
+            return Err(StoreError::Changed);
+        }
+        self.put(key, bytes.into()).await
+    }
+
     /// The object's length in bytes, if it is there.
     async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError>;
 
@@ -31,6 +53,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// All objects of one broadcast, in no order. What is put or removed meanwhile may be listed or not.
     fn list(&self, broadcast: BroadcastId) -> Listing<Listed>;
+}
+
+/// One state of an object that may be replaced, as its store tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(pub(crate) String);
+
+impl Version {
+    pub(crate) fn of_content(bytes: &[u8]) -> Self {
+        Self(blake3::hash(bytes).to_hex().to_string())
+    }
 }
 
 /// A listing in the making: holds a bounded piece of it in memory.

@@ -44,6 +44,10 @@ impl Recorder {
             if let Some(failed) = failed {
                 return Err(failed.into());
             }
+            if has_lost {
+                // The one in the hot store may tell more than the one here.
+                self.document_is_due(id);
+            }
             if !goes_on {
                 self.marks.set(id, mark, breaks);
                 return Ok(put_back);

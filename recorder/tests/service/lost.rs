@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use broadcast::{CapturedAt, Document, Event, Key, Segment, State, StoreTime};
+use broadcast::{CapturedAt, Document, Event, Key, RenditionName, Segment, State, StoreTime};
 use bytes::Bytes;
 use headwater_recorder::{HotConfig, RecorderConfig};
 use storage::Store;
@@ -281,4 +281,27 @@ async fn a_long_log_that_is_followed_comes_back_without_a_restart() {
         world.until_safe(&[(0, 4)]).await;
         assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
     }
+}
+
+/// The recorder that wrote the fuller document is gone, and the log has lost what only that tells.
+#[tokio::test(start_paused = true)]
+async fn a_document_is_not_written_over_with_less() {
+    let hot = Distant::new();
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..2).await;
+    world.until_safe(&[(0, 1)]).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let kept = world.entries().await.len();
+    world.move_elsewhere().await;
+    world.say("pause", "").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
+    world.forget(kept).await;
+    world.move_back().await;
+    world.until_later("paused", async |world| world.broadcast().await.is_paused()).await;
+    // Something more is written, and what was told stays.
+    let event = Event::Mapped { playlist: "out.m3u8".to_owned(), rendition: RenditionName::main() };
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::Mapped { .. })).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
+    assert!(world.entries().await.iter().any(|entry| entry.event == event));
 }

@@ -18,13 +18,13 @@ use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedLis
 use object_store::path::Path;
 use object_store::{
     BackoffConfig, ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutPayload, RetryConfig,
+    PutMode, PutPayload, RetryConfig, UpdateVersion,
 };
 
 use super::HotUrl;
 use crate::blob::Blob;
 use crate::error::StoreError;
-use crate::store::{Listed, Listing, Named, Store};
+use crate::store::{Listed, Listing, Named, Store, Version};
 
 /// How long it may take to be connected.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -93,6 +93,17 @@ impl Bucket {
 
     fn path_of(&self, key: &Key) -> Path {
         Path::from(format!("{}{key}", self.prefix))
+    }
+
+    async fn replace_in_two_steps(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
+        let there = match self.read_version(key).await {
+            Err(StoreError::NotFound) => None,
+            there => Some(there?.1),
+        };
+        if there.as_ref() != known {
+            return Err(StoreError::Changed);
+        }
+        self.put(key, bytes.into()).await
     }
 
     fn list_prefix(&self, below: &str) -> Option<String> {
@@ -254,6 +265,34 @@ impl Store for Bucket {
             Ok(Some((bytes, (bucket, key, next.end..left.end))))
         });
         Ok(Blob::part(object_len, range, stream::iter([Ok(bytes)]).chain(rest)))
+    }
+
+    async fn read_version(&self, key: &Key) -> Result<(Bytes, Version), StoreError> {
+        let found = self.s3.get(&self.path_of(key)).await.map_err(|error| self.failed("give an object", error))?;
+        let tag = found.meta.e_tag.clone();
+        let bytes = found.bytes().await.map_err(|error| self.failed("give an object", error))?;
+        let tag = tag.ok_or_else(|| self.away("tell one version of an object from another", "it gives no ETag"))?;
+        Ok((bytes, Version(tag)))
+    }
+
+    async fn replace(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
+        let update = |Version(tag): &Version| UpdateVersion { e_tag: Some(tag.clone()), version: None };
+        let mode = known.map_or(PutMode::Create, |known| PutMode::Update(update(known)));
+        let put = self.s3.put_opts(&self.path_of(key), bytes.clone().into(), mode.into()).await;
+        use object_store::Error::{AlreadyExists, NotFound, NotImplemented, Precondition};
+        match put {
+            Ok(_) => Ok(()),
+            Err(AlreadyExists { .. } | Precondition { .. }) => Err(StoreError::Changed),
+            // It was removed.
+            Err(error @ NotFound { .. }) if known.is_some() && !error.to_string().contains("NoSuchBucket") => {
+                Err(StoreError::Changed)
+            }
+            // Some servers know no conditions.
+            Err(error) if matches!(error, NotImplemented { .. }) || error.to_string().contains("NotImplemented") => {
+                self.replace_in_two_steps(key, known, bytes).await
+            }
+            Err(error) => Err(self.failed_in_bucket("take an object", error)),
+        }
     }
 
     async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError> {

@@ -3,7 +3,7 @@
 use broadcast::{BroadcastId, CapturedAt, Container, Digest, Key, Millis, Object, RenditionName, Seq};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use headwater_storage::{Blob, HotStore, HotUrl, Listed, LocalStore, Named, StorageConfig, Store, StoreError};
+use headwater_storage::{Blob, HotStore, HotUrl, Listed, LocalStore, Named, StorageConfig, Store, StoreError, Version};
 use service::Random;
 use tempfile::TempDir;
 use testkit::S3Server;
@@ -122,6 +122,23 @@ async fn keeps_the_contract(store: &dyn Store) {
     store.remove(&one).await.unwrap();
     assert_eq!(store.len(&one).await.unwrap(), None);
     assert_eq!(keys(store, 1).await.len(), 3);
+
+    // What may be replaced is replaced only by who knows what is there.
+    let document = Key::of_document(broadcast(9));
+    let replace = async |known: Option<&Version>, text: &'static str| {
+        store.replace(&document, known, Bytes::from_static(text.as_bytes())).await
+    };
+    assert!(matches!(store.read_version(&document).await, Err(StoreError::NotFound)));
+    replace(None, "one").await.unwrap();
+    let (text, one) = store.read_version(&document).await.unwrap();
+    assert_eq!(text, "one");
+    assert!(matches!(replace(None, "two").await, Err(StoreError::Changed)), "it is there by now");
+    replace(Some(&one), "two").await.unwrap();
+    assert!(matches!(replace(Some(&one), "three").await, Err(StoreError::Changed)), "it is another by now");
+    let (text, two) = store.read_version(&document).await.unwrap();
+    assert_eq!(text, "two");
+    store.remove(&document).await.unwrap();
+    assert!(matches!(replace(Some(&two), "three").await, Err(StoreError::Changed)), "it is gone by now");
 
     // Many at a time.
     let many = stream::iter(10..40).map(|seq| async move {
