@@ -28,6 +28,9 @@ pub(crate) struct Metrics {
     pub(crate) hot_deleted: IntCounter,
     /// `headwater_recorder_damaged_total`: objects on this disk that were not what their names say; they are in `damaged/`.
     pub(crate) damaged: IntCounter,
+    /// `headwater_recorder_unreadable_total`: attempts to copy an object that this disk could not read; it stays, and is tried
+    /// again.
+    pub(crate) unreadable: IntCounter,
     /// `headwater_recorder_put_back_total`: segments that the log had lost, or never been told of, and that the stores had.
     pub(crate) put_back: IntCounter,
     /// `headwater_recorder_looked_through_total`: times that all broadcasts here were compared with the metadata store, at
@@ -79,6 +82,10 @@ impl Metrics {
                 "headwater_recorder_damaged_total",
                 "Objects on this disk that were not what their names say; they are in damaged/.",
             )?,
+            unreadable: IntCounter::new(
+                "headwater_recorder_unreadable_total",
+                "Attempts to copy an object that this disk could not read; it stays, and is tried again.",
+            )?,
             looked_through: IntCounter::new(
                 "headwater_recorder_looked_through_total",
                 "Times that all broadcasts here were compared with the metadata store.",
@@ -97,7 +104,9 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
         }
         let hot = [&metrics.hot_copied, &metrics.hot_bytes, &metrics.hot_failures, &metrics.hot_deleted];
-        for counter in hot.into_iter().chain([&metrics.damaged, &metrics.put_back, &metrics.looked_through]) {
+        for counter in
+            hot.into_iter().chain([&metrics.damaged, &metrics.unreadable, &metrics.put_back, &metrics.looked_through])
+        {
             registry.register(Box::new(counter.clone()))?;
         }
         Ok(metrics)

@@ -7,19 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broadcast::{BroadcastId, Event, Key, Object, RenditionName, SeqRange, SeqSet};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, TryStreamExt};
 use metadata::{COMMIT_EVENTS_MAX, Followed, MetadataError};
-use storage::{Store, StoreError, verified};
+use storage::{Blob, Store, StoreError, verified};
 use tokio::time::Instant;
 
 use super::Hot;
 use super::backoff::pause_after;
 use super::finding::{Standing, standing};
 use crate::recorder::Recorder;
+use crate::scan::ScanError;
 
 /// When a segment that could not be copied is tried again, if others could.
 const ONE_AGAIN: Duration = Duration::from_secs(10);
+/// When one that cannot be read is.
+const UNREADABLE_AGAIN: Duration = Duration::from_secs(60);
 /// How often a long catch-up is told of.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// A catch-up of fewer segments is told of by nobody.
@@ -39,6 +42,15 @@ enum Copied {
 
 type Copy = Pin<Box<dyn Future<Output = (Key, u64, Result<Copied, CopyError>)> + Send>>;
 type Commit = Pin<Box<dyn Future<Output = (Vec<(Key, u64)>, SafeCommits)> + Send>>;
+/// Looking for what is owed, for as long as logs may take that cannot be read: of which they could not, or why this disk
+/// could not be looked at, and whether all of it was to be.
+type Look = Pin<Box<dyn Future<Output = (Looked, Result<BTreeSet<BroadcastId>, ScanError>)> + Send>>;
+
+/// What is looked at.
+enum Looked {
+    All,
+    Some(Vec<BroadcastId>),
+}
 
 /// What became of the commits that segments are safe. A broadcast that is in none of them is committed.
 #[derive(Debug, Default)]
@@ -69,12 +81,17 @@ struct Copier {
     copy_again: Option<Instant>,
     /// The same of each broadcast that could not be committed.
     commit_again: BTreeMap<BroadcastId, (u32, Instant)>,
-    /// Whose logs could not be read when the disk was last looked at, and the same of them.
+    look: Option<Look>,
+    /// All of this disk is to be looked at.
+    look_due: bool,
+    /// Whose logs could not be read when the disk was last looked at, and failures in a row, as above.
     unread: BTreeSet<BroadcastId>,
     read_failures: u32,
     read_again: Option<Instant>,
     /// Segments that failed, each with when it is tried again.
     later: Vec<(Instant, Key, u64)>,
+    /// Objects here that could not be read: each is told of once. No more than are owed.
+    unreadable: BTreeSet<String>,
     told: Instant,
     away: bool,
     /// How often the metadata store had been away when the disk was last looked at.
@@ -106,7 +123,7 @@ impl Recorder {
     async fn copy_what_is_owed(self: Arc<Self>, hot: Arc<Hot>) {
         let breaks = self.broadcasts.breaks();
         let told = self.clock.instant();
-        let mut copier = Copier {
+        let copier = Copier {
             recorder: self,
             hot,
             copies: FuturesUnordered::new(),
@@ -115,15 +132,17 @@ impl Recorder {
             copy_failures: 0,
             copy_again: None,
             commit_again: BTreeMap::new(),
+            look: None,
+            look_due: true,
             unread: BTreeSet::new(),
             read_failures: 0,
             read_again: None,
             later: Vec::new(),
+            unreadable: BTreeSet::new(),
             told,
             away: false,
             breaks,
         };
-        copier.look_at_disk().await;
         copier.run().await;
     }
 
@@ -177,8 +196,12 @@ impl Recorder {
     /// What is damaged here is taken out of the way: it counts as not stored here, and whoever has it is told so and may
     /// send it again.
     async fn copy_file(&self, hot: &Hot, key: &Key) -> Result<(), CopyError> {
-        let blob = self.store.read(key, None).await?;
-        let done = hot.store.put(key, verified(key, blob)).await;
+        let blob = match self.store.read(key, None).await {
+            Ok(blob) => blob,
+            Err(StoreError::NotFound) => return Err(StoreError::NotFound.into()),
+            Err(error) => return Err(unreadable(key, error).into()),
+        };
+        let done = hot.store.put(key, verified(key, readable(key, blob))).await;
         if let Err(StoreError::Damaged { .. }) = done {
             self.set_damaged_aside(key).await?;
         }
@@ -230,72 +253,66 @@ impl Copier {
     async fn run(mut self) {
         loop {
             self.take_up_later();
-            self.read_again().await;
+            // What a store that forgets said was not owed may be owed after all.
+            let breaks = self.recorder.broadcasts.breaks();
+            self.look_due |= std::mem::replace(&mut self.breaks, breaks) != breaks || self.has_forgotten();
+            self.start_look();
             self.start_copies();
             self.start_commit();
             self.tell();
-            // What a store that forgets said was not owed may be owed after all.
-            let breaks = self.recorder.broadcasts.breaks();
-            if self.breaks != breaks || self.has_forgotten() {
-                self.breaks = breaks;
-                self.look_at_disk().await;
-                continue;
-            }
             let next = self.next_try();
             let (copier, clock) = (&self.hot.copier, &self.recorder.clock);
             tokio::select! {
                 biased;
                 Some((key, len, copied)) = self.copies.next() => self.copied(key, len, copied),
                 (segments, done) = finished(&mut self.commit) => self.committed(segments, done),
+                (looked, found) = finished(&mut self.look) => self.looked(looked, found),
                 () = copier.notified() => {}
                 () = clock.sleep(next) => {}
             }
         }
     }
 
-    /// Looks for all that is owed, until this disk could be read.
-    async fn look_at_disk(&mut self) {
-        let mut failures = 0;
-        loop {
-            match self.recorder.find_owed(&self.hot).await {
-                Ok(unread) => return self.looked(unread),
-                Err(error) => {
-                    failures += 1;
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
-                    self.recorder.clock.sleep(pause_after(failures, &self.recorder.random)).await;
+    /// Looks for what is owed: on all of this disk, or of those whose logs could not be read. Copying goes on meanwhile.
+    fn start_look(&mut self) {
+        let waits = self.read_again.is_some_and(|at| at > self.now());
+        if self.look.is_some() || waits || !self.look_due && self.unread.is_empty() {
+            return;
+        }
+        let (recorder, hot) = (self.recorder.clone(), self.hot.clone());
+        let mut unread: Vec<_> = std::mem::take(&mut self.unread).into_iter().collect();
+        self.look = Some(if std::mem::take(&mut self.look_due) {
+            Box::pin(async move { (Looked::All, recorder.find_owed(&hot).await) })
+        } else {
+            // Another one is the first each time: those that cannot be read keep nobody else waiting.
+            let first = usize::from(u16::from_le_bytes(self.recorder.random.bytes())) % unread.len();
+            unread.rotate_left(first);
+            Box::pin(async move {
+                let found = recorder.find_owed_among(&hot, &unread).await;
+                (Looked::Some(unread), found)
+            })
+        });
+    }
+
+    fn looked(&mut self, looked: Looked, found: Result<BTreeSet<BroadcastId>, ScanError>) {
+        self.look = None;
+        match (found, looked) {
+            (Ok(unread), _) => self.unread = unread,
+            (Err(error), looked) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
+                match looked {
+                    Looked::All => self.look_due = true,
+                    Looked::Some(unread) => self.unread = unread.into_iter().collect(),
                 }
             }
         }
-    }
-
-    /// Those whose logs could not be read: a part of the store that is away keeps nothing else waiting.
-    async fn read_again(&mut self) {
-        if self.unread.is_empty() || self.read_again.is_some_and(|at| at > self.now()) {
-            return;
-        }
-        let mut unread: Vec<_> = std::mem::take(&mut self.unread).into_iter().collect();
-        // Another one is the first each time: those that cannot be read keep nobody else waiting.
-        let first = usize::from(u16::from_le_bytes(self.recorder.random.bytes())) % unread.len();
-        unread.rotate_left(first);
-        let unread = match self.recorder.find_owed_among(&self.hot, &unread).await {
-            Ok(unread) => unread,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what is not safe yet");
-                unread.into_iter().collect()
-            }
-        };
-        self.looked(unread);
-    }
-
-    fn looked(&mut self, unread: BTreeSet<BroadcastId>) {
-        self.unread = unread;
-        if self.unread.is_empty() {
+        if self.unread.is_empty() && !self.look_due {
             (self.read_failures, self.read_again) = (0, None);
         } else {
             self.read_failures = self.read_failures.saturating_add(1);
             self.read_again = Some(self.now() + pause_after(self.read_failures, &self.recorder.random));
-            if self.read_failures == 1 {
-                let broadcasts = self.unread.len();
+            let broadcasts = self.unread.len();
+            if self.read_failures == 1 && broadcasts > 0 {
                 tracing::warn!(broadcasts, "cannot read yet what is not safe: the metadata store is away");
             }
         }
@@ -368,6 +385,7 @@ impl Copier {
             Ok(Copied::There) => {
                 metrics.hot_copied.inc();
                 metrics.hot_bytes.inc_by(len);
+                self.unreadable.remove(&key.to_string());
                 self.copied.push((key, len));
                 self.works_again();
             }
@@ -376,6 +394,18 @@ impl Copier {
                 self.hot.work().deletable.insert(key, len);
             }
             Ok(Copied::Nothing) => self.hot.work().nothing_there(&key),
+            Err(CopyError::Store(StoreError::Unreadable { key: name, source })) => {
+                metrics.unreadable.inc();
+                if self.unreadable.insert(name.clone()) {
+                    let error = &*source as &dyn std::error::Error;
+                    tracing::error!(
+                        key = name,
+                        error,
+                        "a stored object cannot be read, so it cannot be made safe; look after this disk"
+                    );
+                }
+                self.later.push((self.now() + UNREADABLE_AGAIN, key, len));
+            }
             // It has been told of, and nothing is owed any more until it is sent again.
             Err(CopyError::Store(StoreError::Damaged { .. })) => {
                 metrics.hot_failures.inc();
@@ -448,6 +478,16 @@ impl Copier {
             tracing::info!(owed, copied, "catching up with the hot store");
         }
     }
+}
+
+/// This disk failed, and not the hot store.
+fn unreadable(key: &Key, source: StoreError) -> StoreError {
+    StoreError::Unreadable { key: key.to_string(), source: Box::new(source) }
+}
+
+fn readable(key: &Key, blob: Blob) -> Blob {
+    let (len, key) = (blob.len(), key.clone());
+    Blob::new(len, blob.into_stream().map_err(move |error| unreadable(&key, error)))
 }
 
 /// The answer of what runs, if something does.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use broadcast::{BroadcastId, Key, Object};
-use futures_util::StreamExt;
+use futures_util::stream::{self, StreamExt};
 use metadata::{Followed, MetadataError};
 use storage::{Named, Store};
 
@@ -14,6 +15,8 @@ use crate::scan::ScanError;
 
 /// So many logs that cannot be read are asked for at a time.
 const UNREAD_MAX: usize = 4;
+/// How many broadcasts are looked at at a time.
+const LOOKS_MAX: usize = 4;
 
 /// Where a segment on this disk stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +55,28 @@ impl Recorder {
         self.find_owed_among(hot, &here).await
     }
 
-    /// The same of these alone. After a few whose logs could not be read the others are left for another time, too: each
-    /// takes a while to fail.
+    /// The same of these alone, some at a time. After a few whose logs could not be read the others are left for another
+    /// time, too: each takes a while to fail.
     pub(super) async fn find_owed_among(
         self: &Arc<Self>,
         hot: &Hot,
         ids: &[BroadcastId],
     ) -> Result<BTreeSet<BroadcastId>, ScanError> {
         let mut unread = BTreeSet::new();
-        for id in ids {
-            if unread.len() >= UNREAD_MAX || !self.is_found_of(hot, *id).await? {
-                unread.insert(*id);
+        let failed = AtomicUsize::new(0);
+        let look = |id: BroadcastId| {
+            let failed = &failed;
+            async move {
+                let is_found = failed.load(Ordering::Relaxed) < UNREAD_MAX && self.is_found_of(hot, id).await?;
+                failed.fetch_add(usize::from(!is_found), Ordering::Relaxed);
+                Ok::<_, ScanError>((id, is_found))
+            }
+        };
+        let mut looks = stream::iter(ids.iter().copied()).map(look).buffer_unordered(LOOKS_MAX);
+        while let Some(looked) = looks.next().await {
+            let (id, is_found) = looked?;
+            if !is_found {
+                unread.insert(id);
             }
         }
         Ok(unread)

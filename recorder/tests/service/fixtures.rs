@@ -21,6 +21,7 @@ use service::{Clock, Random, Tasks};
 use storage::{LocalStore, OpenError, StorageConfig, Store};
 use tempfile::TempDir;
 use testkit::Tool;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 /// When every world begins, in milliseconds since the Unix epoch.
@@ -94,6 +95,10 @@ impl World {
     }
 
     async fn start(&mut self) {
+        self.start_and(true).await;
+    }
+
+    async fn start_and(&mut self, scans: bool) {
         let store = self.open_store().await;
         let (tasks, registry) = (Tasks::new(), Registry::new());
         let log: Arc<dyn Metadata> = self.log.clone();
@@ -111,7 +116,7 @@ impl World {
             public_url: None,
         };
         let recorder = Recorder::build(self.config.clone(), deps).unwrap();
-        let scanned = recorder.scan().await.unwrap();
+        let scanned = if scans { recorder.scan().await.unwrap() } else { ScanReport::default() };
         recorder.start();
         self.life = Some(Life { router: recorder.router(), recorder, tasks, registry, scanned });
     }
@@ -151,11 +156,21 @@ impl World {
         self.crash_for(0).await
     }
 
-    /// The same, after so many seconds.
-    pub(crate) async fn crash_for(&mut self, secs: u64) -> ScanReport {
+    /// The same without the start-up scan: no log has been read.
+    pub(crate) async fn crash_unscanned(&mut self) {
+        self.stop().await;
+        self.start_and(false).await;
+    }
+
+    async fn stop(&mut self) {
         let Life { recorder, router, tasks, .. } = self.life.take().unwrap();
         tasks.shutdown().await;
         drop((router, recorder));
+    }
+
+    /// The same, after so many seconds.
+    pub(crate) async fn crash_for(&mut self, secs: u64) -> ScanReport {
+        self.stop().await;
         self.pass(secs).await;
         self.start().await;
         self.life.as_ref().unwrap().scanned
@@ -253,6 +268,22 @@ impl World {
         let families = self.life.as_ref().unwrap().registry.gather();
         let family = families.iter().find(|family| family.name() == name).unwrap();
         family.get_metric()[0].get_counter().get_value() as u64
+    }
+
+    /// Attempts to copy what could not be read here.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.counted("headwater_recorder_unreadable_total")
+    }
+
+    /// Copies that failed otherwise.
+    pub(crate) fn hot_failures(&self) -> u64 {
+        self.counted("headwater_recorder_hot_failures_total")
+    }
+
+    pub(crate) fn is_hot_away(&self) -> bool {
+        let families = self.life.as_ref().unwrap().registry.gather();
+        let family = families.iter().find(|family| family.name() == "headwater_recorder_hot_away").unwrap();
+        family.get_metric()[0].get_gauge().get_value() > 0.0
     }
 
     /// Objects that the disk has changed.
@@ -371,6 +402,8 @@ pub(crate) struct Moody {
     mood: AtomicU8,
     /// Nothing can be written of this broadcast: a part of a cluster is away.
     away_for: Mutex<Option<BroadcastId>>,
+    /// Nothing is answered that is asked of this broadcast, and nothing refused.
+    hangs_for: watch::Sender<Option<BroadcastId>>,
     /// How many times it has forgotten something.
     breaks: AtomicU64,
 }
@@ -390,7 +423,13 @@ pub(crate) enum Mood {
 impl Moody {
     fn new(store: Sqlite) -> Self {
         let mood = AtomicU8::new(Mood::Well as u8);
-        Self { store: Mutex::new(Arc::new(store)), mood, away_for: Mutex::default(), breaks: AtomicU64::new(0) }
+        Self {
+            store: Mutex::new(Arc::new(store)),
+            mood,
+            away_for: Mutex::default(),
+            hangs_for: watch::Sender::new(None),
+            breaks: AtomicU64::new(0),
+        }
     }
 
     fn store(&self) -> Arc<Sqlite> {
@@ -403,6 +442,10 @@ impl Moody {
 
     pub(crate) fn go_away_for(&self, id: Option<BroadcastId>) {
         *self.away_for.lock().unwrap() = id;
+    }
+
+    pub(crate) fn hang_for(&self, id: Option<BroadcastId>) {
+        self.hangs_for.send_replace(id);
     }
 
     fn answers_unless(&self, moods: &[Mood]) -> Result<Arc<Sqlite>, MetadataError> {
@@ -434,6 +477,7 @@ impl Metadata for Moody {
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
+        self.hangs_for.subscribe().wait_for(|hangs| *hangs != Some(id)).await.expect("the sender is here");
         self.answers_unless(&[Mood::Away])?.read(id, from, max).await
     }
 

@@ -337,3 +337,56 @@ async fn an_init_section_that_the_disk_has_changed_is_asked_for_again() {
     let found = hot.keys(world.id).await.into_iter().find(|key| key.to_string().ends_with(".mp4")).unwrap();
     assert_eq!(hot.store.read(&found, None).await.unwrap().collect().await.unwrap(), media.init);
 }
+
+/// A file that the disk does not give keeps nothing else waiting, and is no reason to think that the hot store is away.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_here_is_told_apart_from_a_hot_store_that_is_away() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let config = HotConfig { copies_max: 1, ..HotConfig::default() };
+    let world = World::with_hot(RecorderConfig { hot: config, ..RecorderConfig::default() }, hot.clone()).await;
+    for seq in 0..4 {
+        world.publish(&format!("{seq}.ts"), media.segments[seq].clone(), &[]).await.expect(201);
+    }
+    // A link to itself cannot be opened, whoever asks.
+    let file = world.segment_files().into_iter().find(|file| file.to_string_lossy().contains("/0000000000000-"));
+    let file = file.unwrap();
+    let kept = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    world.pass(120).await;
+    hot.go_away(false);
+    world.until_safe(&[(1, 3)]).await;
+    let tried = async |world: &World, times: u64| {
+        world.pass(5).await;
+        world.unreadable() >= times
+    };
+    world.until_later("tried again", async |world| tried(world, 2).await).await;
+    let failures = world.hot_failures();
+    world.until_later("and again", async |world| tried(world, 4).await).await;
+    assert_eq!((world.hot_failures(), world.is_hot_away()), (failures, false));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, kept).unwrap();
+    world.pass(60).await;
+    world.until_safe(&[(0, 3)]).await;
+}
+
+/// Not even while it is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_hangs_keeps_no_other_broadcast_waiting() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    hot.go_away(true);
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
+    let first = world.id;
+    world.create().await;
+    world.log.hang_for(Some(first));
+    world.crash_unscanned().await;
+    world.publish("0.ts", media.segments[1].clone(), &[]).await.expect(201);
+    hot.go_away(false);
+    world.until_safe(&[(0, 0)]).await;
+    world.id = first;
+    assert_eq!(world.safe().await, []);
+    world.log.hang_for(None);
+    world.until_safe(&[(0, 0)]).await;
+}
