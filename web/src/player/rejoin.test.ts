@@ -37,7 +37,7 @@ test("under catch-up, what live has beyond counts too", () => {
 
 test("a little faster, and live again by itself", () => {
   const rates = [200, 30, 10, 3, 1].map(catchUpRate);
-  expect(rates).toEqual([1.25, 1.25, 1.2, 1.1, 1.1]);
+  expect(rates).toEqual([1.25, 1.25, 1.2, 1.2, 1.1]);
   expect(follow({ kind: "catching-up" }, 3)).toEqual({ kind: "catching-up" });
   expect(follow({ kind: "catching-up" }, 0.4)).toEqual({ kind: "live" });
   expect(follow({ kind: "free" }, 0)).toEqual({ kind: "free" });
@@ -45,5 +45,5 @@ test("a little faster, and live again by itself", () => {
 });
 
 test("after the viewer's own outage", () => {
-  expect([2, 20, 300].map(afterAway)).toEqual(["go-on", "catch-up", "offer"]);
+  expect([1, 20, 300].map(afterAway)).toEqual(["go-on", "catch-up", "offer"]);
 });

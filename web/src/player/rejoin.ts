@@ -9,7 +9,9 @@ const HOLD_BACK_TARGETS = 3;
 const REJOINED_S = 0.5;
 /** From here on it is worth saying that the picture is behind. */
 export const BEHIND_S_MIN = 6;
-/** After the viewer's own outage: what is shorter is made up for by itself, what is longer is offered. */
+/** After the viewer's own outage: less is not worth a thing, what is longer is made up for by itself, and what is
+ * longer still is offered. */
+const MADE_UP_S_MIN = 1.5;
 const MADE_UP_S_MAX = 60;
 
 /** How the viewer follows the broadcast. */
@@ -57,8 +59,8 @@ export function waitsAtHole(playing: Reading, live: Reading | null): boolean {
 
 /** The rate to make up for `behind`: so little that voices stay voices, and more of it when there is much to do. */
 export function catchUpRate(behind: number): number {
-  if (behind > 20) return 1.25;
-  return behind > 4 ? 1.2 : 1.1;
+  if (behind > 10) return 1.25;
+  return behind > 1 ? 1.2 : 1.1;
 }
 
 /** What follows from where the picture is. */
@@ -68,6 +70,6 @@ export function follow(before: Following, behind: number): Following {
 
 /** What to do when the viewer's network is back and the picture stands this far behind. */
 export function afterAway(behind: number): "go-on" | "catch-up" | "offer" {
-  if (behind <= BEHIND_S_MIN) return "go-on";
+  if (behind <= MADE_UP_S_MIN) return "go-on";
   return behind <= MADE_UP_S_MAX ? "catch-up" : "offer";
 }

@@ -108,7 +108,7 @@ export class PlayerView {
     const offered = message?.weight === "card" && message.kind !== "buffering" ? null : missed;
     this.#offer.show(offered);
     const waitsForPress = !playback.wantsToPlay && picture !== "ended" && playback.feed !== null && !message;
-    reveal(this.#start, sound.needsPress || (waitsForPress && video.currentTime === 0));
+    reveal(this.#start, sound.needsPress || (waitsForPress && video.played.length === 0));
     reveal(this.#sound, sound.silenced === "by-browser" && (picture === "moving" || picture === "standing"));
     reveal(this.#poster, this.#poster.naturalWidth > 0 && (picture === "none" || !this.#start.hidden));
     reveal(this.#controls.root, playback.feed !== null);

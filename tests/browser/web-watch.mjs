@@ -1,0 +1,207 @@
+// Goes through what a viewer of the watch page can live through. The test that started it breaks what is to break when
+// it reads how far this is.
+// usage: node web-watch.mjs CHROMIUM PAGE_URL SCENARIO   ->  lines "step NAME FACTS", then JSON: what was seen
+import { violations } from "./axe.mjs";
+import { withPage } from "./chromium.mjs";
+import { Viewer, step } from "./viewer.mjs";
+
+const [executablePath, url, scenario] = process.argv.slice(2);
+
+const SCENARIOS = {
+  /** Live, an interruption, what was missed, and live again. */
+  async interruption(page, viewer) {
+    await page.goto(url);
+    const axe = { live: [] };
+    step("playing", await viewer.untilPlaying(2));
+    axe.live = await violations(page);
+    const calm = ({ message, card }) => message === "interrupted" && card !== null;
+    const interrupted = await viewer.until("the message", calm);
+    await viewer.shot("interrupted");
+    axe.interrupted = await violations(page);
+    const counted = await viewer.until("a timer that counts", (now) => calm(now) && seconds(now.timer) >= seconds(interrupted.timer) + 3);
+    step("interrupted", counted);
+    const back = await viewer.until("the picture again", (now) => now.picture === "moving" && now.time_s > counted.time_s + 1);
+    step("back", back);
+    const offered = await viewer.until("the offer", ({ offer }) => offer !== null);
+    await viewer.shot("offer");
+    axe.offer = await violations(page);
+    await viewer.press(".hw-missed");
+    const taken = await viewer.until("catch-up", (now) => now.view === "catchup" && now.picture === "moving" && now.rate > 1);
+    await viewer.shot("catching-up");
+    step("catching-up", taken);
+    const seams = await watchForSeams(page);
+    const rejoined = await viewer.until("live again", ({ following }) => following === "live");
+    const after = await viewer.untilPlaying(3);
+    await viewer.shot("rejoined");
+    return { interrupted, counted, back, offered, taken, rejoined, after, seams: await seams(), axe };
+  },
+
+  /** The way out of catch-up, at once. */
+  async jump(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(2));
+    const offered = await viewer.until("the offer", ({ offer }) => offer !== null);
+    await viewer.press(".hw-missed");
+    const taken = await viewer.until("catch-up", (now) => now.view === "catchup" && now.picture === "moving");
+    await page.keyboard.press("l");
+    const jumped = await viewer.until("live", (now) => now.following === "live" && now.picture === "moving" && now.behind_s < 3);
+    return { offered, taken, jumped };
+  },
+
+  /** The viewer's own network. */
+  async offline(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(2));
+    await page.context().setOffline(true);
+    const told = await viewer.until("word of the network", ({ standing }) => standing === "offline");
+    const stood = await viewer.until("a card, once the picture stands", ({ card, picture }) => card !== null && picture === "standing");
+    await viewer.shot("offline");
+    const axe = { offline: await violations(page) };
+    const counted = await viewer.until("a timer that counts", ({ timer }) => seconds(timer) >= seconds(stood.timer) + 5);
+    await page.context().setOffline(false);
+    const back = await viewer.until("the picture again", (now) => now.standing === "live" && now.picture === "moving");
+    const made = await viewer.until("what is behind is made up for", (now) => now.following === "catching-up" && now.rate > 1);
+    await viewer.press(".hw-catching-up button");
+    const jumped = await viewer.until("live", (now) => now.following === "live" && now.picture === "moving" && now.behind_s < 3);
+    return { told, stood, counted, back, made, jumped, axe };
+  },
+
+  /** Paused, on again, ended, and the recording. */
+  async course(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(1));
+    const paused = await viewer.until("the pause", ({ message, card }) => message === "paused" && card !== null);
+    await viewer.shot("paused");
+    const axe = { paused: await violations(page) };
+    step("paused", paused);
+    const resumed = await viewer.until("the picture again", (now) => now.picture === "moving" && now.time_s > paused.time_s + 1);
+    step("resumed", resumed);
+    const ended = await viewer.until("the end", ({ picture, message }) => picture === "ended" && message === "complete");
+    await viewer.shot("ended");
+    axe.ended = await violations(page);
+    await viewer.press(".hw-card .hw-main");
+    const recording = await viewer.until("the recording", ({ view, picture }) => view === "vod" && picture === "moving");
+    await viewer.shot("recording");
+    axe.recording = await violations(page);
+    const played = await viewer.untilPlaying(2);
+    const link = await shareMoment(page);
+    await page.goto(link);
+    const linked = await viewer.until("the moment", ({ picture }) => picture === "moving" || picture === "held");
+    return { paused, resumed, ended, recording, played, link, linked, axe };
+  },
+
+  /** Before it begins. */
+  async before(page, viewer) {
+    await page.goto(url);
+    const waiting = await viewer.until("word that it has not started", ({ message }) => message === "not-started");
+    await viewer.shot("not-started");
+    const axe = { waiting: await violations(page) };
+    step("waiting", waiting);
+    const playing = await viewer.untilPlaying(2);
+    return { waiting, playing, axe };
+  },
+
+  /** An address of nothing. */
+  async nothing(page, viewer) {
+    await page.goto(url);
+    const told = await viewer.until("word of it", ({ message }) => message === "no-such-broadcast");
+    await viewer.shot("nothing");
+    return { told, axe: { nothing: await violations(page) } };
+  },
+
+  /** Just watching. */
+  async watch(page, viewer) {
+    await page.goto(url);
+    return { playing: await viewer.untilPlaying(4) };
+  },
+
+  /** How long the first picture takes: after a click on a link to the page, and after one on the player. */
+  async first(page, viewer) {
+    // Once, so that the machine has read its files; what the browser keeps is what any second viewer has.
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(1));
+    const times = {};
+    const firstFrame = () => page.evaluate(() => new Promise((resolve) => {
+      const { video } = window.headwater;
+      const seen = () => resolve(performance.timeOrigin + performance.now());
+      if (video.readyState >= video.HAVE_CURRENT_DATA && video.currentTime > 0) seen();
+      else video.requestVideoFrameCallback(seen);
+    }));
+    await page.goto(new URL("/docs", url).href).catch(() => undefined);
+    const clicked_ms = Date.now();
+    await page.goto(url);
+    times.link_ms = Math.round((await firstFrame()) - clicked_ms);
+    await page.goto(`${url}?autoplay=0`);
+    await page.locator(".hw-start").waitFor();
+    const pressed = page.evaluate(() => new Promise((resolve) => {
+      document.querySelector(".hw-start").addEventListener("click", () => {
+        const from = performance.now();
+        window.headwater.video.requestVideoFrameCallback(() => resolve(Math.round(performance.now() - from)));
+      });
+    }));
+    await viewer.press(".hw-start");
+    times.press_ms = await pressed;
+    return { times };
+  },
+
+  /** Everything by keyboard, and what screen readers are told. */
+  async keys(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(3));
+    const { keyboard } = page;
+    await keyboard.press("m");
+    const muted = await viewer.until("silence", ({ isMuted }) => isMuted);
+    await keyboard.press("m");
+    await keyboard.press("0");
+    const first = await viewer.until("the beginning", (now) => now.position_s < 3 && now.following === "free");
+    await keyboard.press("l");
+    const live = await viewer.until("live", ({ following }) => following === "live");
+    await keyboard.press("k");
+    const held = await viewer.until("a stop", ({ picture }) => picture === "held");
+    await keyboard.press("k");
+    await viewer.untilPlaying(1);
+    await keyboard.press("?");
+    await page.locator("dialog.hw-help[open]").waitFor();
+    await viewer.shot("help");
+    const axe = { help: await violations(page) };
+    await keyboard.press("Escape");
+    await page.locator(".hw-bar .hw-button[aria-expanded]").click();
+    await page.locator(".hw-menu:not([hidden])").waitFor();
+    await viewer.shot("menu");
+    axe.menu = await violations(page);
+    const named = await page.locator(".hw-player button:visible").evaluateAll((buttons) =>
+      buttons.filter((button) => !(button.getAttribute("aria-label") || button.innerText)).length);
+    return { muted, first, live, held, unnamed: named, axe };
+  },
+};
+
+/** "for 1:02" -> 62 */
+function seconds(timer) {
+  const [, minutes, rest] = /(\d+):(\d\d)$/.exec(timer ?? "") ?? [, 0, -1];
+  return 60 * Number(minutes) + Number(rest);
+}
+
+/** Counts what a viewer would see as a seam: another source, a picture that waits, a jump. Returns how to ask. */
+async function watchForSeams(page) {
+  await page.evaluate(() => {
+    const { video } = window.headwater;
+    const seen = { sources: 0, waits: 0, seeks: 0 };
+    window.seams = seen;
+    video.addEventListener("emptied", () => seen.sources++);
+    video.addEventListener("waiting", () => seen.waits++);
+    video.addEventListener("seeking", () => seen.seeks++);
+  });
+  return () => page.evaluate(() => window.seams);
+}
+
+/** Presses the share button; the link is what lands in the clipboard. */
+async function shareMoment(page) {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.mouse.move(300, 300);
+  await page.getByRole("button", { name: "Share this moment" }).click();
+  await page.locator(".hw-share:not([hidden])").waitFor();
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+const seen = await withPage(executablePath, (page) => SCENARIOS[scenario](page, new Viewer(page)));
+console.log(JSON.stringify(seen));

@@ -1,0 +1,238 @@
+//! The watch page as viewers live through it, in Chromium, against the real binary, with ffmpeg as publisher: an
+//! interruption and what was missed, their own network, a pause, the end, and pages that open before the beginning.
+
+use std::time::Duration;
+
+use headwater_tests::{Encoder, Program, Relay, at_once, wait_until_complete};
+use serde_json::Value;
+use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
+
+/// Longer than any scenario takes on a busy machine.
+const RUN_MAX: Duration = Duration::from_secs(240);
+/// Long enough for every scenario; whoever is still at it then is stopped.
+const SOURCE_S: u32 = 400;
+const CONFIG: &str = "[recorder.views]\nend_grace_ms = 1000\n";
+
+/// A browser at work on a scenario.
+struct Viewer {
+    program: Program,
+}
+
+impl Viewer {
+    fn start(url: &str, scenario: &str) -> Self {
+        let chromium = Tool::find("chromium");
+        let script = Tool::node_script("web-watch.mjs");
+        Self { program: Program::start(&script, [chromium.path().as_os_str(), url.as_ref(), scenario.as_ref()]) }
+    }
+
+    /// Waits until it has come so far.
+    #[track_caller]
+    fn until(&self, step: &str) {
+        let wanted = format!("step {step} ");
+        eventually(&format!("the viewer: {step}"), RUN_MAX, || {
+            let said = self.program.said();
+            let is_there = said.lines().any(|line| line.starts_with(&wanted));
+            assert!(is_there || !said.contains("Error: "), "{said}");
+            if is_there { Ok(()) } else { Err(said) }
+        });
+    }
+
+    /// Waits until it is done, and gives back what it saw.
+    #[track_caller]
+    fn end(mut self) -> Value {
+        self.program.end_well(RUN_MAX);
+        let said = self.program.said();
+        let last = said.lines().last().expect("it has said something");
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
+    }
+}
+
+/// A broadcast whose publisher is a relay behind a road that can break.
+struct Stage {
+    broadcast: NewBroadcast,
+    road: Road,
+    relay: Relay,
+}
+
+impl Stage {
+    fn new(headwater: &Headwater) -> Self {
+        let broadcast = headwater.create_broadcast();
+        let road = Road::to(headwater.url());
+        let relay = Relay::start(&road.by_way(&broadcast.push_url));
+        Self { broadcast, road, relay }
+    }
+
+    fn publish(&mut self) -> Program {
+        Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&self.relay.push_url())
+    }
+}
+
+/// Fails if the page complained of anything, except of what is cut off or not there yet, or if axe found anything.
+#[track_caller]
+fn assert_calm(name: &str, seen: &Value) {
+    for (state, found) in seen["axe"].as_object().into_iter().flatten() {
+        assert_eq!(found.as_array().map(Vec::len), Some(0), "{name}, {state}: {found:#}");
+    }
+    let harmless =
+        |text: &str| text.starts_with("Failed to load resource") || text.contains("ERR_INTERNET_DISCONNECTED");
+    let complaints = seen["complaints"].as_array().expect("a list");
+    assert!(complaints.iter().all(|one| one.as_str().is_some_and(harmless)), "{name}: {complaints:?}");
+}
+
+#[track_caller]
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[test]
+fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
+    let headwater = Headwater::start_with(CONFIG);
+    let mut stage = Stage::new(&headwater);
+    let _encoder = stage.publish();
+    let watching = Viewer::start(&stage.broadcast.page_url, "interruption");
+    let leaving = Viewer::start(&stage.broadcast.page_url, "jump");
+    watching.until("playing");
+    leaving.until("playing");
+    stage.road.cut();
+    watching.until("interrupted");
+    stage.road.open();
+    let (seen, left) = (watching.end(), leaving.end());
+
+    assert_calm("interruption", &seen);
+    let card = text(&seen["interrupted"]["card"]);
+    assert!(card.contains("is interrupted") && card.contains("We will be back by ourselves"), "{card}");
+    assert_eq!(seen["interrupted"]["standing"], "interrupted");
+    // Back live, without a choice: over the hole.
+    assert_eq!((text(&seen["back"]["view"]), text(&seen["back"]["following"])), ("dvr", "live"), "{}", seen["back"]);
+    assert!(text(&seen["offered"]["offer"]).starts_with("Watch what you missed (0:"), "{}", seen["offered"]);
+    // A little faster, with the pitch kept, from where it stopped.
+    let taken = &seen["taken"];
+    assert!((1.1..=1.25).contains(&number(&taken["rate"])) && taken["preservesPitch"] == true, "{taken}");
+    assert!(number(&taken["behind_s"]) > 2.0 && number(&taken["behind_s"]) < 40.0, "{taken}");
+    // Live again in the same playlist, at the rate of life, without another source and without a jump.
+    let after = &seen["after"];
+    assert_eq!((text(&after["view"]), text(&after["following"])), ("catchup", "live"), "{after}");
+    assert!((number(&after["rate"]) - 1.0).abs() < f64::EPSILON, "{after}");
+    let seams = &seen["seams"];
+    assert_eq!((&seams["sources"], &seams["seeks"]), (&0.into(), &0.into()), "{seams}");
+    println!("catching up: the picture waited {} times", seams["waits"]);
+
+    assert_calm("jump", &left);
+    assert_eq!(left["taken"]["view"], "catchup");
+    assert!(number(&left["jumped"]["behind_s"]) < 3.0, "{}", left["jumped"]);
+}
+
+#[test]
+fn the_viewers_own_network_is_told_apart() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let seen = Viewer::start(&broadcast.page_url, "offline").end();
+    assert_calm("offline", &seen);
+    let card = text(&seen["stood"]["card"]);
+    assert!(card.contains("Your connection is down") && !card.contains("interrupted"), "{card}");
+    // What is made up for is where it stood, a little faster.
+    assert!(number(&seen["made"]["time_s"]) >= number(&seen["stood"]["time_s"]), "{}", seen["made"]);
+}
+
+#[test]
+fn a_broadcast_is_paused_goes_on_ends_and_is_a_recording() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let ask = |what: &str| headwater.owner("POST", &format!("/v1/broadcasts/{}/{what}", broadcast.id), "").expect(200);
+    let mut encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let viewer = Viewer::start(&broadcast.page_url, "course");
+    viewer.until("playing");
+    encoder.kill();
+    ask("pause");
+    viewer.until("paused");
+    ask("resume");
+    let mut encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    viewer.until("resumed");
+    encoder.kill();
+    ask("end");
+    wait_until_complete(&headwater, &broadcast.id);
+    let seen = viewer.end();
+    assert_calm("course", &seen);
+    assert!(text(&seen["paused"]["card"]).contains("is paused"), "{}", seen["paused"]);
+    assert!(text(&seen["ended"]["card"]).contains("has ended"), "{}", seen["ended"]);
+    assert_eq!(seen["recording"]["view"], "vod");
+    assert!(seen["recording"]["duration_s"].is_number(), "{}", seen["recording"]);
+    // The link names the second that was on screen when it was shared.
+    let (shared, opened) = (number(&seen["played"]["moment_ms"]), number(&seen["linked"]["moment_ms"]));
+    assert!((opened - shared).abs() < 3_000.0, "{opened} is not {shared}: {}", seen["link"]);
+}
+
+#[test]
+fn pages_open_before_there_is_anything_and_where_there_is_nothing() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let viewer = Viewer::start(&broadcast.page_url, "before");
+    let nobody = Viewer::start(&broadcast.page_url.replace(&broadcast.id, "01kjahrq000000000000000007"), "nothing");
+    viewer.until("waiting");
+    let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let (seen, nothing) = (viewer.end(), nobody.end());
+    assert_calm("before", &seen);
+    assert!(text(&seen["waiting"]["card"]).contains("has not started yet"), "{}", seen["waiting"]);
+    assert_eq!(seen["playing"]["standing"], "live");
+    assert_calm("nothing", &nothing);
+    assert!(text(&nothing["told"]["card"]).contains("There is no broadcast"), "{}", nothing["told"]);
+}
+
+#[test]
+fn every_engine_plays_and_the_keyboard_is_enough() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.with("-hls_time 2");
+    let _encoder = encoder.push(&broadcast.push_url);
+    eventually("something to watch", RUN_MAX, || {
+        let details = headwater.broadcast(&broadcast.id);
+        if details["details"]["main"]["segments"].as_u64() >= Some(4) { Ok(()) } else { Err(details) }
+    });
+    let first = Viewer::start(&broadcast.page_url, "first").end();
+    println!("first frame on loopback, 2 s segments: {}", first["times"]);
+    at_once(&[("native", ()), ("shaka", ())], |engine, ()| {
+        let seen = Viewer::start(&format!("{}?engine={engine}", broadcast.page_url), "watch").end();
+        assert_calm(engine, &seen);
+        assert_eq!(
+            (&seen["playing"]["engine"], &seen["playing"]["standing"]),
+            (&engine.into(), &"live".into()),
+            "{seen}"
+        );
+        assert!(number(&seen["playing"]["sound_bytes"]) > 0.0, "{seen}");
+    });
+    let seen = Viewer::start(&broadcast.page_url, "keys").end();
+    assert_calm("keys", &seen);
+    assert_eq!(seen["unnamed"], 0, "every button has a name");
+}
+
+#[test]
+fn a_site_on_another_origin_has_the_player_in_a_frame() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    eventually("something to watch", RUN_MAX, || {
+        let details = headwater.broadcast(&broadcast.id);
+        if details["details"]["main"]["segments"].as_u64() >= Some(4) { Ok(()) } else { Err(details) }
+    });
+    let chromium = Tool::find("chromium");
+    let embed_url = broadcast.page_url.replace("/watch/", "/embed/");
+    let said = Tool::node_script("web-embed.mjs").run([chromium.path().as_os_str(), embed_url.as_ref()]);
+    let last = said.lines().last().expect("it has said something");
+    let seen: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_calm("embed", &seen);
+    assert_eq!(seen["ready"]["versions"], serde_json::json!([1]));
+    assert_eq!(text(&seen["ready"]["origin"]), headwater.url());
+    assert_eq!(
+        (number(&seen["height"]["height"]), &seen["still"]["isPlaying"]),
+        (360.0, &false.into()),
+        "{}",
+        seen["still"]
+    );
+    assert_eq!(seen["unmuted"]["picture"], "held", "what nobody may say is not heard");
+    assert_eq!(text(&seen["link"]), broadcast.page_url);
+}
