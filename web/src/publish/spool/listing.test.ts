@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import { readListing } from "./listing";
+import { aboutName, goneName, initName, readName, type SegmentFile, segmentName } from "./names";
+
+const segment = (seq: number): SegmentFile => ({
+  seq,
+  captured_ms: 1_790_000_000_000 + seq * 2_000,
+  duration_ms: 2_000,
+  bytes: 1_000 + seq,
+  digest: String(seq).padStart(32, "a"),
+  container: "ts",
+  init: null,
+});
+const whole = (seq: number) => ({ name: segmentName(segment(seq)), bytes: 1_000 + seq });
+const gone = (seq: number) => ({ name: goneName(segment(seq)), bytes: 0 });
+
+describe("names", () => {
+  it("say all of a segment", () => {
+    const cmaf: SegmentFile = { ...segment(7), container: "m4s", init: "b".repeat(32) };
+    for (const of of [segment(0), segment(99_999_999), cmaf]) {
+      expect(readName(segmentName(of))).toEqual({ kind: "segment", segment: of });
+      expect(readName(goneName(of))).toEqual({ kind: "gone", segment: of });
+    }
+    expect(segmentName(segment(12))).toBe(`00000012-1790000024000-2000-1012-${"12".padStart(32, "a")}.ts`);
+    expect(readName(initName("c".repeat(32)))).toEqual({ kind: "init", digest: "c".repeat(32) });
+    expect(readName(aboutName(3))).toEqual({ kind: "about", version: 3 });
+  });
+
+  it.each(["", "x.ts", "00000001-1-2-3-zz.ts", "paused", "00000001-1-2-3.ts", `${segmentName(segment(1))}.part`])(
+    "%j is not one of ours",
+    (name) => expect(readName(name)).toBeNull(),
+  );
+});
+
+describe("a listing", () => {
+  it("in any order is the ledger", () => {
+    const listing = readListing([whole(3), gone(0), whole(2), gone(1), { name: aboutName(1), bytes: 9 }, { name: aboutName(2), bytes: 9 }]);
+    expect(listing.segments.map(({ seq }) => seq)).toEqual([2, 3]);
+    expect(listing.gone.map(({ seq }) => seq)).toEqual([0, 1]);
+    expect([listing.torn, listing.lost, listing.about]).toEqual([[], [], [aboutName(2), aboutName(1)]]);
+  });
+
+  it("notices what is torn, and what is lost between", () => {
+    const torn = { name: segmentName(segment(4)), bytes: 12 };
+    const last = readListing([whole(2), whole(3), torn]);
+    expect([last.torn, last.lost, last.segments.length]).toEqual([[torn.name], [], 2]);
+    const between = readListing([whole(2), torn, whole(5)]);
+    expect([between.torn, between.lost]).toEqual([[torn.name], [3, 4]]);
+    expect(readListing([]).lost).toEqual([]);
+  });
+
+  it("takes a deletion that broke off as not done", () => {
+    const listing = readListing([whole(1), gone(1), gone(0)]);
+    expect([listing.segments.length, listing.gone.length]).toEqual([1, 1]);
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * What a listing of a spool comes to: what is whole, what is torn, and what is lost between. Pure.
+ */
+import { readName, type SegmentFile } from "./names";
+
+/** A file as it is found. */
+export interface Found {
+  name: string;
+  bytes: number;
+}
+
+export interface Listing {
+  /** Whole and here, in order. */
+  segments: SegmentFile[];
+  /** Safe, and deleted here: in order. */
+  gone: SegmentFile[];
+  /** Files that were begun and not finished: nobody was told of them. */
+  torn: string[];
+  /** Numbers between others that nothing is left of. */
+  lost: number[];
+  /** The files that say what this is of, the newest first. */
+  about: string[];
+}
+
+export function readListing(files: readonly Found[]): Listing {
+  const listing: Listing = { segments: [], gone: [], torn: [], lost: [], about: [] };
+  const about: { version: number; name: string }[] = [];
+  const seen = new Set<number>();
+  const gone: SegmentFile[] = [];
+  for (const { name, bytes } of files) {
+    const read = readName(name);
+    if (read?.kind === "about") about.push({ version: read.version, name });
+    else if (read?.kind === "gone") gone.push(read.segment);
+    else if (read?.kind === "segment") {
+      if (bytes !== read.segment.bytes || seen.has(read.segment.seq)) listing.torn.push(name);
+      else {
+        seen.add(read.segment.seq);
+        listing.segments.push(read.segment);
+      }
+    }
+  }
+  // A deletion that broke off leaves both: the segment is here.
+  listing.gone = gone.filter((segment) => !seen.has(segment.seq)).sort(bySeq);
+  listing.segments.sort(bySeq);
+  listing.about = about.sort((a, b) => b.version - a.version).map(({ name }) => name);
+  listing.lost = holes([...listing.segments, ...listing.gone].map((segment) => segment.seq));
+  return listing;
+}
+
+/** The numbers that are missing between others. */
+function holes(seqs: number[]): number[] {
+  const known = new Set(seqs);
+  const [first, last] = [Math.min(...seqs), Math.max(...seqs)];
+  const missing: number[] = [];
+  for (let seq = first; seq < last; seq++) if (!known.has(seq)) missing.push(seq);
+  return missing;
+}
+
+function bySeq(a: SegmentFile, b: SegmentFile): number {
+  return a.seq - b.seq;
+}

@@ -1,0 +1,177 @@
+/**
+ * The durable store of one broadcast in the browser: a folder of the origin's private file system, a file for each
+ * segment. What `keep` has returned for survives a killed browser. In a worker only: elsewhere no file can be flushed.
+ */
+import { digestOf } from "../uplink/blake3";
+import { type Found, type Listing, readListing } from "./listing";
+import { aboutName, goneName, initName, type SegmentFile, segmentName } from "./names";
+
+const FOLDER = "spools";
+
+/** What a spool is of. */
+export interface About {
+  id: string;
+  /** `https://host:port` */
+  server: string;
+  token: string;
+  title: string;
+  /** Who was named as a recorder last. */
+  recorders: string[];
+}
+
+/** What the publisher has said, kept as an empty file of this name. */
+export type Mark = "paused" | "ended";
+
+export class SpoolFull extends Error {}
+
+/** The ids of all spools of this origin. */
+export async function allSpools(): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const [name, handle] of (await folder()).entries()) if (handle.kind === "directory") ids.push(name);
+  return ids.sort();
+}
+
+async function folder(): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage.getDirectory();
+  return root.getDirectoryHandle(FOLDER, { create: true });
+}
+
+export class Spool {
+  #marks = new Set<Mark>();
+  #aboutVersion = 0;
+
+  private constructor(
+    private readonly directory: FileSystemDirectoryHandle,
+    public about: About,
+    /** As it was found. */
+    readonly found: Listing,
+  ) {}
+
+  /** Opens a spool, making it if there is none and it is known what of. `null` if nothing can be done with it. */
+  static async open(id: string, given: Omit<About, "recorders"> | null): Promise<Spool | null> {
+    const parent = await folder();
+    const directory = await parent.getDirectoryHandle(id, { create: given !== null });
+    const files: Found[] = [];
+    const marks: Mark[] = [];
+    for await (const [name, handle] of directory.entries()) {
+      if (handle.kind !== "file") continue;
+      if (name === "paused" || name === "ended") marks.push(name);
+      files.push({ name, bytes: (await (handle as FileSystemFileHandle).getFile()).size });
+    }
+    const listing = readListing(files);
+    for (const name of listing.torn) await directory.removeEntry(name);
+    const known = await newest(directory, listing.about);
+    const about = merged(known, given);
+    if (about === null) return null;
+    const spool = new Spool(directory, about, listing);
+    spool.#aboutVersion = Math.max(0, ...listing.about.map((name) => Number(name.replace(/\D/g, ""))));
+    spool.#marks = new Set(marks);
+    if (JSON.stringify(about) !== JSON.stringify(known)) await spool.describe(about);
+    return spool;
+  }
+
+  /** Writes down what this is of, beside what was written before, and then instead of it. */
+  async describe(about: About): Promise<void> {
+    this.about = about;
+    const before = this.#aboutVersion;
+    this.#aboutVersion += 1;
+    await write(this.directory, aboutName(this.#aboutVersion), new TextEncoder().encode(JSON.stringify(about)));
+    if (before > 0) await this.directory.removeEntry(aboutName(before)).catch(() => undefined);
+  }
+
+  /** Makes a segment durable. */
+  async keep(segment: SegmentFile, bytes: Uint8Array): Promise<void> {
+    await write(this.directory, segmentName(segment), bytes);
+  }
+
+  /** Makes an init section durable, and tells its digest. */
+  async keepInit(bytes: Uint8Array): Promise<string> {
+    const digest = digestOf(bytes);
+    await write(this.directory, initName(digest), bytes);
+    return digest;
+  }
+
+  /** The bytes of a segment, if they are what was written. */
+  async read(segment: SegmentFile): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.#bytes(segmentName(segment));
+    if (digestOf(bytes) !== segment.digest) throw new Error(`segment ${segment.seq} of the spool is damaged`);
+    return bytes;
+  }
+
+  readInit(digest: string): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#bytes(initName(digest));
+  }
+
+  async #bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const file = await (await this.directory.getFileHandle(name)).getFile();
+    return new Uint8Array(await file.arrayBuffer());
+  }
+
+  /** Deletes a segment that is safe; its name stays. */
+  async remove(segment: SegmentFile): Promise<void> {
+    await this.directory.getFileHandle(goneName(segment), { create: true });
+    await this.directory.removeEntry(segmentName(segment));
+  }
+
+  is(mark: Mark): boolean {
+    return this.#marks.has(mark);
+  }
+
+  async mark(mark: Mark): Promise<void> {
+    await this.directory.getFileHandle(mark, { create: true });
+    this.#marks.add(mark);
+  }
+
+  async unmark(mark: Mark): Promise<void> {
+    await this.directory.removeEntry(mark).catch(() => undefined);
+    this.#marks.delete(mark);
+  }
+
+  /** Deletes all of it. */
+  async destroy(): Promise<void> {
+    await (await folder()).removeEntry(this.about.id, { recursive: true });
+  }
+}
+
+/** What is given now goes before what was known; a link may have no title. */
+function merged(known: About | null, given: Omit<About, "recorders"> | null): About | null {
+  if (given === null) return known;
+  const title = given.title === "" ? (known?.title ?? "") : given.title;
+  return { ...given, title, recorders: known?.recorders ?? [] };
+}
+
+/** The newest description that was written whole. */
+async function newest(directory: FileSystemDirectoryHandle, names: readonly string[]): Promise<About | null> {
+  for (const name of names) {
+    const text = await (await (await directory.getFileHandle(name)).getFile()).text();
+    try {
+      return JSON.parse(text) as About;
+    } catch {
+      // Torn: the one before it is whole.
+    }
+  }
+  return null;
+}
+
+/** Writes a file and waits until it is on the disk. What is not all written is removed, if that can be done. */
+async function write(directory: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
+  try {
+    const handle = await directory.getFileHandle(name, { create: true });
+    const access = await handle.createSyncAccessHandle();
+    try {
+      access.truncate(0);
+      for (let at = 0; at < bytes.length; ) {
+        const written = access.write(bytes.subarray(at) as Uint8Array<ArrayBuffer>, { at });
+        if (written <= 0) throw new SpoolFull("nothing more can be written");
+        at += written;
+      }
+      access.flush();
+    } finally {
+      access.close();
+    }
+  } catch (error) {
+    await directory.removeEntry(name).catch(() => undefined);
+    const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
+    throw isFull ? new SpoolFull(error.message) : error;
+  }
+}

@@ -1,0 +1,429 @@
+/**
+ * The shell around the pure books: makes far away what is in a spool, by the publish protocol. Begins what the policy
+ * plans, takes in what comes of it, says what the publisher has said, deletes what is safe. In a worker.
+ */
+import type { SegmentFile } from "../spool/names";
+import type { Spool } from "../spool/spool";
+import { digestOfRange } from "./blake3";
+import { type RemoteFailure } from "./failure";
+import { begin, type Flight, type Landed } from "./flight";
+import { Guide } from "./guide";
+import { Ledger } from "./ledger";
+import { Link } from "./link";
+import { Offset } from "./offset";
+import { DEFAULTS, plan } from "./policy";
+import { asFailure, Remote, type RemoteStatus, type Said } from "./remote";
+import { Route } from "./route";
+import { contains, type Range, rangesOf } from "./seqs";
+import type { SegmentReport, Trouble, UplinkStatus } from "./status";
+
+/** How often it is looked whether time alone has changed something. */
+const TICK_MS = 250;
+/** How long a recorder may take to say what it has. */
+const PROBE_MAX_MS = 2_500;
+const ASK_EVERY_MS = 10_000;
+/** How often it is asked while somebody else's word is that we may not publish. */
+const ASK_REFUSED_EVERY_MS = 15_000;
+/** How long an answer may take beside what its bytes take, and the slowest link that is waited for. */
+const ANSWER_MAX_MS = 8_000;
+const BYTES_PER_S_MIN = 4_000;
+/** For how long what has arrived may be neither safe nor at the recorder that is asked before it is sent again. */
+const SEND_AGAIN_AFTER_MS = 60_000;
+/** How often a segment of the spool may fail to be read before it is left alone. */
+const UNREADABLE_MAX = 3;
+/** A body in the browser cannot pause for live. So a bundle is small while live segments come. */
+const LIVE_BUNDLE_MS = 1_000;
+
+/** The time by which everything is dated here: it goes on when somebody sets the clock. */
+export function runningTime_ms(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export class Uplink {
+  readonly #files = new Map<number, SegmentFile>();
+  readonly #ledger = new Ledger();
+  readonly #remote: Remote;
+  readonly #guide: Guide;
+  readonly #route = new Route();
+  readonly #link = new Link();
+  readonly #offset = new Offset();
+  #flights: Flight[] = [];
+  /** How often an upload of this segment was given up, or could not be read. */
+  readonly #givenUp = new Map<number, number>();
+  #unsure = new Set<number>();
+  /** What is at another recorder alone, and since when that is known. */
+  #elsewhere = new Map<number, number>();
+  #there: RemoteStatus | null = null;
+  #recorder: string | null = null;
+  #trouble: Trouble | null = null;
+  #latency_ms: number | null = null;
+  #newestArrived_ms: number | null = null;
+  #asked_ms = -Infinity;
+  #isTalking = false;
+  #isRouting = false;
+  #isDeleting = false;
+  #isDone = false;
+  readonly #timer = setInterval(() => this.#step(), TICK_MS);
+
+  /** `keepBytes`: how much of what is safe may stay here. `changed` is called when there is something new to show. */
+  constructor(
+    private readonly spool: Spool,
+    private readonly keepBytes: () => number,
+    private readonly changed: () => void,
+  ) {
+    const { id, token, server, recorders } = spool.about;
+    this.#remote = new Remote(id, token);
+    this.#guide = new Guide([server], recorders);
+    for (const segment of spool.found.segments) this.recorded(segment);
+    for (const segment of spool.found.gone) this.#note(segment, "deleted");
+    this.#step();
+  }
+
+  /** Sends nothing more. What is on its way may still arrive. */
+  destroy(): void {
+    clearInterval(this.#timer);
+    this.#isDone = true;
+  }
+
+  /** A segment is durable here. */
+  recorded(segment: SegmentFile): void {
+    this.#note(segment, "owed");
+    this.#step();
+  }
+
+  /** The publisher has paused, resumed or ended: the spool says so. */
+  said(): void {
+    this.#step();
+  }
+
+  /** The network is said to be back. */
+  tryNow(): void {
+    this.#route.tryNow();
+    this.#asked_ms = -Infinity;
+    this.#step();
+  }
+
+  /** The number of the next segment, as far as is known. */
+  next(): number {
+    const there = this.#there?.stored.at(-1)?.range[1] ?? -1;
+    return Math.max(this.#ledger.next(), there + 1);
+  }
+
+  #note(segment: SegmentFile, standing: "owed" | "deleted"): void {
+    this.#files.set(segment.seq, segment);
+    this.#ledger.recorded(segment, standing);
+  }
+
+  /** Looks at everything, and does what is due. */
+  #step(): void {
+    if (this.#isDone) return;
+    this.#send();
+    void this.#talk();
+    void this.#askForRoute();
+    void this.#deleteWhatIsNotKept();
+    if (this.#there?.ended && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.with("refused").length === 0) {
+      this.destroy();
+    }
+    this.changed();
+  }
+
+  /** Nothing is sent before it is known what is there. */
+  #send(): void {
+    const offset_ms = this.#offset.get();
+    if (this.#there === null || offset_ms === null) return;
+    const bytesPerSecond = this.#link.bytesPerSecond();
+    const isLive = this.#isLiveOnItsWay();
+    const bundleBytesMax = this.spool.is("ended") || this.spool.is("paused")
+      ? DEFAULTS.bundleBytesMax
+      : Math.min(DEFAULTS.bundleBytesMax, ((bytesPerSecond ?? 0) * LIVE_BUNDLE_MS) / 1000);
+    const starts = plan(
+      {
+        now: runningTime_ms(),
+        now_ms: performance.now(),
+        ledger: this.#ledger,
+        inFlight: this.#flights,
+        unsure: this.#unsure,
+        route: this.#route,
+        bytesPerSecond,
+      },
+      { ...DEFAULTS, bundleBytesMax },
+    );
+    const live = isLive || starts.some((start) => start.class === "live");
+    for (const start of starts) {
+      // The link is live's while there is any.
+      if (start.class === "missing" && live) continue;
+      const files = start.seqs.map((seq) => this.#files.get(seq)!);
+      const givenUp = Math.max(...start.seqs.map((seq) => this.#givenUp.get(seq) ?? 0));
+      const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+      const flight = begin({
+        start,
+        files,
+        givenUp,
+        spool: this.spool,
+        remote: this.#remote,
+        captured_ms: (file) => Math.min(file.captured_ms, runningTime_ms() - file.duration_ms) + offset_ms,
+        limit_ms: ANSWER_MAX_MS + (bytes * 1000) / BYTES_PER_S_MIN,
+      });
+      this.#flights.push(flight);
+      void flight.landing.then((landed) => this.#land(flight, landed));
+    }
+  }
+
+  #isLiveOnItsWay(): boolean {
+    const now_ms = performance.now();
+    return this.#flights.some((flight) => flight.class === "live" && !flight.isStuck(now_ms));
+  }
+
+  #land(flight: Flight, landed: Landed): void {
+    const now_ms = performance.now();
+    this.#flights = this.#flights.filter((other) => other !== flight);
+    let bytes = 0;
+    for (const { seq, safe } of landed.acknowledged) {
+      this.#ledger.acknowledged(seq, safe);
+      this.#givenUp.delete(seq);
+      const file = this.#files.get(seq)!;
+      bytes += file.bytes;
+      const captured_ms = file.captured_ms + file.duration_ms;
+      this.#newestArrived_ms = Math.max(captured_ms, this.#newestArrived_ms ?? 0);
+      if (flight.class === "live") this.#latency_ms = Math.max(0, runningTime_ms() - captured_ms);
+    }
+    if (bytes > 0) {
+      this.#link.carried(flight.from_ms, now_ms, bytes);
+      this.#reached(flight.recorder);
+      this.#passOverWhoStandsStill(flight.recorder, now_ms);
+    }
+    if (landed.unsure.length > 0) {
+      for (const seq of landed.unsure) this.#unsure.add(seq);
+      this.#asked_ms = -Infinity;
+    }
+    for (const { seq, failure } of landed.failed) this.#takeFailure(flight.recorder, seq, failure);
+    this.#step();
+  }
+
+  #takeFailure(recorder: string, seq: number, failure: RemoteFailure): void {
+    const times = (this.#givenUp.get(seq) ?? 0) + 1;
+    if (["stuck", "too-slow", "unreadable"].includes(failure.kind)) this.#givenUp.set(seq, times);
+    // The others go on without one that cannot be read; the next visit tries again.
+    if (failure.kind === "refused" || (failure.kind === "unreadable" && times >= UNREADABLE_MAX)) {
+      console.error(`segment ${seq} of ${this.spool.about.id}: ${failure.message}`);
+      this.#ledger.refused(seq);
+    }
+    this.#fail(recorder, failure);
+  }
+
+  /** A recorder, or the way to it, has failed. */
+  #fail(recorder: string, failure: RemoteFailure): void {
+    const routed = this.#guide.routed();
+    // An address that we were given may be a balancer's only, which has no broadcasts.
+    if (failure.kind === "no-broadcast" && routed.length > 0 && !routed.includes(recorder)) {
+      this.#route.remove(recorder);
+      return;
+    }
+    if (!failure.isFatal() && !failure.isOfTheRecorder()) return;
+    this.#route.failed(recorder, performance.now(), failure.retryAfter_ms, Math.random());
+    // While another one answers, there is none.
+    if (this.#route.isCutOff()) this.#trouble = { kind: failure.kind, detail: failure.message };
+  }
+
+  #reached(recorder: string): void {
+    this.#route.answered(recorder);
+    this.#recorder = recorder;
+    this.#trouble = null;
+  }
+
+  /** Whoever stands still with what this recorder has taken meanwhile has failed. */
+  #passOverWhoStandsStill(takenBy: string, now_ms: number): void {
+    for (const flight of this.#flights) {
+      const isOutrun = flight.seqs.every((seq) => !this.#ledger.isOwed(seq));
+      if (flight.recorder === takenBy || !flight.isStuck(now_ms) || !isOutrun) continue;
+      flight.giveUp();
+      this.#route.failed(flight.recorder, now_ms, null, Math.random());
+    }
+  }
+
+  /** Says what is to be said, or asks how things are: one at a time. */
+  async #talk(): Promise<void> {
+    if (this.#isTalking) return;
+    this.#isTalking = true;
+    try {
+      const now_ms = performance.now();
+      const recorder = this.#route.pick(now_ms);
+      const said = this.#toSay();
+      if (said !== null && recorder !== undefined) await this.#say(recorder, said);
+      else await this.#ask(now_ms);
+    } finally {
+      this.#isTalking = false;
+    }
+  }
+
+  async #say(recorder: string, said: Said): Promise<void> {
+    try {
+      await this.#remote.say(recorder, said, ANSWER_MAX_MS);
+      this.#reached(recorder);
+    } catch (error) {
+      const failure = asFailure(error);
+      this.#fail(recorder, failure);
+      // It cannot be said any more, because of how things are there.
+      if (failure.kind !== "refused") return;
+      console.warn(`${said.kind}: ${failure.message}`);
+    }
+    const there = this.#there!;
+    if (said.kind === "end") there.ended = true;
+    else if (said.kind === "abandon") there.abandoned.push([said.first, said.last]);
+    else there.paused = said.kind === "pause";
+    queueMicrotask(() => this.#step());
+  }
+
+  /** What the spool says and the other side has not been told, in order. */
+  #toSay(): Said | null {
+    const there = this.#there;
+    if (there === null || there.ended) return null;
+    const isPaused = this.spool.is("paused");
+    if (isPaused !== there.paused && !this.spool.is("ended")) return { kind: isPaused ? "pause" : "resume" };
+    const untold = rangesOf(this.spool.found.lost.filter((seq) => !contains(there.abandoned, seq) && !this.#isThere(seq)));
+    if (untold[0]) return { kind: "abandon", first: untold[0][0], last: untold[0][1] };
+    if (!this.spool.is("ended")) return null;
+    const next = this.next();
+    return { kind: "end", last: next === 0 ? null : next - 1 };
+  }
+
+  #isThere(seq: number): boolean {
+    return this.#there?.stored.some(({ range }) => contains([range], seq)) ?? false;
+  }
+
+  async #ask(now_ms: number): Promise<void> {
+    if (now_ms - this.#asked_ms < this.#askEvery(now_ms)) return;
+    // A better one is used again as soon as it answers this.
+    const recorder = this.#route.probe(now_ms) ?? this.#route.pick(now_ms);
+    if (recorder === undefined) return;
+    this.#asked_ms = now_ms;
+    const sent_ms = runningTime_ms();
+    try {
+      const status = await this.#remote.status(recorder, PROBE_MAX_MS);
+      this.#offset.learn(sent_ms, runningTime_ms(), status.server_ms);
+      this.#unsure.clear();
+      this.#compare(status);
+      this.#there = status;
+      this.#reached(recorder);
+      // It answers: a connection on which nothing moves waits for its own back-off, and another is quicker.
+      for (const flight of this.#flights) if (flight.isStuck(performance.now())) flight.giveUp();
+    } catch (error) {
+      const failure = asFailure(error);
+      // The next one is asked at once; this one is left alone for a while.
+      if (!failure.isFatal()) this.#asked_ms = -Infinity;
+      this.#fail(recorder, failure);
+    }
+    queueMicrotask(() => this.#step());
+  }
+
+  #askEvery(now_ms: number): number {
+    if (this.#trouble?.kind === "unauthorized" || this.#trouble?.kind === "no-broadcast") return ASK_REFUSED_EVERY_MS;
+    const notSafeYet = this.#ledger.isSent() && !this.#ledger.isSettled();
+    const mayBeBack = this.#route.probe(now_ms) !== undefined;
+    const isStuck = this.#flights.some((flight) => flight.isStuck(now_ms));
+    return this.#there === null || notSafeYet || mayBeBack || isStuck ? PROBE_MAX_MS : ASK_EVERY_MS;
+  }
+
+  /** Believes a recorder to have what it has by the digests too. */
+  #compare(status: RemoteStatus): void {
+    const told = status.stored.map(({ range }) => range);
+    const stored = status.stored.filter(({ range, digest }) => this.#digestOf(range) === digest).map(({ range }) => range);
+    const isSame = (seq: number) => contains(stored, seq) || this.#ledger.get(seq)?.standing === "stored";
+    const safe = rangesOf([...this.#files.keys()].sort((a, b) => a - b).filter((seq) => isSame(seq) && contains(status.safe, seq)));
+    this.#ledger.arrived({ stored, safe, told });
+    this.#sendAgainWhatStaysElsewhere(status.elsewhere);
+  }
+
+  #digestOf([first, last]: Range): string | null {
+    const digests: string[] = [];
+    for (let seq = first; seq <= last; seq++) {
+      const file = this.#files.get(seq);
+      if (!file) return null;
+      digests.push(file.digest);
+    }
+    return digestOfRange(digests);
+  }
+
+  /** What is at one recorder alone should soon be safe. If it does not become so, nobody may have it any more. */
+  #sendAgainWhatStaysElsewhere(told: readonly Range[]): void {
+    const now_ms = performance.now();
+    const seqs = this.#ledger.with("stored").filter((seq) => contains(told, seq));
+    this.#elsewhere = new Map(seqs.map((seq) => [seq, this.#elsewhere.get(seq) ?? now_ms]));
+    for (const [seq, since_ms] of this.#elsewhere) {
+      if (now_ms - since_ms >= SEND_AGAIN_AFTER_MS) this.#ledger.sendAgain(seq);
+    }
+  }
+
+  async #askForRoute(): Promise<void> {
+    const balancer = this.#isRouting ? undefined : this.#guide.due(performance.now(), this.#route.isCutOff());
+    if (balancer === undefined) return;
+    this.#isRouting = true;
+    try {
+      const routed = await this.#remote.route(balancer, PROBE_MAX_MS);
+      this.#route.replace(this.#guide.told(routed, performance.now(), Math.random()));
+      const { about } = this.spool;
+      if (routed && routed.recorders.join() !== about.recorders.join()) {
+        await this.spool.describe({ ...about, recorders: routed.recorders });
+      }
+    } catch (error) {
+      this.#guide.failed(performance.now());
+      const failure = asFailure(error);
+      if (this.#route.isCutOff()) this.#trouble = { kind: failure.kind, detail: failure.message };
+    } finally {
+      this.#isRouting = false;
+    }
+    queueMicrotask(() => this.#step());
+  }
+
+  /** Only what is safe, the oldest first, and only beyond what may stay. */
+  async #deleteWhatIsNotKept(): Promise<void> {
+    if (this.#isDeleting) return;
+    this.#isDeleting = true;
+    try {
+      while (this.#ledger.keptBytes() > this.keepBytes()) {
+        const seq = this.#ledger.deletable();
+        if (seq === undefined) return;
+        await this.spool.remove(this.#files.get(seq)!);
+        this.#ledger.deleted(seq);
+      }
+    } catch (error) {
+      console.warn("cannot delete what is safe", error);
+    } finally {
+      this.#isDeleting = false;
+    }
+  }
+
+  report(): SegmentReport[] {
+    const files = [...this.#files.values()].sort((a, b) => a.seq - b.seq);
+    return files.map(({ seq, digest, bytes }) => ({ seq, digest, bytes, standing: this.#ledger.get(seq)!.standing }));
+  }
+
+  status(): UplinkStatus {
+    const files = [...this.#files.values()];
+    const liveSince_ms = runningTime_ms() - DEFAULTS.liveWindow_ms;
+    const missing = this.#ledger.owedBefore(liveSince_ms);
+    const bytesPerSecond = this.#link.bytesPerSecond();
+    return {
+      id: this.spool.about.id,
+      title: this.spool.about.title,
+      said: this.spool.is("ended") ? "ended" : this.spool.is("paused") ? "paused" : "recording",
+      endedThere: this.#there?.ended ?? false,
+      isKnown: this.#there !== null,
+      recorder: this.#trouble === null ? this.#recorder : null,
+      trouble: this.#trouble,
+      latency_ms: this.#latency_ms,
+      newestArrived_ms: this.#newestArrived_ms,
+      recorded: { segments: files.length, bytes: files.reduce((sum, file) => sum + file.bytes, 0) },
+      owed: this.#ledger.owed(),
+      missing_ms: missing.reduce((sum, seq) => sum + (this.#ledger.get(seq)?.duration_ms ?? 0), 0),
+      owedRanges: this.#ledger.owedRanges(),
+      notSafe: this.#ledger.with("stored").length,
+      refused: this.#ledger.with("refused").length,
+      lost: this.spool.found.lost.length + this.spool.found.torn.length,
+      keptBytes: this.#ledger.keptBytes(),
+      bitsPerSecond: bytesPerSecond === null ? null : Math.round(bytesPerSecond * 8),
+      next: this.next(),
+      isDone: this.#isDone,
+    };
+  }
+}
