@@ -1,0 +1,15 @@
+/**
+ * How sound is heard, whatever microphone it comes from.
+ */
+
+export const RATE = 48_000;
+export const CHANNELS = 1;
+export const BITRATE = 96_000;
+
+/** Takes sound, and gives packets away. */
+export interface Sink {
+  /** In media time. */
+  add(data: Float32Array<ArrayBuffer>, at_ms: number): Promise<void>;
+  /** All that was added is encoded. */
+  close(): Promise<void>;
+}

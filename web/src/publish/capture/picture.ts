@@ -1,0 +1,184 @@
+/**
+ * Encodes pictures. A keyframe begins each segment, and only there anything else may change: the bit rate, or the size,
+ * which is another format.
+ */
+import { limitsFor } from "./bitrate";
+import type { Taken } from "./frames";
+import type { PicturePacket } from "./segmenter";
+
+/** A little less than two seconds, so that no segment is longer than its target duration. */
+const SEGMENT_US = 1_900_000;
+/** More pictures than this that wait for the encoder are too many. */
+const QUEUE_MAX = 6;
+/** What a picture takes while that is not known. */
+const FRAME_US = 33_333;
+const FIRST_BITRATE = 1_200_000;
+/** The best that there is comes first: high, main and baseline profile, for sizes up to 1080p. */
+const CODECS = ["avc1.640028", "avc1.4d0028", "avc1.42e028"];
+
+export interface PictureSize {
+  width: number;
+  height: number;
+}
+
+/** What was seen since the last look. */
+export interface PictureCounts {
+  taken: number;
+  dropped: number;
+}
+
+export class PictureEncoder {
+  #encoder: VideoEncoder | null = null;
+  #config: VideoEncoderConfig | null = null;
+  #bitrate = FIRST_BITRATE;
+  #segmentFrom_us = -Infinity;
+  #last_us = -Infinity;
+  #frame_us = FRAME_US;
+  #counts: PictureCounts = { taken: 0, dropped: 0 };
+  #opening: Promise<void> | null = null;
+  /** Draws what has to be turned. */
+  #canvas: OffscreenCanvas | null = null;
+
+  constructor(
+    private readonly give: (packet: PicturePacket) => void,
+    /** At the beginning of a segment: the bit rate for it, given the one before. */
+    private readonly decide: (current: number, size: PictureSize, framesPerSecond: number) => number,
+    private readonly fail: (error: unknown) => void,
+  ) {}
+
+  get bitrate(): number {
+    return this.#bitrate;
+  }
+
+  get size(): PictureSize | null {
+    return this.#config && { width: this.#config.width, height: this.#config.height };
+  }
+
+  get framesPerSecond(): number {
+    return 1_000_000 / this.#frame_us;
+  }
+
+  /** What was taken and dropped since this was asked last. */
+  takeCounts(): PictureCounts {
+    const counts = this.#counts;
+    this.#counts = { taken: 0, dropped: 0 };
+    return counts;
+  }
+
+  /** Encodes a picture, taken at this time of the media timeline, and closes it. */
+  add({ frame }: Taken, at_us: number): void {
+    this.#counts.taken += 1;
+    const isNew = at_us <= this.#last_us;
+    const isTooMuch = (this.#encoder?.encodeQueueSize ?? 0) > QUEUE_MAX;
+    if (isNew || isTooMuch || this.#opening) {
+      if (!this.#opening && !isNew) this.#counts.dropped += 1;
+      frame.close();
+      return;
+    }
+    try {
+      this.#encode(frame, at_us);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #encode(frame: VideoFrame, at_us: number): void {
+    const upright = this.#upright(frame, at_us);
+    const size = even(upright);
+    const isSame = this.#config !== null && this.#config.width === size.width && this.#config.height === size.height;
+    if (!isSame) {
+      upright.close();
+      this.#opening = this.#open(size).finally(() => (this.#opening = null));
+      return;
+    }
+    if (Number.isFinite(this.#last_us)) this.#frame_us += (Math.min(at_us - this.#last_us, 500_000) - this.#frame_us) / 16;
+    const isFull = at_us - this.#segmentFrom_us >= SEGMENT_US;
+    if (isFull) this.#beginSegment(at_us, size);
+    this.#encoder!.encode(upright, { keyFrame: isFull });
+    upright.close();
+    this.#last_us = at_us;
+  }
+
+  #beginSegment(at_us: number, size: PictureSize): void {
+    this.#segmentFrom_us = at_us;
+    const bitrate = this.decide(this.#bitrate, size, this.framesPerSecond);
+    if (bitrate === this.#bitrate) return;
+    this.#bitrate = bitrate;
+    this.#config = { ...this.#config!, bitrate };
+    this.#encoder!.configure(this.#config);
+  }
+
+  /** A picture as it should be seen, with its time on the media timeline. */
+  #upright(frame: VideoFrame, at_us: number): VideoFrame {
+    const { rotation = 0, flip = false } = frame as { rotation?: number; flip?: boolean };
+    const timing = { timestamp: at_us, duration: Math.round(this.#frame_us) };
+    try {
+      if (rotation === 0 && !flip) return new VideoFrame(frame, timing);
+      const { displayWidth, displayHeight } = frame;
+      this.#canvas ??= new OffscreenCanvas(displayWidth, displayHeight);
+      Object.assign(this.#canvas, { width: displayWidth, height: displayHeight });
+      this.#canvas.getContext("2d")!.drawImage(frame, 0, 0, displayWidth, displayHeight);
+      return new VideoFrame(this.#canvas, timing);
+    } finally {
+      frame.close();
+    }
+  }
+
+  /** Ends what was encoded in another size, and begins anew. */
+  async #open(size: PictureSize): Promise<void> {
+    try {
+      await this.flush();
+      this.#bitrate = Math.min(this.#bitrate, limitsFor(size.width, size.height, this.framesPerSecond).max);
+      const config = await configFor(size, this.#bitrate);
+      if (config === null) throw new Error(`this browser cannot encode H.264 of ${size.width}x${size.height}`);
+      this.#encoder?.close();
+      this.#encoder = new VideoEncoder({ output: (chunk, meta) => this.#output(chunk, meta), error: this.fail });
+      this.#encoder.configure(config);
+      this.#config = config;
+      // The next picture is the first of a segment.
+      this.#segmentFrom_us = -Infinity;
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #output(chunk: EncodedVideoChunk, meta?: EncodedVideoChunkMetadata): void {
+    const data = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(data);
+    this.give({
+      at_us: chunk.timestamp,
+      duration_us: chunk.duration ?? Math.round(this.#frame_us),
+      isKey: chunk.type === "key",
+      data,
+      config: meta?.decoderConfig,
+    });
+  }
+
+  /** All that was added is encoded. What comes next begins a segment. */
+  async flush(): Promise<void> {
+    if (this.#encoder?.state === "configured") await this.#encoder.flush();
+    this.#segmentFrom_us = -Infinity;
+  }
+
+  async destroy(): Promise<void> {
+    await this.flush().catch(this.fail);
+    if (this.#encoder && this.#encoder.state !== "closed") this.#encoder.close();
+    this.#encoder = null;
+  }
+}
+
+/** Encoders want even sizes. */
+function even({ displayWidth, displayHeight }: VideoFrame): PictureSize {
+  return { width: displayWidth & ~1, height: displayHeight & ~1 };
+}
+
+/** How pictures of this size can be encoded here; `null` if they cannot. */
+export async function configFor({ width, height }: PictureSize, bitrate: number): Promise<VideoEncoderConfig | null> {
+  if (typeof VideoEncoder === "undefined") return null;
+  for (const codec of CODECS) {
+    const config: VideoEncoderConfig = { codec, width, height, bitrate, latencyMode: "realtime", avc: { format: "avc" } };
+    const { supported } = await VideoEncoder.isConfigSupported(config).catch(() => ({ supported: false }));
+    if (supported) return config;
+  }
+  return null;
+}

@@ -1,0 +1,95 @@
+/**
+ * One recording at work: pictures and sound are encoded, cut to segments, and given away as footage.
+ */
+import type { Footage } from "../keeper/messages";
+import { nextBitrate, limitsFor, type Observed } from "./bitrate";
+import type { Taken } from "./frames";
+import { PictureEncoder } from "./picture";
+import { type Cut, Segmenter } from "./segmenter";
+import type { SoundEncoder } from "./sound";
+
+export interface RecordingEvents {
+  footage(footage: Footage): void;
+  failed(error: unknown): void;
+  /** What the bit rate depends on, beside what is known here. */
+  observed(): Pick<Observed, "bitsPerSecond" | "waiting_ms" | "pressure">;
+}
+
+export class Recording {
+  /** Media time 0, by performance.now(). */
+  readonly #zero_ms = performance.now();
+  readonly #pictures: PictureEncoder;
+  readonly #segmenter: Segmenter;
+  #writing: Promise<void> = Promise.resolve();
+  #isEnded = false;
+  #recorded_ms = 0;
+
+  constructor(
+    private readonly sound: SoundEncoder | null,
+    private readonly events: RecordingEvents,
+  ) {
+    this.#segmenter = new Segmenter((cut) => this.#write(cut), () => sound?.isRunning ?? false);
+    this.#pictures = new PictureEncoder(
+      (packet) => this.#segmenter.addPicture(packet),
+      (current, { width, height }, framesPerSecond) => {
+        const { taken, dropped } = this.#pictures.takeCounts();
+        const seen = { ...this.events.observed(), dropped: taken === 0 ? 0 : dropped / taken };
+        return nextBitrate(current, seen, limitsFor(width, height, framesPerSecond));
+      },
+      (error) => this.events.failed(error),
+    );
+  }
+
+  get bitrate(): number {
+    return this.#pictures.bitrate;
+  }
+
+  get size(): { width: number; height: number } | null {
+    return this.#pictures.size;
+  }
+
+  /** How much of it became segments. */
+  get recorded_ms(): number {
+    return this.#recorded_ms;
+  }
+
+  async begin(): Promise<void> {
+    await this.sound?.begin(this.#zero_ms);
+  }
+
+  addSound(...packet: Parameters<Segmenter["addSound"]>): void {
+    if (!this.#isEnded) this.#segmenter.addSound(...packet);
+  }
+
+  addPicture(taken: Taken): void {
+    const at_us = Math.round((taken.at_ms - this.#zero_ms) * 1000);
+    if (this.#isEnded || at_us < 0) taken.frame.close();
+    else this.#pictures.add(taken, at_us);
+  }
+
+  /** What comes next begins a segment: another camera. */
+  async turnOver(): Promise<void> {
+    await this.#pictures.flush();
+  }
+
+  /** Everything that was taken becomes footage. */
+  async end(): Promise<void> {
+    await Promise.all([this.#pictures.destroy(), this.sound?.end()]);
+    this.#isEnded = true;
+    this.#segmenter.finish();
+    await this.#writing;
+  }
+
+  #write(cut: Cut): void {
+    const captured_ms = performance.timeOrigin + this.#zero_ms + cut.from_us / 1000;
+    const duration_ms = cut.duration_us / 1000;
+    this.#writing = this.#writing
+      .then(async () => {
+        const { writeTs } = await import("./muxer");
+        const bytes = await writeTs(cut);
+        this.#recorded_ms += duration_ms;
+        this.events.footage({ bytes, captured_ms, duration_ms, container: "ts", init: null });
+      })
+      .catch((error: unknown) => this.events.failed(error));
+  }
+}

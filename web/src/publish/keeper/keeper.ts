@@ -1,0 +1,80 @@
+/**
+ * The page's end of the keeper.
+ */
+import type { SegmentReport } from "../uplink/status";
+import type { Address, Footage, FromKeeper, KeeperStatus, NotAdopted, ToKeeper } from "./messages";
+
+export interface KeeperEvents {
+  status(status: KeeperStatus): void;
+  kept(id: string, seq: number, bytes: number): void;
+  lost(id: string, why: string): void;
+  /** The worker itself has failed. */
+  failed(why: string): void;
+}
+
+export class Keeper {
+  readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "keeper" });
+  readonly #adopting = new Map<string, (why: NotAdopted | null) => void>();
+  readonly #reporting = new Map<string, (segments: SegmentReport[]) => void>();
+
+  constructor(private readonly events: KeeperEvents) {
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromKeeper>) => this.#take(data));
+    this.#worker.addEventListener("error", (event) => events.failed(event.message || "the keeper does not start"));
+    addEventListener("online", this.#online);
+  }
+
+  destroy(): void {
+    removeEventListener("online", this.#online);
+    this.#worker.terminate();
+  }
+
+  readonly #online = () => this.#post({ kind: "online" });
+
+  /** Opens the spool of a broadcast, making it if there is none; why not, if that cannot be done. */
+  adopt(address: Address): Promise<NotAdopted | null> {
+    return new Promise((resolve) => {
+      this.#adopting.set(address.id, resolve);
+      this.#post({ kind: "adopt", address });
+    });
+  }
+
+  keep(id: string, footage: Footage): void {
+    const buffers = [footage.bytes.buffer, ...(footage.init ? [footage.init.buffer] : [])];
+    this.#worker.postMessage({ kind: "keep", id, footage } satisfies ToKeeper, buffers);
+  }
+
+  pause(id: string, on: boolean): void {
+    this.#post({ kind: "mark", id, mark: "paused", on });
+  }
+
+  end(id: string): void {
+    this.#post({ kind: "mark", id, mark: "ended", on: true });
+  }
+
+  /** Each segment that was recorded, with what became of it. */
+  report(id: string): Promise<SegmentReport[]> {
+    return new Promise((resolve) => {
+      this.#reporting.set(id, resolve);
+      this.#post({ kind: "report", id });
+    });
+  }
+
+  #post(message: ToKeeper): void {
+    this.#worker.postMessage(message);
+  }
+
+  #take(message: FromKeeper): void {
+    switch (message.kind) {
+      case "adopted":
+        return this.#adopting.get(message.id)?.(message.why);
+      case "report":
+        return this.#reporting.get(message.id)?.(message.segments);
+      case "kept":
+        return this.events.kept(message.id, message.seq, message.bytes);
+      case "lost":
+        return this.events.lost(message.id, message.why);
+      case "status":
+        return this.events.status(message.status);
+    }
+  }
+}
