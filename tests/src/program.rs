@@ -62,8 +62,15 @@ impl Program {
 
     /// The end of what it has said so far.
     pub fn said(&self) -> String {
+        let said = self.said_whole();
+        let from = said.len().saturating_sub(SAID_MAX);
+        said[said.ceil_char_boundary(from)..].to_owned()
+    }
+
+    /// All that it has said so far.
+    pub fn said_whole(&self) -> String {
         let said = std::fs::read(self.dir.path().join("said")).unwrap_or_default();
-        String::from_utf8_lossy(&said[said.len().saturating_sub(SAID_MAX)..]).into_owned()
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// Ends it at once.

@@ -1,0 +1,196 @@
+// The publish page at work in a Chromium with a fake camera, whose profile outlives it.
+// usage: node publish_page.mjs CHROMIUM URL PROFILE SCENARIO
+// Says on a line of its own what is reached, for whoever breaks the network then, and in the end, as JSON, what was seen.
+import { spawn } from "node:child_process";
+import { chromium } from "playwright-core";
+
+const [executablePath, url, profile, scenario] = process.argv.slice(2);
+const FLAGS = [
+  "--autoplay-policy=no-user-gesture-required",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-sync",
+  "--headless=new",
+  "--no-first-run",
+  "--no-sandbox",
+  "--remote-debugging-port=0",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+  "--window-size=390,844",
+];
+/** How long anything may take that needs no outage. */
+const SOON_MS = 40_000;
+/** How long it is recorded without a network. */
+const OUTAGE_S = 40;
+const SHORT_OUTAGE_S = 8;
+
+const complaints = [];
+const say = (what) => console.log(what);
+
+/** A browser of its own process group, so that all of it can be killed at once. */
+async function openBrowser() {
+  const child = spawn(executablePath, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const kill = () => {
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  };
+  process.once("exit", kill);
+  const address = await new Promise((resolve, reject) => {
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+      const found = /DevTools listening on (\S+)/.exec(said);
+      if (found) resolve(found[1]);
+    });
+    child.once("exit", () => reject(new Error(`Chromium does not start: ${said}`)));
+  });
+  const browser = await chromium.connectOverCDP(address);
+  const [context] = browser.contexts();
+  // Small pictures: this machine has other work too.
+  await context.addInitScript(() => localStorage.setItem("publish-choice", JSON.stringify({ quality: "360" })));
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  return { context, kill: () => (kill(), ended) };
+}
+
+async function openPage(context, address) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(SOON_MS);
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.goto(address);
+  await page.waitForSelector('main[data-stage="ready"]');
+  return page;
+}
+
+const line = (page) => page.textContent(".line");
+const until = (page, state, timeout = SOON_MS) => page.waitForSelector(`main[data-state="${state}"]`, { timeout });
+const spool = (page) => page.evaluate(() => window.publisher.model.keeper.spools[0]);
+
+/** Until this much waits to be sent. */
+async function untilWaiting(page, seconds) {
+  const waits = (s) => (window.publisher.model.keeper?.spools[0]?.owed.duration_ms ?? 0) >= s * 1000;
+  await page.waitForFunction(waits, seconds, { timeout: (seconds + 40) * 1000 });
+}
+
+async function untilNothingWaits(page) {
+  const isSent = () => window.publisher.model.keeper?.spools[0]?.owed.segments === 0;
+  await page.waitForFunction(isSent, null, { timeout: 90_000 });
+}
+
+async function untilRecorded(page, segments) {
+  const has = (count) => window.publisher.model.keeper?.spools[0]?.recorded.segments >= count;
+  await page.waitForFunction(has, segments, { timeout: SOON_MS });
+}
+
+async function goLive(page) {
+  await page.click(".red");
+  await until(page, "live");
+  await untilRecorded(page, 2);
+}
+
+async function end(page) {
+  await page.click(".red");
+  await page.click(".ask .danger");
+  await until(page, "done", 90_000);
+}
+
+/** What the spool held, by number and digest. */
+const report = (page) => page.evaluate(() => window.publisher.report(window.publisher.model.keeper.spools[0].id));
+
+const SCENARIOS = {
+  async straight({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    await untilRecorded(page, 4);
+    const live = await line(page);
+    await page.click('[aria-label="Pause"]');
+    await until(page, "paused");
+    await untilNothingWaits(page);
+    say("paused");
+    await page.click('[aria-label="Resume"]');
+    await until(page, "live");
+    await untilRecorded(page, 7);
+    // Another size is another format.
+    await page.evaluate(() => window.publisher.choose({ quality: "540" }));
+    await untilRecorded(page, 10);
+    await end(page);
+    return { words: { live, done: await line(page) }, segments: await report(page) };
+  },
+
+  async outage({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    say("live");
+    await until(page, "later");
+    const later = await line(page);
+    await untilWaiting(page, OUTAGE_S);
+    const waited = await line(page);
+    say("waited");
+    await until(page, "live");
+    const back = await line(page);
+    await untilNothingWaits(page);
+    await untilRecorded(page, 26);
+    await end(page);
+    return { words: { later, waited, back, done: await line(page) }, segments: await report(page) };
+  },
+
+  async reload({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    say("live");
+    await untilWaiting(page, SHORT_OUTAGE_S);
+    // The dialog that warns of unsent footage is answered with yes.
+    await page.reload();
+    await page.waitForSelector('.left [data-state="interrupted"]');
+    const found = await page.textContent(".left .card p");
+    await page.click(".left .primary");
+    await page.waitForFunction(() => document.querySelector("main").dataset.stage === "recording");
+    const before = (await spool(page)).recorded.segments;
+    await untilRecorded(page, before + 3);
+    const again = await line(page);
+    say("waited");
+    await until(page, "live");
+    await untilNothingWaits(page);
+    await end(page);
+    return { words: { found, again }, segments: await report(page) };
+  },
+
+  async kill(first) {
+    const page = await openPage(first.context, url);
+    await goLive(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    say("live");
+    await untilWaiting(page, SHORT_OUTAGE_S);
+    const before = (await report(page)).length;
+    await first.kill();
+    const { context } = await openBrowser();
+    const next = await openPage(context, new URL("/publish", url).href);
+    await next.waitForSelector('.left [data-state="interrupted"]');
+    const found = await next.textContent(".left .card p");
+    const kept = (await report(next)).length;
+    say("waited");
+    await untilNothingWaits(next);
+    const sent = await next.textContent(".left .card p");
+    await next.click(".left .second");
+    await next.waitForSelector('.left [data-state="sent"]');
+    return { words: { found, sent }, before, kept, segments: await report(next) };
+  },
+};
+
+const browser = await openBrowser();
+try {
+  const seen = await SCENARIOS[scenario](browser);
+  say(JSON.stringify({ ...seen, complaints }));
+  process.exit(0);
+} catch (error) {
+  const [page] = browser.context.pages().slice(-1);
+  const main = await page?.evaluate(() => document.querySelector("main").innerText).catch(() => "");
+  console.log(`${error.stack}\nthe page says: ${main}\n${complaints.join("\n")}`);
+  process.exit(1);
+}

@@ -1,0 +1,167 @@
+//! The phone publisher in the browser, with a fake camera, over a network that breaks: what the page recorded is what the
+//! recording is, byte for byte, whatever happens to the network, the page and the browser.
+
+use std::time::Duration;
+
+use headwater_tests::{Program, Recording, frames, wait_until_complete};
+use serde_json::Value;
+use tempfile::TempDir;
+use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
+
+/// Longer than any run here takes.
+const RUN_MAX: Duration = Duration::from_secs(170);
+/// Longer than a browser takes to start on a machine with other work.
+const STEP_MAX: Duration = Duration::from_secs(90);
+
+/// A publish page in a browser of its own.
+struct Page {
+    headwater: Headwater,
+    broadcast: NewBroadcast,
+    road: Road,
+    program: Program,
+    /// Where the browser keeps what outlives it.
+    _profile: TempDir,
+}
+
+impl Page {
+    fn open(scenario: &str) -> Self {
+        let headwater = Headwater::start();
+        let broadcast = headwater.create_broadcast();
+        let road = Road::to(headwater.url());
+        let profile = TempDir::new().expect("a temporary folder");
+        let url = format!("{}/publish#id={}&token={}", road.url(), broadcast.id, broadcast.token);
+        let chromium = Tool::find("chromium");
+        let args = [chromium.path().as_os_str(), url.as_ref(), profile.path().as_os_str(), scenario.as_ref()];
+        let program = Program::start(&Tool::node_script("publish_page.mjs"), args);
+        Self { headwater, broadcast, road, program, _profile: profile }
+    }
+
+    /// Until the page has come so far.
+    #[track_caller]
+    fn reaches(&self, what: &str) {
+        eventually(what, STEP_MAX, || {
+            let said = self.program.said();
+            if said.lines().any(|line| line == what) { Ok(()) } else { Err(said) }
+        });
+    }
+
+    /// How the broadcast stands.
+    fn main(&self) -> Value {
+        self.headwater.broadcast(&self.broadcast.id)["details"]["main"].clone()
+    }
+
+    /// What came after the outage is stored while what was recorded in it is not: live goes first.
+    #[track_caller]
+    fn is_live_before_it_is_whole(&self) {
+        eventually("live before what is missing", STEP_MAX, || {
+            let main = self.main();
+            let missing = main["missing"].as_array().is_some_and(|missing| !missing.is_empty());
+            if missing { Ok(()) } else { Err(main) }
+        });
+    }
+
+    /// Waits until the page is done: what it has seen, when the recording is what the page had recorded.
+    #[track_caller]
+    fn is_whole(&mut self, segments_min: usize) -> Value {
+        self.program.end_well(RUN_MAX);
+        let said = self.program.said_whole();
+        let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
+        assert_eq!(seen["complaints"], Value::Array(vec![]), "{seen}");
+        wait_until_complete(&self.headwater, &self.broadcast.id);
+        let recording = Recording::of_main(&self.headwater, &self.broadcast.id);
+        let digest = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex()[..32].to_owned();
+        let there: Vec<_> = recording.segments.iter().map(digest).collect();
+        let here: Vec<_> = seen["segments"].as_array().expect("a list").iter().collect();
+        let here_digests: Vec<_> = here.iter().map(|segment| segment["digest"].as_str().expect("text")).collect();
+        assert_eq!(there, here_digests, "the recording is what the page recorded, in order, each once");
+        let numbers: Vec<_> = here.iter().map(|segment| segment["seq"].as_u64().expect("a number")).collect();
+        assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+        assert!(there.len() >= segments_min, "{} segments", there.len());
+        seen
+    }
+
+    /// Every picture and every sound of the recording can be decoded, and none is missing.
+    #[track_caller]
+    fn decodes(&self) {
+        let vod = format!("{}/hls/{}/index.m3u8?view=vod", self.headwater.url(), self.broadcast.id);
+        let options = "-fps_mode passthrough -enc_time_base 1:90000 -f null -".split(' ');
+        let output = Tool::find("ffmpeg").output(["-v", "error", "-i", &vod].into_iter().chain(options));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "ffmpeg complains: {errors}");
+        let duration_s = self.headwater.broadcast(&self.broadcast.id)["duration_s"].as_f64().expect("a number");
+        // The fake camera takes twenty pictures a second; a busy machine drops some.
+        let pictures = f64::from(frames(&vod));
+        assert!((10.0..=21.0).contains(&(pictures / duration_s)), "{pictures} pictures in {duration_s} s");
+    }
+}
+
+fn words(seen: &Value, of: &str) -> String {
+    seen["words"][of].as_str().unwrap_or_else(|| panic!("no words {of:?} in {seen}")).to_owned()
+}
+
+/// The number before " s" at the end of a line: "…: 42 s waiting".
+fn seconds(line: &str) -> f64 {
+    let number = line.split(' ').rev().find_map(|word| word.parse().ok());
+    number.unwrap_or_else(|| panic!("no number in {line:?}"))
+}
+
+#[test]
+fn a_broadcast_with_a_pause_and_another_picture_size_is_recorded_whole() {
+    let mut page = Page::open("straight");
+    page.reaches("paused");
+    eventually("a pause that viewers are told of", STEP_MAX, || {
+        let state = page.headwater.broadcast(&page.broadcast.id)["state"].clone();
+        // The page resumes soon.
+        if state == "paused" || state == "live" { Ok(()) } else { Err(state) }
+    });
+    let seen = page.is_whole(10);
+    page.decodes();
+    let live = words(&seen, "live");
+    assert!(live.starts_with("Live, ") && live.ends_with(" s behind"), "{live}");
+    assert!(words(&seen, "done").starts_with("Ended. Everything is sent"), "{seen}");
+}
+
+#[test]
+fn forty_seconds_without_a_network_are_said_and_sent_later() {
+    let mut page = Page::open("outage");
+    page.reaches("live");
+    page.road.cut();
+    page.reaches("waited");
+    page.road.open();
+    page.is_live_before_it_is_whole();
+    let seen = page.is_whole(24);
+    page.decodes();
+    let [later, waited] = ["later", "waited"].map(|of| words(&seen, of));
+    for line in [&later, &waited] {
+        assert!(line.starts_with("Recording, will send later: ") && line.ends_with(" waiting"), "{line}");
+    }
+    assert!(seconds(&waited) >= 40.0, "{waited}");
+    assert!(words(&seen, "back").starts_with("Live, "), "{seen}");
+}
+
+#[test]
+fn a_page_that_is_reloaded_without_a_network_goes_on() {
+    let mut page = Page::open("reload");
+    page.reaches("live");
+    page.road.cut();
+    page.reaches("waited");
+    page.road.open();
+    let seen = page.is_whole(9);
+    page.decodes();
+    assert!(words(&seen, "found").starts_with("Interrupted. "), "{seen}");
+    assert!(words(&seen, "again").starts_with("Recording, "), "{seen}");
+}
+
+#[test]
+fn a_browser_that_is_killed_without_a_network_loses_nothing_that_was_kept() {
+    let mut page = Page::open("kill");
+    page.reaches("live");
+    page.road.cut();
+    page.reaches("waited");
+    page.road.open();
+    let seen = page.is_whole(6);
+    page.decodes();
+    assert!(words(&seen, "found").starts_with("Interrupted. "), "{seen}");
+    assert_eq!(words(&seen, "sent"), "Interrupted. Everything recorded so far is sent.");
+    assert!(seen["kept"].as_u64() >= seen["before"].as_u64(), "{seen}");
+}

@@ -1,0 +1,187 @@
+/**
+ * What the page shows, as data: where the publisher is, and what is true at this moment. Pure.
+ */
+import type { KeeperStatus, StorageStatus } from "./keeper/messages";
+import type { UplinkStatus } from "./uplink/status";
+
+/** Why nothing can be recorded here. */
+export type Missing =
+  /** Browsers give cameras to https and to this machine only. */
+  | "secure-context"
+  | "camera"
+  | "encoder"
+  | "storage";
+
+/** Where the publisher is. */
+export type Stage =
+  | { kind: "unsupported"; missing: Missing }
+  /** The browser asks whether the camera may be used. */
+  | { kind: "asking" }
+  | { kind: "no-camera"; why: "denied" | "none" | "busy" }
+  | { kind: "ready" }
+  | { kind: "starting"; id: string | null }
+  | { kind: "recording"; id: string; since_ms: number }
+  | { kind: "paused"; id: string }
+  | { kind: "ending"; id: string }
+  | { kind: "done"; id: string };
+
+/** What a press of the red button would record to. */
+export type Target =
+  | { kind: "link"; id: string; title: string }
+  | { kind: "own" }
+  /** There is neither a link nor an owner key. */
+  | { kind: "none" };
+
+export interface Model {
+  stage: Stage;
+  target: Target;
+  keeper: KeeperStatus | null;
+  /** What went wrong last, in words of the program that said it. */
+  problem: Problem | null;
+  bitrate: number | null;
+  /** From 0 to 1. */
+  level: number;
+  isMuted: boolean;
+  hasMicrophone: boolean;
+  cameras: number;
+  battery: { level: number; charging: boolean } | null;
+  isAwake: boolean;
+  /** How much was recorded since the start. */
+  recorded_ms: number;
+  size: { width: number; height: number } | null;
+  /** By the clock that dates segments. */
+  now_ms: number;
+}
+
+export type Problem =
+  | { kind: "refused" }
+  | { kind: "unreachable" }
+  | { kind: "held" }
+  | { kind: "no-room" }
+  | { kind: "encoder"; detail: string }
+  | { kind: "other"; detail: string };
+
+/** How things stand, in one line. */
+export type Headline =
+  | { kind: "ready" | "starting" | "done" | "ended-there" | "not-accepted" | "no-broadcast" }
+  /** Recording, and nobody has heard of it yet. */
+  | { kind: "connecting"; waiting_s: number }
+  | { kind: "live"; behind_s: number }
+  | { kind: "later"; waiting_s: number }
+  | { kind: "paused"; waiting_s: number }
+  | { kind: "sending"; waiting_s: number; isReachable: boolean }
+  | { kind: "saving" };
+
+/** What has arrived last may be so old, and it is still live: two segments, and what they take on the way. */
+const LIVE_AGE_MAX_MS = 8_000;
+
+export function spoolOf(model: Pick<Model, "stage" | "keeper">): UplinkStatus | null {
+  const { stage, keeper } = model;
+  const id = "id" in stage ? stage.id : null;
+  return keeper?.spools.find((spool) => spool.id === id) ?? null;
+}
+
+export function headline(model: Pick<Model, "stage" | "keeper" | "now_ms">): Headline {
+  const spool = spoolOf(model);
+  switch (model.stage.kind) {
+    case "recording":
+      return spool ? whileRecording(spool, model.now_ms) : { kind: "starting" };
+    case "paused":
+      return { kind: "paused", waiting_s: seconds(spool) };
+    case "ending":
+      return whileEnding(spool);
+    case "done":
+      return { kind: "done" };
+    case "starting":
+      return { kind: "starting" };
+    default:
+      return { kind: "ready" };
+  }
+}
+
+function whileRecording(spool: UplinkStatus, now_ms: number): Headline {
+  if (spool.trouble?.kind === "unauthorized") return { kind: "not-accepted" };
+  if (spool.trouble?.kind === "no-broadcast") return { kind: "no-broadcast" };
+  if (spool.endedThere) return { kind: "ended-there" };
+  const waiting_s = seconds(spool);
+  const { newestArrived_ms, latency_ms } = spool;
+  if (spool.trouble === null && newestArrived_ms === null) return { kind: "connecting", waiting_s };
+  const isRecent = newestArrived_ms !== null && now_ms - newestArrived_ms < LIVE_AGE_MAX_MS;
+  if (spool.trouble === null && isRecent && latency_ms !== null) return { kind: "live", behind_s: latency_ms / 1000 };
+  return { kind: "later", waiting_s };
+}
+
+function whileEnding(spool: UplinkStatus | null): Headline {
+  if (spool === null) return { kind: "saving" };
+  return { kind: "sending", waiting_s: seconds(spool), isReachable: spool.trouble === null };
+}
+
+function seconds(spool: UplinkStatus | null): number {
+  return (spool?.owed.duration_ms ?? 0) / 1000;
+}
+
+/** How the line is to look. */
+export type Tone = "calm" | "live" | "waiting" | "bad" | "good";
+
+export function toneOf(headline: Headline): Tone {
+  switch (headline.kind) {
+    case "live":
+      return "live";
+    case "later":
+    case "sending":
+    case "paused":
+      return "waiting";
+    case "not-accepted":
+    case "no-broadcast":
+    case "ended-there":
+      return "bad";
+    case "done":
+      return "good";
+    default:
+      return "calm";
+  }
+}
+
+/** What earlier visits left, and what becomes of it. */
+export type Left =
+  /** It was never ended: it can go on. */
+  | { kind: "interrupted"; spool: UplinkStatus }
+  | { kind: "sending"; spool: UplinkStatus }
+  /** Some of it will never be taken. */
+  | { kind: "stuck"; spool: UplinkStatus }
+  | { kind: "sent"; spool: UplinkStatus }
+  /** Another tab has it. */
+  | { kind: "held"; id: string };
+
+/** All spools but the one that is recorded to. */
+export function leftOver(model: Pick<Model, "stage" | "keeper">): Left[] {
+  const at = "id" in model.stage ? model.stage.id : null;
+  const spools = model.keeper?.spools.filter((spool) => spool.id !== at) ?? [];
+  const held = model.keeper?.held.map((id): Left => ({ kind: "held", id })) ?? [];
+  return [...spools.map(stateOf), ...held];
+}
+
+function stateOf(spool: UplinkStatus): Left {
+  const kind = spool.isDone
+    ? "sent"
+    : spool.refused > 0 || spool.trouble?.kind === "unauthorized" || spool.trouble?.kind === "no-broadcast"
+      ? "stuck"
+      : spool.said === "ended"
+        ? "sending"
+        : "interrupted";
+  return { kind, spool };
+}
+
+/** Whether something would be left behind if the page were closed now. */
+export function isUnsent(model: Pick<Model, "stage" | "keeper">): boolean {
+  const { stage, keeper } = model;
+  if (stage.kind === "recording" || stage.kind === "starting") return true;
+  return keeper?.spools.some((spool) => !spool.isDone && spool.owed.segments > 0) ?? false;
+}
+
+/** For how long one can go on recording at this bit rate; `null` while there is plenty. */
+export function roomLeft_s(storage: StorageStatus, bitsPerSecond: number): number | null {
+  const room = Math.max(0, storage.quota - storage.used);
+  const left_s = (room * 8) / Math.max(bitsPerSecond, 1);
+  return left_s < 3 * 3600 ? left_s : null;
+}

@@ -1,0 +1,315 @@
+/**
+ * The publisher at work: carries out what the person does, and keeps the model true.
+ */
+import { load } from "../owner-key";
+import { ApiFailure, createBroadcast } from "../transport";
+import { forgetLink, type Link, takeLink } from "./address";
+import { Camera } from "./camera";
+import { Recording } from "./capture/recording";
+import { type Choice, devices, findMissing, loadChoice, storeChoice, whyNoCamera } from "./devices";
+import { DeviceState } from "./device-state";
+import { Keeper } from "./keeper/keeper";
+import type { Address } from "./keeper/messages";
+import { isUnsent, type Model, type Problem, spoolOf, type Stage } from "./model";
+import type { SegmentReport } from "./uplink/status";
+
+/** How often what moves is looked at. */
+const LOOK_EVERY_MS = 200;
+
+export class Session {
+  readonly #keeper: Keeper;
+  readonly #camera: Camera;
+  readonly #device = new DeviceState();
+  readonly #listening = new AbortController();
+  #recording: Recording | null = null;
+  #recordedBefore_ms = 0;
+  #choice = loadChoice();
+  #link: Link | null = takeLink();
+  readonly #timer: number;
+  model: Model;
+
+  constructor(
+    preview: HTMLVideoElement,
+    private readonly changed: () => void,
+  ) {
+    this.model = {
+      stage: { kind: "asking" },
+      target: this.#target(),
+      keeper: null,
+      problem: null,
+      bitrate: null,
+      level: 0,
+      isMuted: false,
+      hasMicrophone: false,
+      cameras: 0,
+      battery: null,
+      isAwake: false,
+      recorded_ms: 0,
+      size: null,
+      now_ms: 0,
+    };
+    this.#camera = new Camera(preview, {
+      picture: (taken) => (this.#recording ? this.#recording.addPicture(taken) : taken.frame.close()),
+      sound: (packet) => this.#recording?.addSound(packet),
+      failed: (error) => this.#failed(error),
+    });
+    this.#keeper = new Keeper({
+      status: (keeper) => {
+        this.model = { ...this.model, keeper };
+        this.#noticeDone();
+        this.#look();
+      },
+      kept: () => undefined,
+      lost: () => this.#trouble({ kind: "no-room" }),
+      failed: (detail) => this.#trouble({ kind: "other", detail }),
+    });
+    this.#timer = window.setInterval(() => this.#look(), LOOK_EVERY_MS);
+    const { signal } = this.#listening;
+    addEventListener("beforeunload", (event) => isUnsent(this.model) && event.preventDefault(), { signal });
+    addEventListener("hashchange", () => this.#takeLink(), { signal });
+    // What is held of a camera when a page goes is missing to the next one, which may run in the same process.
+    addEventListener("pagehide", () => void this.#camera.destroy(), { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && location.reload(), { signal });
+  }
+
+  destroy(): void {
+    clearInterval(this.#timer);
+    this.#listening.abort();
+    this.#device.destroy();
+    void this.#camera.destroy();
+    this.#keeper.destroy();
+  }
+
+  get choice(): Choice {
+    return this.#choice;
+  }
+
+  /** The camera and the microphone that are open. */
+  get open(): { camera: string | undefined; microphone: string | undefined } {
+    return { camera: this.#camera.settings.deviceId, microphone: this.#camera.microphoneSettings.deviceId };
+  }
+
+  report(id: string): Promise<SegmentReport[]> {
+    return this.#keeper.report(id);
+  }
+
+  /** Opens the camera, if there can be one. */
+  async begin(): Promise<void> {
+    const missing = await findMissing();
+    if (missing !== null) return this.#goTo({ kind: "unsupported", missing });
+    this.#goTo({ kind: "asking" });
+    try {
+      await this.#camera.open(this.#choice);
+      await this.#count();
+      this.#goTo({ kind: "ready" });
+    } catch (error) {
+      console.warn("no camera", error);
+      this.#goTo({ kind: "no-camera", why: whyNoCamera(error) });
+    }
+  }
+
+  /** The red button: records to the link's broadcast, or to a new one of this title. */
+  async start(title: string): Promise<void> {
+    if (this.model.stage.kind !== "ready") return;
+    this.#goTo({ kind: "starting", id: this.#link?.id ?? null });
+    // While it is a touch that brought us here.
+    void this.#camera.sound?.wake();
+    void navigator.storage.persist?.().catch(() => false);
+    try {
+      await this.#record(this.#link ? { ...this.#link, server: location.origin } : await this.#create(title));
+    } catch (error) {
+      this.#goTo({ kind: "ready" });
+      this.#trouble(problemOf(error));
+    }
+  }
+
+  async #create(title: string): Promise<Address> {
+    const made = await createBroadcast(title, load());
+    return { id: made.id, token: made.publish.token, title: made.title, server: location.origin };
+  }
+
+  /** Goes on with a broadcast that was interrupted. */
+  async goOn(id: string): Promise<void> {
+    if (this.model.stage.kind !== "ready") return;
+    const spool = this.model.keeper?.spools.find((spool) => spool.id === id);
+    this.#goTo({ kind: "starting", id });
+    void this.#camera.sound?.wake();
+    await this.#record({ id, token: "", title: spool?.title ?? "", server: "" });
+  }
+
+  async #record(address: Address): Promise<void> {
+    const why = await this.#keeper.adopt(address);
+    if (why !== null) {
+      this.#goTo({ kind: "ready" });
+      return this.#trouble(why.kind === "held" ? { kind: "held" } : { kind: "other", detail: why.detail });
+    }
+    this.#keeper.pause(address.id, false);
+    this.#recordedBefore_ms = 0;
+    await this.#roll(address.id);
+  }
+
+  async #roll(id: string): Promise<void> {
+    const recording = new Recording(this.#camera.sound, {
+      footage: (footage) => this.#keeper.keep(id, footage),
+      failed: (error) => this.#failed(error),
+      observed: () => {
+        const spool = spoolOf(this.model);
+        const isReachable = spool !== null && spool.trouble === null && spool.recorder !== null;
+        return {
+          bitsPerSecond: isReachable ? spool.bitsPerSecond : null,
+          // What is missing is sent with what live leaves over, and is no sign of a slow link.
+          waiting_ms: spool ? spool.owed.duration_ms - spool.missing_ms : 0,
+          pressure: this.#device.pressure,
+        };
+      },
+    });
+    await recording.begin();
+    this.#recording = recording;
+    this.#camera.take();
+    this.#device.stayAwake(true);
+    this.model = { ...this.model, problem: null };
+    this.#goTo({ kind: "recording", id, since_ms: performance.now() });
+  }
+
+  async pause(): Promise<void> {
+    const { stage } = this.model;
+    if (stage.kind !== "recording") return;
+    this.#goTo({ kind: "paused", id: stage.id });
+    await this.#cut();
+    this.#keeper.pause(stage.id, true);
+  }
+
+  async resume(): Promise<void> {
+    const { stage } = this.model;
+    if (stage.kind !== "paused") return;
+    this.#goTo({ kind: "starting", id: stage.id });
+    void this.#camera.sound?.wake();
+    this.#keeper.pause(stage.id, false);
+    await this.#roll(stage.id);
+  }
+
+  /** Sends everything, then says so. */
+  async end(): Promise<void> {
+    const { stage } = this.model;
+    if (stage.kind !== "recording" && stage.kind !== "paused") return;
+    this.#goTo({ kind: "ending", id: stage.id });
+    await this.#cut();
+    this.#keeper.end(stage.id);
+    if (this.#link?.id === stage.id) this.#forgetLink();
+  }
+
+  /** Ends a broadcast that an earlier visit left. */
+  finish(id: string): void {
+    this.#keeper.end(id);
+    if (this.#link?.id === id) this.#forgetLink();
+  }
+
+  /** After one is done: back to the beginning. */
+  again(): void {
+    if (this.model.stage.kind !== "done" && this.model.stage.kind !== "ending") return;
+    this.#recordedBefore_ms = 0;
+    this.#goTo({ kind: "ready" });
+  }
+
+  async switchCamera(): Promise<void> {
+    const cameras = await devices("videoinput");
+    const { facingMode, deviceId } = this.#camera.settings;
+    if (facingMode === "user" || facingMode === "environment") {
+      await this.choose({ camera: null, facing: facingMode === "user" ? "environment" : "user" });
+    } else {
+      const next = (cameras.findIndex((camera) => camera.deviceId === deviceId) + 1) % Math.max(cameras.length, 1);
+      await this.choose({ camera: cameras[next]?.deviceId ?? null });
+    }
+  }
+
+  /** Another camera, microphone or size, also while it records. */
+  async choose(change: Partial<Choice>): Promise<void> {
+    this.#choice = { ...this.#choice, ...change };
+    storeChoice(this.#choice);
+    try {
+      if ("microphone" in change) await this.#camera.openMicrophone(this.#choice);
+      else await this.#camera.openCamera(this.#choice);
+    } catch (error) {
+      this.#failed(error);
+    }
+    await this.#count();
+  }
+
+  mute(isMuted: boolean): void {
+    this.#camera.isMuted = isMuted;
+    this.model = { ...this.model, isMuted };
+    this.#look();
+  }
+
+  /** What was recorded so far becomes footage. */
+  async #cut(): Promise<void> {
+    const recording = this.#recording;
+    this.#camera.rest();
+    await recording?.end();
+    this.#recordedBefore_ms += recording?.recorded_ms ?? 0;
+    this.#recording = null;
+    this.#device.stayAwake(false);
+  }
+
+  #noticeDone(): void {
+    const { stage } = this.model;
+    if (stage.kind === "ending" && spoolOf(this.model)?.isDone) this.#goTo({ kind: "done", id: stage.id });
+  }
+
+  #takeLink(): void {
+    this.#link = takeLink();
+    this.model = { ...this.model, target: this.#target() };
+    this.#look();
+  }
+
+  #forgetLink(): void {
+    this.#link = null;
+    forgetLink();
+    this.model = { ...this.model, target: this.#target() };
+  }
+
+  #target(): Model["target"] {
+    if (this.#link) return { kind: "link", id: this.#link.id, title: this.#link.title };
+    return load() === null ? { kind: "none" } : { kind: "own" };
+  }
+
+  async #count(): Promise<void> {
+    this.model = { ...this.model, cameras: (await devices("videoinput")).length };
+  }
+
+  #goTo(stage: Stage): void {
+    this.model = { ...this.model, stage };
+    this.#look();
+  }
+
+  #trouble(problem: Problem): void {
+    this.model = { ...this.model, problem };
+    this.#look();
+  }
+
+  #failed(error: unknown): void {
+    console.error(error);
+    this.#trouble({ kind: "encoder", detail: error instanceof Error ? error.message : String(error) });
+  }
+
+  #look(): void {
+    this.model = {
+      ...this.model,
+      bitrate: this.#recording?.bitrate ?? null,
+      size: this.#recording?.size ?? null,
+      level: this.#camera.sound?.level ?? 0,
+      hasMicrophone: this.#camera.hasMicrophone,
+      battery: this.#device.battery,
+      isAwake: this.#device.isAwake,
+      recorded_ms: this.#recordedBefore_ms + (this.#recording?.recorded_ms ?? 0),
+      now_ms: performance.timeOrigin + performance.now(),
+    };
+    this.changed();
+  }
+}
+
+function problemOf(error: unknown): Problem {
+  if (!(error instanceof ApiFailure)) return { kind: "other", detail: String(error) };
+  if (error.kind === "refused") return { kind: "refused" };
+  return error.kind === "unreachable" ? { kind: "unreachable" } : { kind: "other", detail: error.message };
+}

@@ -1,0 +1,204 @@
+/**
+ * The page: the preview over all of it, the state in one big line, one big button.
+ */
+import { element } from "../element";
+import { headline, isUnsent, type Model, spoolOf, toneOf } from "./model";
+import type { Session } from "./session";
+import { Facts, warnings } from "./view/facts";
+import { icon, type Icon } from "./view/icons";
+import { LeftView } from "./view/left";
+import { SettingsSheet } from "./view/settings";
+import { unsupported } from "./view/unsupported";
+import type { Words } from "./words";
+
+export class PublishView {
+  readonly preview = element("video", { class: "preview", playsinline: true, muted: true, autoplay: true, "aria-hidden": "true" });
+  readonly #line = element("h1", { class: "line" });
+  readonly #more = element("p", { class: "more" });
+  /** Heard by those who do not see: said when something changes, not at each second. */
+  readonly #heard = element("p", { class: "heard", role: "status" });
+  readonly #warnings = element("div", { class: "warnings", role: "alert" });
+  readonly #facts: Facts;
+  readonly #left: LeftView;
+  readonly #settings: SettingsSheet;
+  readonly #title = element("input", { id: "title", maxlength: "200", autocomplete: "off", enterkeyhint: "done" });
+  readonly #titleField: HTMLElement;
+  readonly #red = element("button", { type: "button", class: "red" }, element("span"));
+  readonly #pause = this.#round("pause");
+  readonly #mute = this.#round("mic");
+  readonly #switch = this.#round("switch");
+  readonly #gear = this.#round("settings");
+  readonly #again: HTMLButtonElement;
+  readonly #tryAgain: HTMLButtonElement;
+  readonly #watch: HTMLAnchorElement;
+  readonly #meter = element("meter", { class: "level", min: "0", max: "1" });
+  readonly #ask: HTMLDialogElement;
+  readonly #askYes: HTMLButtonElement;
+  #said = "";
+  #isUnsupported = false;
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly words: Words,
+  ) {
+    this.#facts = new Facts(words);
+    this.#left = new LeftView(words);
+    this.#settings = new SettingsSheet(words);
+    this.preview.muted = true;
+    this.#title.placeholder = words.titleHint;
+    this.#titleField = element("div", { class: "title" }, element("label", { for: "title", class: "heard" }, words.title), this.#title);
+    this.#again = element("button", { type: "button", class: "primary again", hidden: true }, words.newOne);
+    this.#tryAgain = element("button", { type: "button", class: "primary try", hidden: true }, words.tryAgain);
+    this.#watch = element("a", { class: "button second watch-link", hidden: true, target: "_blank", rel: "noopener" }, words.watch);
+    this.#meter.setAttribute("aria-label", words.level);
+    label(this.#switch, words.switchCamera);
+    label(this.#gear, words.settings);
+    const no = element("button", { type: "button", class: "second", autofocus: true }, words.stopNo);
+    this.#askYes = element("button", { type: "button", class: "danger" }, words.stopYes);
+    this.#ask = element(
+      "dialog",
+      { class: "sheet ask", "aria-labelledby": "ask-heading" },
+      element("h2", { id: "ask-heading" }, words.stopSure),
+      element("p", {}, words.stopSureText),
+      element("div", { class: "actions" }, no, this.#askYes),
+    );
+    no.addEventListener("click", () => this.#ask.close());
+    root.replaceChildren(
+      this.preview,
+      element("div", { class: "top" }, element("div", { class: "state" }, this.#line, this.#more), this.#facts.root, this.#warnings, this.#heard),
+      element(
+        "div",
+        { class: "bottom" },
+        this.#left.root,
+        this.#titleField,
+        element("div", { class: "actions after" }, this.#tryAgain, this.#again, this.#watch),
+        this.#meter,
+        element("div", { class: "buttons" }, this.#pause, this.#mute, this.#red, this.#switch, this.#gear),
+      ),
+      this.#settings.root,
+      this.#ask,
+    );
+  }
+
+  #round(name: Icon): HTMLButtonElement {
+    return element("button", { type: "button", class: "round" }, icon(name));
+  }
+
+  connect(session: Session): void {
+    const on = (button: HTMLElement, press: () => unknown) => button.addEventListener("click", () => void press());
+    on(this.#red, () => {
+      const { kind } = session.model.stage;
+      const isAtWork = kind === "recording" || kind === "paused";
+      return isAtWork ? this.#ask.showModal() : session.start(this.#title.value.trim() || this.words.untitled);
+    });
+    on(this.#askYes, () => {
+      this.#ask.close();
+      return session.end();
+    });
+    on(this.#pause, () => (session.model.stage.kind === "paused" ? session.resume() : session.pause()));
+    on(this.#mute, () => session.mute(!session.model.isMuted));
+    on(this.#switch, () => session.switchCamera());
+    on(this.#gear, () => this.#settings.open(session));
+    on(this.#again, () => session.again());
+    on(this.#tryAgain, () => session.begin());
+    this.#settings.connect(session);
+  }
+
+  show(session: Session): void {
+    const { model } = session;
+    const { stage } = model;
+    if (stage.kind === "unsupported") return this.#showUnsupported(model);
+    this.root.dataset.stage = stage.kind;
+    this.#showState(model);
+    this.#facts.show(model);
+    this.#left.show(session);
+    this.#showWarnings(warnings(model, this.words));
+    this.#showButtons(model);
+  }
+
+  #showUnsupported({ stage }: Model): void {
+    if (this.#isUnsupported || stage.kind !== "unsupported") return;
+    this.#isUnsupported = true;
+    this.root.dataset.stage = stage.kind;
+    this.root.replaceChildren(unsupported(stage.missing, this.words));
+  }
+
+  #showState(model: Model): void {
+    const { words } = this;
+    const line = headline(model);
+    const tone = toneOf(line);
+    const { stage } = model;
+    const text = words.stage(stage) || (stage.kind === "ready" && model.target.kind === "none" ? words.noTarget : words.headline(line));
+    const isLine = stage.kind !== "no-camera" && stage.kind !== "asking" && text !== words.noTarget;
+    set(this.#line, isLine ? text : words.headline({ kind: "ready" }));
+    if (!isLine) set(this.#line, text);
+    this.#line.classList.toggle("long", !isLine);
+    this.root.dataset.tone = tone;
+    this.root.dataset.state = line.kind;
+    set(this.#more, this.#moreOf(model));
+    const said = stage.kind === "recording" || stage.kind === "ending" || stage.kind === "done" || stage.kind === "paused" ? text : "";
+    const key = `${stage.kind} ${line.kind}`;
+    if (key !== this.#said) {
+      this.#said = key;
+      set(this.#heard, said);
+    }
+  }
+
+  #moreOf(model: Model): string {
+    const { words } = this;
+    const spool = spoolOf(model);
+    const line = headline(model);
+    if (line.kind === "live" && spool && spool.missing_ms > 0) return words.catchingUp(spool.missing_ms / 1000);
+    if (line.kind === "done") return isUnsent(model) ? "" : words.mayClose;
+    if (line.kind === "sending") return words.keepOpen;
+    if (model.stage.kind === "ready" && model.target.kind === "link") return model.target.title;
+    return "";
+  }
+
+  #showWarnings(said: string[]): void {
+    const before = [...this.#warnings.children].map((child) => child.textContent);
+    if (before.join("\n") === said.join("\n")) return;
+    this.#warnings.replaceChildren(...said.map((text) => element("p", {}, text)));
+  }
+
+  #showButtons(model: Model): void {
+    const { words } = this;
+    const { stage, target } = model;
+    const isAtWork = stage.kind === "recording" || stage.kind === "paused";
+    const isOver = stage.kind === "ending" || stage.kind === "done";
+    this.#red.hidden = isOver || stage.kind === "no-camera";
+    this.#red.disabled = !(isAtWork || (stage.kind === "ready" && target.kind !== "none"));
+    label(this.#red, isAtWork ? words.stop : words.start);
+    this.#pause.hidden = !isAtWork;
+    change(this.#pause, stage.kind === "paused" ? "play" : "pause", stage.kind === "paused" ? words.resume : words.pause);
+    this.#mute.hidden = !model.hasMicrophone || isOver || stage.kind === "no-camera";
+    change(this.#mute, model.isMuted ? "muted" : "mic", model.isMuted ? words.unmute : words.mute);
+    this.#mute.setAttribute("aria-pressed", String(model.isMuted));
+    this.#switch.hidden = model.cameras < 2 || isOver;
+    this.#gear.hidden = isOver || stage.kind === "no-camera" || stage.kind === "asking";
+    this.#titleField.hidden = !(stage.kind === "ready" && target.kind === "own");
+    this.#meter.hidden = !model.hasMicrophone || isOver;
+    this.#meter.value = model.isMuted ? 0 : Math.sqrt(model.level);
+    this.#again.hidden = stage.kind !== "done";
+    this.#tryAgain.hidden = stage.kind !== "no-camera";
+    this.#watch.hidden = !("id" in stage) || stage.id === null || stage.kind === "starting";
+    if ("id" in stage && stage.id !== null) this.#watch.href = `/watch/${stage.id}`;
+  }
+}
+
+function set(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function label(button: HTMLElement, text: string): void {
+  if (button.getAttribute("aria-label") === text) return;
+  button.setAttribute("aria-label", text);
+  button.title = text;
+}
+
+function change(button: HTMLElement, to: Icon, text: string): void {
+  label(button, text);
+  if (button.dataset.icon === to) return;
+  button.dataset.icon = to;
+  button.replaceChildren(icon(to));
+}

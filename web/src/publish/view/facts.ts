@@ -1,0 +1,68 @@
+/**
+ * The small facts beside the state: for how long, how fast, the battery, the storage, and what is missing.
+ */
+import { element } from "../../element";
+import { type Model, roomLeft_s, spoolOf } from "../model";
+import type { Words } from "../words";
+
+type Name = "time" | "rate" | "link" | "missing" | "storage" | "battery";
+
+export class Facts {
+  readonly #values = new Map<Name, HTMLElement>();
+  readonly root = element("dl", { class: "facts" });
+
+  constructor(private readonly words: Words) {
+    this.#add("time", "REC");
+    this.#add("rate", words.rateLabel);
+    this.#add("link", words.linkLabel);
+    this.#add("missing", words.missingLabel);
+    this.#add("storage", words.storageLabel);
+    this.#add("battery", words.batteryLabel);
+  }
+
+  #add(name: Name, label: string): void {
+    const value = element("dd");
+    this.#values.set(name, value);
+    this.root.append(element("div", { class: name, title: label }, element("dt", {}, label), value));
+  }
+
+  show(model: Model): void {
+    const { words } = this;
+    const spool = spoolOf(model);
+    const isAtWork = spool !== null;
+    this.#set("time", isAtWork ? words.recordedTime(model.recorded_ms / 1000) : null);
+    this.#set("rate", model.bitrate === null ? null : `● ${words.rate(model.bitrate)}`);
+    this.#set("link", spool?.bitsPerSecond && spool.trouble === null ? `↑ ${words.rate(spool.bitsPerSecond)}` : null);
+    const { segments = 0, duration_ms = 0 } = spool?.owed ?? {};
+    const missing = segments === 0 ? words.nothingMissing : words.missingSegments(segments, duration_ms / 1000);
+    this.#set("missing", isAtWork ? missing : null);
+    const kept = model.keeper?.spools.reduce((sum, one) => sum + (one.isDone ? 0 : one.keptBytes), 0) ?? 0;
+    this.#set("storage", kept > 0 ? `▤ ${words.bytes(kept)}` : null);
+    const { battery } = model;
+    this.#set("battery", battery && `▮ ${words.battery(Math.round(battery.level * 100), battery.charging)}`);
+    this.root.querySelector(".battery")?.classList.toggle("bad", battery !== null && !battery.charging && battery.level < 0.15);
+  }
+
+  #set(name: Name, text: string | null): void {
+    const value = this.#values.get(name)!;
+    if (value.textContent !== (text ?? "")) value.textContent = text ?? "";
+    value.parentElement!.hidden = text === null;
+  }
+}
+
+/** What must be said loudly: no room, a screen that may go dark. */
+export function warnings(model: Model, words: Words): string[] {
+  const said: string[] = [];
+  const { keeper, stage, bitrate } = model;
+  const isAtWork = stage.kind === "recording";
+  if (keeper?.storage.state === "full") said.push(words.storageFull);
+  else if (keeper && isAtWork) {
+    const left_s = roomLeft_s(keeper.storage, (bitrate ?? 1_000_000) + 100_000);
+    if (keeper.storage.state === "low" && left_s !== null) said.push(words.storageLow(left_s));
+  }
+  if (model.problem) said.push(words.problem(model.problem));
+  if (isAtWork && !model.isAwake && !document.hidden && model.now_ms > 0 && "wakeLock" in navigator && model.recorded_ms > 4_000) {
+    said.push(words.notAwake);
+  }
+  return said;
+}

@@ -1,0 +1,129 @@
+/** What the publish page says, in English. The other languages have the type of this. */
+import { clock, counted, durationInWords } from "../../language";
+import type { Headline, Missing, Problem, Stage } from "../model";
+
+const segments = (count: number) => counted("en", count, { one: "segment", other: "segments" });
+
+export const en = {
+  documentTitle: "Go live · Headwater",
+  brand: "Headwater",
+  headline(line: Headline): string {
+    switch (line.kind) {
+      case "ready": return "Ready";
+      case "starting": return "Starting …";
+      case "connecting": return line.waiting_s > 4 ? `Recording, connecting: ${whole(line.waiting_s)} waiting` : "Recording, connecting …";
+      case "live": return `Live, ${line.behind_s.toFixed(1)} s behind`;
+      case "later": return `Recording, will send later: ${whole(line.waiting_s)} waiting`;
+      case "paused": return line.waiting_s > 0 ? `Paused, ${whole(line.waiting_s)} still to send` : "Paused";
+      case "saving": return "Saving the last moments …";
+      case "sending":
+        if (line.waiting_s === 0) return "Ended, making sure all is safe …";
+        return line.isReachable ? `Ended, sending: ${whole(line.waiting_s)} left` : `Ended, will send later: ${whole(line.waiting_s)} waiting`;
+      case "done": return "Ended. Everything is sent and safe.";
+      case "ended-there": return "This broadcast was ended elsewhere. What you record stays on this device.";
+      case "not-accepted": return "The server does not accept this link. What you record stays on this device.";
+      case "no-broadcast": return "The server does not know this broadcast. What you record stays on this device.";
+    }
+  },
+  /** Beside being live, what is old is being sent. */
+  catchingUp: (missing_s: number) => `and sending what was missing: ${whole(missing_s)} left`,
+  keepOpen: "Keep this page open until it is sent. If you close it, it goes on when you open it again.",
+  mayClose: "You may close this page.",
+  title: "Title",
+  titleHint: "What is it about?",
+  untitled: "Untitled",
+  start: "Start broadcasting",
+  goOn: "Go on",
+  stop: "End the broadcast",
+  stopSure: "End the broadcast?",
+  stopSureText: "It cannot be continued afterwards. What is not sent yet will still be sent.",
+  stopYes: "End it",
+  stopNo: "Not yet",
+  pause: "Pause",
+  resume: "Resume",
+  mute: "Mute the microphone",
+  unmute: "Unmute the microphone",
+  muted: "Muted",
+  switchCamera: "Switch camera",
+  settings: "Settings",
+  close: "Close",
+  camera: "Camera",
+  microphone: "Microphone",
+  noMicrophone: "No microphone",
+  quality: "Picture size",
+  qualityNote: "The bit rate follows the network by itself.",
+  unnamed: (kind: string, n: number) => `${kind} ${n}`,
+  level: "Sound level",
+  newOne: "New broadcast",
+  watch: "Open the watch page",
+  share: "Share the watch page",
+  recordedTime: (s: number) => clock(s),
+  rate: (bitsPerSecond: number) => `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`,
+  rateLabel: "Bit rate of the recording",
+  linkLabel: "What the network carries",
+  battery: (percent: number, charging: boolean) => (charging ? `${percent} %, charging` : `${percent} %`),
+  batteryLabel: "Battery",
+  storageLabel: "Footage kept on this device",
+  bytes: (bytes: number) => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`),
+  missingLabel: "Not sent yet",
+  nothingMissing: "nothing missing",
+  missingSegments: (count: number, s: number) => `${segments(count)}, ${whole(s)}`,
+  storageLow: (left_s: number) => `Little room on this device: enough for about ${durationInWords("en", left_s)}.`,
+  storageFull: "No room on this device! Free some space now, or what you record next is lost.",
+  lostFootage: "Some footage was lost: there was no room for it.",
+  notAwake: "The screen may switch off: keep it on.",
+  problem(problem: Problem): string {
+    switch (problem.kind) {
+      case "refused": return "The server does not accept your owner key. Open the link again that Headwater printed.";
+      case "unreachable": return "The server does not answer. To make a new broadcast, a network is needed; a broadcast that was begun goes on without.";
+      case "held": return "Another tab of this browser is broadcasting this. Close that one, or go on there.";
+      case "no-room": return en.lostFootage;
+      case "encoder": return `The picture cannot be encoded: ${problem.detail}`;
+      case "other": return problem.detail;
+    }
+  },
+  noTarget: "To broadcast, open the link that you were given, or the owner's link that Headwater printed at its first start.",
+  stage(stage: Stage): string {
+    if (stage.kind === "asking") return "Please allow the camera and the microphone.";
+    if (stage.kind !== "no-camera") return "";
+    if (stage.why === "denied") return "The camera is not allowed. Allow it in the browser's settings for this page, then try again.";
+    if (stage.why === "none") return "There is no camera on this device.";
+    return "The camera is in use by something else. Close that, then try again.";
+  },
+  tryAgain: "Try again",
+  unsupportedTitle: "This browser cannot broadcast",
+  unsupported(missing: Missing): string {
+    switch (missing) {
+      case "secure-context": return "Browsers give the camera only to pages that come over https, or from this very machine (localhost).";
+      case "camera": return "It gives pages no camera.";
+      case "encoder": return "It cannot encode H.264 video (WebCodecs).";
+      case "storage": return "It has no storage that survives a crash (the origin private file system), perhaps because this is a private window.";
+    }
+  },
+  unsupportedDo(missing: Missing): string {
+    if (missing === "secure-context") return "Put a web server with a certificate in front of Headwater, and open the page by its https address. With Caddy this is one line:";
+    if (missing === "storage") return "Open this page in an ordinary window.";
+    return "Chrome or Edge, on Android or on a computer, can; Safari can from version 17 on.";
+  },
+  otherWays: "Other ways to broadcast",
+  ffmpegWay: "With ffmpeg, to the push address that the owner's page shows:",
+  obsWay: "With OBS Studio: choose the service “YouTube - HLS”, and put the server and the key of the owner's page into the profile's service.json.",
+  leftTitle: "Earlier recordings on this device",
+  left: {
+    interrupted: (waiting_s: number) => (waiting_s > 0 ? `Interrupted. ${whole(waiting_s)} still to send.` : "Interrupted. Everything recorded so far is sent."),
+    sending: (waiting_s: number) => (waiting_s > 0 ? `Ended. ${whole(waiting_s)} still to send.` : "Ended. Making sure all is safe."),
+    stuck: (count: number, waiting_s: number) => `The server does not take all of this. ${segments(count)} refused, ${whole(waiting_s)} waiting. It stays on this device.`,
+    sent: "Everything is sent and safe.",
+    held: "Another tab is working on this one.",
+    damaged: (count: number) => `${segments(count)} could not be saved when the browser was stopped.`,
+  },
+  finish: "Finish",
+  save: "Save to a file",
+  loading: "Loading …",
+};
+
+export type Words = typeof en;
+
+function whole(s: number): string {
+  return s < 60 ? `${Math.round(s)} s` : clock(s);
+}

@@ -1,0 +1,127 @@
+/** What the publish page says, in Russian. */
+import { clock, counted, durationInWords } from "../../language";
+import type { Words } from "./en";
+
+const segments = (count: number) => counted("ru", count, { one: "фрагмент", few: "фрагмента", many: "фрагментов" });
+const decimal = (n: number) => n.toFixed(1).replace(".", ",");
+
+export const ru: Words = {
+  documentTitle: "Начать трансляцию · Headwater",
+  brand: "Headwater",
+  headline(line) {
+    switch (line.kind) {
+      case "ready": return "Готово к работе";
+      case "starting": return "Начинаем …";
+      case "connecting": return line.waiting_s > 4 ? `Идёт запись, соединяемся: ждёт ${whole(line.waiting_s)}` : "Идёт запись, соединяемся …";
+      case "live": return `В эфире, задержка ${decimal(line.behind_s)} с`;
+      case "later": return `Идёт запись, отправим позже: ждёт ${whole(line.waiting_s)}`;
+      case "paused": return line.waiting_s > 0 ? `Пауза, осталось отправить ${whole(line.waiting_s)}` : "Пауза";
+      case "saving": return "Сохраняем последние секунды …";
+      case "sending":
+        if (line.waiting_s === 0) return "Завершено, проверяем сохранность …";
+        return line.isReachable ? `Завершено, отправляем: осталось ${whole(line.waiting_s)}` : `Завершено, отправим позже: ждёт ${whole(line.waiting_s)}`;
+      case "done": return "Завершено. Всё отправлено и сохранено.";
+      case "ended-there": return "Эту трансляцию завершили в другом месте. Ваша запись останется на этом устройстве.";
+      case "not-accepted": return "Сервер не принимает эту ссылку. Ваша запись останется на этом устройстве.";
+      case "no-broadcast": return "Сервер не знает такой трансляции. Ваша запись останется на этом устройстве.";
+    }
+  },
+  catchingUp: (missing_s) => `и отправляем пропущенное: осталось ${whole(missing_s)}`,
+  keepOpen: "Не закрывайте страницу, пока всё не отправлено. Если закроете, отправка продолжится, когда откроете её снова.",
+  mayClose: "Страницу можно закрыть.",
+  title: "Название",
+  titleHint: "О чём трансляция?",
+  untitled: "Без названия",
+  start: "Начать трансляцию",
+  goOn: "Продолжить",
+  stop: "Завершить трансляцию",
+  stopSure: "Завершить трансляцию?",
+  stopSureText: "Потом её нельзя будет продолжить. Всё, что ещё не отправлено, будет отправлено.",
+  stopYes: "Завершить",
+  stopNo: "Ещё нет",
+  pause: "Пауза",
+  resume: "Продолжить",
+  mute: "Выключить микрофон",
+  unmute: "Включить микрофон",
+  muted: "Без звука",
+  switchCamera: "Сменить камеру",
+  settings: "Настройки",
+  close: "Закрыть",
+  camera: "Камера",
+  microphone: "Микрофон",
+  noMicrophone: "Нет микрофона",
+  quality: "Размер картинки",
+  qualityNote: "Битрейт подстраивается под сеть сам.",
+  unnamed: (kind, n) => `${kind} ${n}`,
+  level: "Уровень звука",
+  newOne: "Новая трансляция",
+  watch: "Открыть страницу просмотра",
+  share: "Поделиться страницей просмотра",
+  recordedTime: (s) => clock(s),
+  rate: (bitsPerSecond) => `${decimal(bitsPerSecond / 1e6)} Мбит/с`,
+  rateLabel: "Битрейт записи",
+  linkLabel: "Скорость сети",
+  battery: (percent, charging) => (charging ? `${percent} %, заряжается` : `${percent} %`),
+  batteryLabel: "Батарея",
+  storageLabel: "Записи на этом устройстве",
+  bytes: (bytes) => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} МБ` : `${decimal(bytes / 1e9)} ГБ`),
+  missingLabel: "Ещё не отправлено",
+  nothingMissing: "всё отправлено",
+  missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
+  storageLow: (left_s) => `На устройстве мало места: хватит примерно на ${durationInWords("ru", left_s)}.`,
+  storageFull: "На устройстве нет места! Освободите его сейчас, иначе дальнейшая запись пропадёт.",
+  lostFootage: "Часть записи потеряна: для неё не было места.",
+  notAwake: "Экран может погаснуть: не давайте ему выключиться.",
+  problem(problem) {
+    switch (problem.kind) {
+      case "refused": return "Сервер не принимает ваш ключ владельца. Откройте ещё раз ссылку, которую напечатал Headwater.";
+      case "unreachable": return "Сервер не отвечает. Для новой трансляции нужна сеть; начатая продолжается и без неё.";
+      case "held": return "Эту трансляцию ведёт другая вкладка. Закройте её или продолжайте там.";
+      case "no-room": return ru.lostFootage;
+      case "encoder": return `Не удаётся кодировать изображение: ${problem.detail}`;
+      case "other": return problem.detail;
+    }
+  },
+  noTarget: "Чтобы вести трансляцию, откройте ссылку, которую вам дали, или ссылку владельца, которую Headwater напечатал при первом запуске.",
+  stage(stage) {
+    if (stage.kind === "asking") return "Разрешите, пожалуйста, камеру и микрофон.";
+    if (stage.kind !== "no-camera") return "";
+    if (stage.why === "denied") return "Камера запрещена. Разрешите её для этой страницы в настройках браузера и попробуйте снова.";
+    if (stage.why === "none") return "На этом устройстве нет камеры.";
+    return "Камера занята другой программой. Закройте её и попробуйте снова.";
+  },
+  tryAgain: "Попробовать снова",
+  unsupportedTitle: "Этот браузер не может вести трансляцию",
+  unsupported(missing) {
+    switch (missing) {
+      case "secure-context": return "Браузеры дают камеру только страницам, открытым по https или с этого же компьютера (localhost).";
+      case "camera": return "Он не даёт страницам камеру.";
+      case "encoder": return "Он не умеет кодировать видео H.264 (WebCodecs).";
+      case "storage": return "В нём нет хранилища, которое переживёт сбой (origin private file system); возможно, это приватное окно.";
+    }
+  },
+  unsupportedDo(missing) {
+    if (missing === "secure-context") return "Поставьте перед Headwater веб-сервер с сертификатом и откройте страницу по адресу https. С Caddy это одна строка:";
+    if (missing === "storage") return "Откройте эту страницу в обычном окне.";
+    return "Подойдут Chrome или Edge на Android и на компьютере, Safari начиная с версии 17.";
+  },
+  otherWays: "Другие способы вести трансляцию",
+  ffmpegWay: "Через ffmpeg, на адрес push со страницы владельца:",
+  obsWay: "Через OBS Studio: выберите сервис «YouTube - HLS» и впишите сервер и ключ со страницы владельца в service.json профиля.",
+  leftTitle: "Прежние записи на этом устройстве",
+  left: {
+    interrupted: (waiting_s) => (waiting_s > 0 ? `Прервана. Осталось отправить ${whole(waiting_s)}.` : "Прервана. Всё записанное отправлено."),
+    sending: (waiting_s) => (waiting_s > 0 ? `Завершена. Осталось отправить ${whole(waiting_s)}.` : "Завершена. Проверяем сохранность."),
+    stuck: (count, waiting_s) => `Сервер принимает не всё: отклонено ${segments(count)}, ждёт ${whole(waiting_s)}. Запись останется на этом устройстве.`,
+    sent: "Всё отправлено и сохранено.",
+    held: "С ней работает другая вкладка.",
+    damaged: (count) => `${segments(count)} не удалось сохранить, когда браузер был остановлен.`,
+  },
+  finish: "Завершить",
+  save: "Сохранить в файл",
+  loading: "Загрузка …",
+};
+
+function whole(s: number): string {
+  return s < 60 ? `${Math.round(s)} с` : clock(s);
+}

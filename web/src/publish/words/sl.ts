@@ -1,0 +1,127 @@
+/** What the publish page says, in Slovenian. */
+import { clock, counted, durationInWords } from "../../language";
+import type { Words } from "./en";
+
+const segments = (count: number) => counted("sl", count, { one: "odsek", two: "odseka", few: "odseki", other: "odsekov" });
+const decimal = (n: number) => n.toFixed(1).replace(".", ",");
+
+export const sl: Words = {
+  documentTitle: "V živo · Headwater",
+  brand: "Headwater",
+  headline(line) {
+    switch (line.kind) {
+      case "ready": return "Pripravljeno";
+      case "starting": return "Začenjamo …";
+      case "connecting": return line.waiting_s > 4 ? `Snemamo, povezujemo se: čaka ${whole(line.waiting_s)}` : "Snemamo, povezujemo se …";
+      case "live": return `V živo, zamik ${decimal(line.behind_s)} s`;
+      case "later": return `Snemamo, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
+      case "paused": return line.waiting_s > 0 ? `Premor, za poslati še ${whole(line.waiting_s)}` : "Premor";
+      case "saving": return "Shranjujemo zadnje trenutke …";
+      case "sending":
+        if (line.waiting_s === 0) return "Končano, preverjamo, ali je vse na varnem …";
+        return line.isReachable ? `Končano, pošiljamo: še ${whole(line.waiting_s)}` : `Končano, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
+      case "done": return "Končano. Vse je poslano in na varnem.";
+      case "ended-there": return "Ta prenos je bil končan drugje. Posneto ostane na tej napravi.";
+      case "not-accepted": return "Strežnik ne sprejme te povezave. Posneto ostane na tej napravi.";
+      case "no-broadcast": return "Strežnik ne pozna tega prenosa. Posneto ostane na tej napravi.";
+    }
+  },
+  catchingUp: (missing_s) => `in pošiljamo zamujeno: še ${whole(missing_s)}`,
+  keepOpen: "Ne zapirajte strani, dokler ni vse poslano. Če jo zaprete, se pošiljanje nadaljuje, ko jo spet odprete.",
+  mayClose: "Stran lahko zaprete.",
+  title: "Naslov",
+  titleHint: "O čem bo prenos?",
+  untitled: "Brez naslova",
+  start: "Začni prenos",
+  goOn: "Nadaljuj",
+  stop: "Končaj prenos",
+  stopSure: "Končam prenos?",
+  stopSureText: "Potem ga ne bo več mogoče nadaljevati. Kar še ni poslano, bo poslano.",
+  stopYes: "Končaj",
+  stopNo: "Še ne",
+  pause: "Premor",
+  resume: "Nadaljuj",
+  mute: "Izklopi mikrofon",
+  unmute: "Vklopi mikrofon",
+  muted: "Brez zvoka",
+  switchCamera: "Zamenjaj kamero",
+  settings: "Nastavitve",
+  close: "Zapri",
+  camera: "Kamera",
+  microphone: "Mikrofon",
+  noMicrophone: "Ni mikrofona",
+  quality: "Velikost slike",
+  qualityNote: "Bitna hitrost se omrežju prilagaja sama.",
+  unnamed: (kind, n) => `${kind} ${n}`,
+  level: "Glasnost",
+  newOne: "Nov prenos",
+  watch: "Odpri stran za gledanje",
+  share: "Deli stran za gledanje",
+  recordedTime: (s) => clock(s),
+  rate: (bitsPerSecond) => `${decimal(bitsPerSecond / 1e6)} Mbit/s`,
+  rateLabel: "Bitna hitrost posnetka",
+  linkLabel: "Hitrost omrežja",
+  battery: (percent, charging) => (charging ? `${percent} %, se polni` : `${percent} %`),
+  batteryLabel: "Baterija",
+  storageLabel: "Posnetki na tej napravi",
+  bytes: (bytes) => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${decimal(bytes / 1e9)} GB`),
+  missingLabel: "Še ni poslano",
+  nothingMissing: "vse je poslano",
+  missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
+  storageLow: (left_s) => `Na napravi je malo prostora: dovolj za približno ${durationInWords("sl", left_s)}.`,
+  storageFull: "Na napravi ni prostora! Sprostite ga zdaj, sicer bo nadaljnje snemanje izgubljeno.",
+  lostFootage: "Del posnetka je izgubljen: zanj ni bilo prostora.",
+  notAwake: "Zaslon se lahko ugasne: pustite ga prižganega.",
+  problem(problem) {
+    switch (problem.kind) {
+      case "refused": return "Strežnik ne sprejme vašega lastniškega ključa. Znova odprite povezavo, ki jo je izpisal Headwater.";
+      case "unreachable": return "Strežnik se ne odziva. Za nov prenos je potrebno omrežje; začeti prenos teče tudi brez njega.";
+      case "held": return "Ta prenos vodi drug zavihek brskalnika. Zaprite ga ali nadaljujte tam.";
+      case "no-room": return sl.lostFootage;
+      case "encoder": return `Slike ni mogoče kodirati: ${problem.detail}`;
+      case "other": return problem.detail;
+    }
+  },
+  noTarget: "Za prenos odprite povezavo, ki ste jo dobili, ali lastniško povezavo, ki jo je Headwater izpisal ob prvem zagonu.",
+  stage(stage) {
+    if (stage.kind === "asking") return "Prosimo, dovolite kamero in mikrofon.";
+    if (stage.kind !== "no-camera") return "";
+    if (stage.why === "denied") return "Kamera ni dovoljena. Dovolite jo v nastavitvah brskalnika za to stran in poskusite znova.";
+    if (stage.why === "none") return "Na tej napravi ni kamere.";
+    return "Kamero uporablja nekaj drugega. Zaprite to in poskusite znova.";
+  },
+  tryAgain: "Poskusi znova",
+  unsupportedTitle: "Ta brskalnik ne more prenašati v živo",
+  unsupported(missing) {
+    switch (missing) {
+      case "secure-context": return "Brskalniki dajo kamero samo stranem, ki pridejo prek https ali s tega računalnika (localhost).";
+      case "camera": return "Stranem ne da kamere.";
+      case "encoder": return "Ne zna kodirati videa H.264 (WebCodecs).";
+      case "storage": return "Nima shrambe, ki bi preživela sesutje (origin private file system); morda je to zasebno okno.";
+    }
+  },
+  unsupportedDo(missing) {
+    if (missing === "secure-context") return "Pred Headwater postavite spletni strežnik s potrdilom in odprite stran z naslovom https. S Caddyjem je to ena vrstica:";
+    if (missing === "storage") return "Odprite to stran v običajnem oknu.";
+    return "Primerni so Chrome ali Edge na Androidu in na računalniku ter Safari od različice 17.";
+  },
+  otherWays: "Drugi načini za prenos",
+  ffmpegWay: "Z ffmpeg, na naslov push z lastnikove strani:",
+  obsWay: "Z OBS Studio: izberite storitev »YouTube - HLS« ter strežnik in ključ z lastnikove strani vpišite v service.json profila.",
+  leftTitle: "Prejšnji posnetki na tej napravi",
+  left: {
+    interrupted: (waiting_s) => (waiting_s > 0 ? `Prekinjen. Za poslati še ${whole(waiting_s)}.` : "Prekinjen. Vse doslej posneto je poslano."),
+    sending: (waiting_s) => (waiting_s > 0 ? `Končan. Za poslati še ${whole(waiting_s)}.` : "Končan. Preverjamo, ali je vse na varnem."),
+    stuck: (count, waiting_s) => `Strežnik ne sprejme vsega: zavrnjeno ${segments(count)}, čaka ${whole(waiting_s)}. Posnetek ostane na tej napravi.`,
+    sent: "Vse je poslano in na varnem.",
+    held: "Z njim dela drug zavihek.",
+    damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti: ${segments(count)}.`,
+  },
+  finish: "Zaključi",
+  save: "Shrani v datoteko",
+  loading: "Nalaganje …",
+};
+
+function whole(s: number): string {
+  return s < 60 ? `${Math.round(s)} s` : clock(s);
+}
