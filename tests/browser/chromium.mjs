@@ -1,8 +1,9 @@
 // A headless Chromium that talks to nobody but this machine, and says so when a page complains.
 import { chromium } from "playwright-core";
 
+/** Pages play with sound without being asked to. */
+const AUTOPLAY = "--autoplay-policy=no-user-gesture-required";
 const FLAGS = [
-  "--autoplay-policy=no-user-gesture-required",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-gpu",
@@ -12,11 +13,15 @@ const FLAGS = [
   "--no-sandbox",
 ];
 
-/** Opens a page, gives it to `work`, and returns what that returns, with what the page complained of. */
-export async function withPage(executablePath, work) {
-  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+/**
+ * Opens a page, gives it to `work`, and returns what that returns, with what the page complained of. `settings` are
+ * Playwright's for a context; with `asksForPress`, sound needs a press first, as it does in most people's browsers.
+ */
+export async function withPage(executablePath, work, { asksForPress = false, ...settings } = {}) {
+  const args = asksForPress ? FLAGS : [AUTOPLAY, ...FLAGS];
+  const browser = await chromium.launch({ executablePath, headless: true, args });
   try {
-    const page = await browser.newPage();
+    const page = await browser.newPage(settings);
     const complaints = [];
     page.on("console", (message) => {
       if (message.type() === "error") complaints.push(`${message.text()} (${message.location().url})`);

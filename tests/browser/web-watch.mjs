@@ -144,6 +144,44 @@ const SCENARIOS = {
     return { times };
   },
 
+  /** On a phone, where sound needs a press, in Slovenian. */
+  async phone(page, viewer) {
+    // Whatever is evaluated in a page counts as a press: until it plays, its requests are all that is looked at.
+    const segments = countOf(page, /\.ts$/, 6);
+    await page.goto(`${url}?lang=sl`);
+    await segments;
+    const silent = await viewer.untilPlaying(1);
+    await page.locator(".hw-tap:visible").waitFor();
+    await viewer.shot("phone");
+    const axe = { silent: await violations(page) };
+    const offered = await page.locator(".hw-tap").innerText();
+    await page.locator(".hw-tap").tap();
+    const loud = await viewer.until("sound", ({ isMuted }) => !isMuted);
+    await page.locator(".hw-tap").waitFor({ state: "hidden" });
+    const before = await viewer.untilPlaying(12);
+    const box = await page.locator(".hw-surface").boundingBox();
+    for (let tap = 0; tap < 2; tap++) await page.touchscreen.tap(box.x + box.width * 0.1, box.y + box.height * 0.3);
+    const skipped = await viewer.until("ten seconds before", (now) => now.following === "free" && now.position_s < before.position_s);
+    const language = await page.evaluate(() => document.documentElement.lang);
+    return { silent, offered, loud, before, skipped, language, axe };
+  },
+
+  /** Away for longer than what is made up for: a laptop that slept. */
+  async away(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(1));
+    const before = await viewer.now();
+    await page.context().setOffline(true);
+    const stood = await viewer.until("a card", ({ card, standing }) => card !== null && standing === "offline");
+    step("offline", stood);
+    await viewer.until("a minute", ({ timer }) => seconds(timer) >= 66);
+    await page.context().setOffline(false);
+    const back = await viewer.until("live and an offer", (now) => now.following === "live" && now.picture === "moving" && now.offer !== null);
+    await viewer.press(".hw-missed");
+    const taken = await viewer.until("what was missed", (now) => now.following === "catching-up" && now.picture === "moving" && now.rate > 1);
+    return { before, stood, back, taken };
+  },
+
   /** Everything by keyboard, and what screen readers are told. */
   async keys(page, viewer) {
     await page.goto(url);
@@ -175,6 +213,13 @@ const SCENARIOS = {
   },
 };
 
+/** Resolves when so many answers have come from addresses like this. */
+function countOf(page, pattern, count) {
+  return new Promise((resolve) => {
+    page.on("response", (response) => pattern.test(response.url()) && --count === 0 && resolve());
+  });
+}
+
 /** "for 1:02" -> 62 */
 function seconds(timer) {
   const [, minutes, rest] = /(\d+):(\d\d)$/.exec(timer ?? "") ?? [, 0, -1];
@@ -203,5 +248,8 @@ async function shareMoment(page) {
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
-const seen = await withPage(executablePath, (page) => SCENARIOS[scenario](page, new Viewer(page)));
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: "dark", asksForPress: true };
+
+const settings = scenario === "phone" ? PHONE : {};
+const seen = await withPage(executablePath, (page) => SCENARIOS[scenario](page, new Viewer(page)), settings);
 console.log(JSON.stringify(seen));

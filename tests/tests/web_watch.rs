@@ -131,12 +131,19 @@ fn the_viewers_own_network_is_told_apart() {
     let headwater = Headwater::start_with(CONFIG);
     let broadcast = headwater.create_broadcast();
     let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let away = Viewer::start(&broadcast.page_url, "away");
     let seen = Viewer::start(&broadcast.page_url, "offline").end();
     assert_calm("offline", &seen);
     let card = text(&seen["stood"]["card"]);
     assert!(card.contains("Your connection is down") && !card.contains("interrupted"), "{card}");
     // What is made up for is where it stood, a little faster.
     assert!(number(&seen["made"]["time_s"]) >= number(&seen["stood"]["time_s"]), "{}", seen["made"]);
+
+    // More than a minute: live at once, and an offer that leads to where it stood.
+    let seen = away.end();
+    assert_calm("away", &seen);
+    assert!(text(&seen["back"]["offer"]).starts_with("Watch what you missed (1:"), "{}", seen["back"]);
+    assert!(number(&seen["taken"]["behind_s"]) > 50.0, "{}", seen["taken"]);
 }
 
 #[test]
@@ -205,6 +212,10 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
         );
         assert!(number(&seen["playing"]["sound_bytes"]) > 0.0, "{seen}");
     });
+    let phone = Viewer::start(&broadcast.page_url, "phone").end();
+    assert_calm("phone", &phone);
+    assert_eq!((&phone["silent"]["isMuted"], text(&phone["offered"])), (&true.into(), "Vklopite zvok"));
+    assert_eq!(phone["language"], "sl");
     let seen = Viewer::start(&broadcast.page_url, "keys").end();
     assert_calm("keys", &seen);
     assert_eq!(seen["unnamed"], 0, "every button has a name");

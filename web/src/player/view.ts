@@ -109,7 +109,8 @@ export class PlayerView {
     this.#offer.show(offered);
     const waitsForPress = !playback.wantsToPlay && picture !== "ended" && playback.feed !== null && !message;
     reveal(this.#start, sound.needsPress || (waitsForPress && video.played.length === 0));
-    reveal(this.#sound, sound.silenced === "by-browser" && (picture === "moving" || picture === "standing"));
+    const isHeard = (picture === "moving" || picture === "standing") && message?.weight !== "card";
+    reveal(this.#sound, sound.silenced === "by-browser" && isHeard);
     reveal(this.#poster, this.#poster.naturalWidth > 0 && (picture === "none" || !this.#start.hidden));
     reveal(this.#controls.root, playback.feed !== null);
     this.#controls.show();
@@ -135,12 +136,12 @@ export class PlayerView {
 
   #assemble(): void {
     const { titleLink } = this.options;
-    const top = element("div", { class: "hw-top" }, this.#message.line, this.#catchingUp.root, this.#share.root);
+    const top = element("div", { class: "hw-top" }, this.#message.line, this.#catchingUp.root, this.#sound, this.#share.root);
     if (titleLink) {
       top.prepend(element("a", { class: "hw-link", href: titleLink.url, target: "_blank", rel: "noopener" }, titleLink.text));
     }
     const middle = element("div", { class: "hw-middle" }, this.#message.card);
-    const low = element("div", { class: "hw-low" }, this.#sound, this.#offer.root, this.#menu.root);
+    const low = element("div", { class: "hw-low" }, this.#offer.root, this.#menu.root);
     const bottom = element("div", { class: "hw-bottom" }, low, this.#controls.root);
     this.root.append(this.video, this.#freeze.root, this.#poster, this.#surface, top, middle, this.#start, bottom);
     this.root.append(this.#help.root, this.#announcer.root);
