@@ -33,6 +33,13 @@ impl Recorder {
             () = pusher.until_arrived(said_ms) => {}
             () = self.clock.sleep(ARRIVING_MAX) => {}
         }
+        if !self.is_whole(followed.id()) {
+            // It must not end before what the log has lost.
+            if let Err(error) = self.put_back(followed.id()).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(id = %followed.id(), error, "cannot see whether the log of a broadcast that ends is whole");
+            }
+        }
         let _closing = pusher.closing().await;
         self.take_up_strangers_of(followed.id()).await?;
         // What a stock pusher has sent, and nothing has named yet, is part of it.

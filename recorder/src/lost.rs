@@ -66,6 +66,12 @@ impl Recorder {
         }
     }
 
+    /// Whether the log of a broadcast is known to be whole, as far as this recorder can see. If not, a number that is given
+    /// now may be that of a segment that was acknowledged, and is still to be put back.
+    pub(crate) fn is_whole(&self, id: BroadcastId) -> bool {
+        self.marks.is_whole(id, self.broadcasts.breaks_of(id))
+    }
+
     /// Leaves those that have to be looked at again.
     async fn look_through(self: &Arc<Self>, left: &mut BTreeSet<BroadcastId>) {
         let mut put_back = 0;

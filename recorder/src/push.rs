@@ -238,6 +238,11 @@ impl Recorder {
         if let Err(problem) = self.catch_up(followed, &mut state).await {
             return Err(NotTaken::Away { problem, source });
         }
+        if !self.is_whole(followed.id()) {
+            self.make_whole(followed, pusher);
+            let problem = ProblemKind::UNAVAILABLE.detail("what its log may have lost is looked for first");
+            return Err(NotTaken::Away { problem: problem.retry_after(RETRY_SOON), source });
+        }
         if matches!(source, Source::Parked(_)) && followed.read().ended().is_some() {
             // It stays where it is.
             return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));

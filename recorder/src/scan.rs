@@ -1,6 +1,7 @@
 //! The start-up scan: commits what was made durable but, because of a crash, never committed, and takes up again
 //! what stock pushers left behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use broadcast::{Broadcast, BroadcastId, Digest, FormatId, Object, RenditionName, State};
@@ -23,6 +24,9 @@ pub(crate) enum Place {
     Here,
     Hot,
 }
+
+/// A pusher that has sent something in the last hour may go on at once.
+const LATELY_MS: i64 = 3_600_000;
 
 /// What the scan found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,21 +54,55 @@ pub enum ScanError {
 impl Recorder {
     /// To be run before the first request is served.
     pub async fn scan(self: &Arc<Self>) -> Result<ScanReport, ScanError> {
-        let (mut report, mut ending) = (ScanReport::default(), Vec::new());
+        let (mut report, mut ending, mut pushed) = (ScanReport::default(), Vec::new(), BTreeSet::new());
         let mut broadcasts = self.store.broadcasts();
         while let Some(found) = broadcasts.next().await {
             match found? {
-                Named::Ours(id) => self.scan_broadcast(id, &mut report, &mut ending).await?,
+                Named::Ours(id) => {
+                    self.scan_broadcast(id, &mut report, &mut ending).await?;
+                    if self.is_pushed_lately(id).await {
+                        pushed.insert(id);
+                    }
+                }
                 Named::Foreign(name) => tracing::warn!(name, "somebody else's file in the segment store"),
             }
         }
-        for parked in self.parked_in_order().await? {
+        let parked = self.parked_in_order().await?;
+        self.make_pushed_whole(
+            pushed.into_iter().chain(parked.iter().map(|parked| parked.name().broadcast())),
+            &mut report,
+        )
+        .await;
+        for parked in parked {
             report.parked += 1;
             self.take_up_parked(parked).await;
         }
         // What was acknowledged before the crash belongs to what ends now.
         ending.into_iter().for_each(|id| self.end_after_grace(id));
         Ok(report)
+    }
+
+    async fn is_pushed_lately(&self, id: BroadcastId) -> bool {
+        let Ok(followed) = self.broadcasts.get(id).await else { return false };
+        let broadcast = followed.read();
+        let is_lately = (followed.now() - broadcast.last_at()).0 < LATELY_MS && broadcast.ended().is_none();
+        let mut latest = broadcast.renditions().iter().filter_map(|rendition| rendition.segments().next_back());
+        is_lately && latest.any(|segment| segment.pushed.is_some())
+    }
+
+    /// The log may have lost a part that only the hot store knows. What is pushed next would be given a number that is taken;
+    /// until that is known, it waits. If the hot store is away, that is known later, and no start takes longer for it.
+    async fn make_pushed_whole(self: &Arc<Self>, ids: impl Iterator<Item = BroadcastId>, report: &mut ScanReport) {
+        for id in ids.collect::<BTreeSet<_>>() {
+            match self.put_back(id).await {
+                Ok(put_back) => report.committed += put_back,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%id, error, "cannot see yet whether the log of a broadcast is whole");
+                    return;
+                }
+            }
+        }
     }
 
     /// What stock pushers left behind, in the order of its arrival, by which it is numbered.

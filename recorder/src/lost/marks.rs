@@ -27,7 +27,11 @@ impl Mark {
 /// The marks of those broadcasts of which all was seen to be there, in this run, each with how often the store had been
 /// away by then. Others have to be looked at whole.
 #[derive(Debug, Default)]
-pub(crate) struct Marks(Mutex<BTreeMap<BroadcastId, (Mark, u64)>>);
+pub(crate) struct Marks {
+    known: Mutex<BTreeMap<BroadcastId, (Mark, u64)>>,
+    /// Of these the hot store could not be asked, and nothing else says that something was lost; with the same number.
+    trusted: Mutex<BTreeMap<BroadcastId, u64>>,
+}
 
 impl Marks {
     /// Something of this broadcast was committed here. That says nothing of what was there before; nor, if the store was
@@ -50,6 +54,21 @@ impl Marks {
         self.set(id, Mark { len: entry.index.next(), last_at: entry.at }, breaks);
     }
 
+    /// Whether all of it was seen to be there since the store was last away, as far as that can be seen now: what comes
+    /// next may be given a number.
+    pub(crate) fn is_whole(&self, id: BroadcastId, breaks: u64) -> bool {
+        let is_trusted = self.lock_trusted().get(&id).is_some_and(|seen| *seen == breaks);
+        is_trusted || self.lock().get(&id).is_some_and(|(_, seen)| *seen == breaks)
+    }
+
+    pub(super) fn trust(&self, id: BroadcastId, breaks: u64) {
+        let mut trusted = self.lock_trusted();
+        trusted.insert(id, breaks);
+        if trusted.len() > MARKS_MAX {
+            trusted.pop_first();
+        }
+    }
+
     /// It has to be looked at whole.
     pub(super) fn forget(&self, id: BroadcastId) {
         self.lock().remove(&id);
@@ -69,7 +88,11 @@ impl Marks {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<BroadcastId, (Mark, u64)>> {
         // Each change is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_trusted(&self) -> MutexGuard<'_, BTreeMap<BroadcastId, u64>> {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,13 +23,22 @@ impl Recorder {
         if let Some(mark) = known
             && self.still_has(id, mark).await?
         {
+            self.marks.set(id, mark, breaks);
             return Ok(0);
         }
         // What is committed meanwhile is no sign that all is there.
         self.marks.forget(id);
         let (mut put_back, mut has_lost) = (0, known.is_some());
         loop {
-            let told = self.told(id).await?;
+            let told = match self.told(id).await {
+                Ok(told) => told,
+                Err(error) => {
+                    if !has_lost && self.lists_all_here(id).await? {
+                        self.marks.trust(id, breaks);
+                    }
+                    return Err(error.into());
+                }
+            };
             let Some(glance) = self.glance_or_reopen(id, told.as_ref(), &mut has_lost).await? else { return Ok(0) };
             let lacks = told.as_ref().map(|told| glance.log.lacks(told)).unwrap_or_default();
             has_lost |= !lacks.is_empty() || told.is_some_and(|told| told.covers > glance.log.covers());
@@ -42,6 +51,9 @@ impl Recorder {
                 (mark, goes_on) = (done.mark, has_more && done.put_back + done.safe > 0);
             }
             if let Some(failed) = failed {
+                if !has_lost {
+                    self.marks.trust(id, breaks);
+                }
                 return Err(failed.into());
             }
             if has_lost {
@@ -53,6 +65,13 @@ impl Recorder {
                 return Ok(put_back);
             }
         }
+    }
+
+    /// Whether the log is there, and lists all that is on this disk.
+    async fn lists_all_here(&self, id: BroadcastId) -> Result<bool, LostError> {
+        let (glance, mut found) = (self.glance(id).await?, Found::default());
+        self.find_in(&self.store, Place::Here, (id, &glance), &mut found).await?;
+        Ok(found.unlisted.is_empty())
     }
 
     /// Whether the log still has what was known of it.

@@ -196,6 +196,29 @@ impl Recorder {
         });
     }
 
+    /// Puts back what the log may have lost, once for all that wait for it, and then numbers them.
+    pub(super) fn make_whole(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
+        if pusher.making_whole.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (recorder, followed, pusher) = (self.clone(), followed.clone(), pusher.clone());
+        self.until_stopped("make the log of a pusher's broadcast whole", async move {
+            let id = followed.id();
+            loop {
+                if let Err(error) = recorder.put_back(id).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%id, error, "cannot see whether the log of what is pushed is whole");
+                }
+                if recorder.is_whole(id) {
+                    break;
+                }
+                recorder.clock.sleep(RETRY).await;
+            }
+            pusher.making_whole.store(false, Ordering::Relaxed);
+            recorder.settle(&followed, &pusher).await;
+        });
+    }
+
     fn until_stopped(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.tasks.stop_token();
         self.tasks.spawn(name, async move {

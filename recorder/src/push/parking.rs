@@ -64,6 +64,8 @@ pub(crate) struct Pusher {
     open: RwLock<()>,
     /// Whether somebody will try again what could not be committed.
     pub(super) retrying: AtomicBool,
+    /// Whether somebody puts back what the log may have lost.
+    pub(super) making_whole: AtomicBool,
     /// Whose bodies are on their way, by path, and since when: an init section may be replaced by the one that is
     /// coming.
     arriving: StdMutex<BTreeMap<String, Vec<i64>>>,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use broadcast::{CapturedAt, Document, Event, Key, RenditionName, Segment, State, StoreTime};
+use broadcast::{CapturedAt, Document, Event, Key, LogEntry, RenditionName, Segment, State, StoreTime};
 use bytes::Bytes;
 use headwater_recorder::{HotConfig, RecorderConfig};
 use storage::Store;
@@ -304,4 +304,68 @@ async fn a_document_is_not_written_over_with_less() {
     until_documented(&world, &hot, |event| matches!(event, Event::Mapped { .. })).await;
     until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
     assert!(world.entries().await.iter().any(|entry| entry.event == event));
+}
+
+/// What was acknowledged and is safe is not here any more; its pusher goes on while the log has lost it.
+#[tokio::test(start_paused = true)]
+async fn a_pusher_is_given_no_number_that_is_taken() {
+    for goes_on in [Goes::AfterARestart, Goes::AfterABreak, Goes::Elsewhere] {
+        let (hot, media) = (Distant::new(), Media::ts());
+        let keeps_nothing = HotConfig { keep_bytes: Some(0), free_bytes: 0, ..HotConfig::default() };
+        let config = RecorderConfig { hot: keeps_nothing, ..RecorderConfig::default() };
+        let mut world = World::with_hot(config, hot.clone()).await;
+        world.push_playlist(&["out0.ts", "out1.ts", "out2.ts", "out3.ts"], "").await.expect(200);
+        for seq in 0..3 {
+            world.push(&format!("out{seq}.ts"), media.segments[seq].clone()).await.expect(201);
+        }
+        world.until_safe(&[(0, 2)]).await;
+        world.until_later("no files", async |world| world.segment_files().is_empty()).await;
+        let stored = |entry: &LogEntry| matches!(&entry.event, Event::Stored(segment) if segment.seq.0 == 1);
+        let kept = world.entries().await.iter().position(stored).unwrap();
+        match goes_on {
+            Goes::AfterARestart => {
+                world.forget(kept).await;
+                world.crash().await;
+            }
+            Goes::AfterABreak => {
+                // Nobody here remembers what it was.
+                world.crash().await;
+                world.forget(kept).await;
+            }
+            Goes::Elsewhere => {
+                world.forget(kept).await;
+                world.move_elsewhere().await;
+            }
+        }
+        // It has started again, and counts from 0.
+        world.push_playlist(&["new0.ts"], "").await.expect(200);
+        let status = world.push("new0.ts", media.segments[4].clone()).await.status;
+        assert!([201, 202].contains(&status.as_u16()), "{status}");
+        let all = [(0, 0), (1, 1), (2, 2), (3, 4)];
+        world.until_later("all", async |world| world.recorded(media).await == all).await;
+        world.until_safe(&[(0, 3)]).await;
+    }
+}
+
+/// How a pusher goes on.
+#[derive(Clone, Copy, Debug)]
+enum Goes {
+    AfterARestart,
+    AfterABreak,
+    Elsewhere,
+}
+
+/// A hot store that is away holds up no pusher whose log seems to be whole.
+#[tokio::test(start_paused = true)]
+async fn a_pusher_does_not_wait_for_a_hot_store_that_is_away() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.push_playlist(&["out0.ts", "out1.ts"], "").await.expect(200);
+    world.push("out0.ts", media.segments[0].clone()).await.expect(201);
+    world.until_safe(&[(0, 0)]).await;
+    hot.go_away(true);
+    world.crash().await;
+    world.push_playlist(&["out0.ts", "out1.ts"], "").await.expect(200);
+    world.push("out1.ts", media.segments[1].clone()).await;
+    world.until_later("both", async |world| world.recorded(media).await == [(0, 0), (1, 1)]).await;
 }
