@@ -114,6 +114,11 @@ impl Fleet {
         }
     }
 
+    /// Whether there is somebody to take the place of a Redis that is gone.
+    pub(crate) fn has_replica(&self) -> bool {
+        matches!(self.redis, Redis::Sentinel(_))
+    }
+
     pub(crate) fn mend_redis(&mut self) {
         match &mut self.redis {
             Redis::Forgetful(server) => server.restart(),

@@ -130,6 +130,8 @@ impl<'a> Ride<'a> {
         let (recorded, stored_before) = (self.recorded() as u64, before.map_or(0, |before| before.stored));
         for fault in &round.faults {
             let is_felt = match fault.stops() {
+                // Its replica has taken its place by now.
+                Stops::Stored if *fault == Fault::RedisGone && self.fleet.has_replica() => true,
                 Stops::Stored => now.stored + 2 <= recorded || now.stored <= stored_before,
                 Stops::Safe => now.safe + 2 <= recorded,
                 Stops::Recorded | Stops::Nothing => true,
