@@ -43,7 +43,7 @@ try {
     await page.waitForFunction(() => document.querySelector("iframe").height === "360");
     const frame = page.frames().find((candidate) => candidate.url().startsWith(embedUrl));
     const viewer = new Viewer(page, frame);
-    await viewer.until("a player that waits", ({ view }) => view !== "none");
+    await frame.locator(".hw-start").waitFor();
     const still = await viewer.now();
     await viewer.shot("embed-waiting");
     const axe = { waiting: await violations(page) };

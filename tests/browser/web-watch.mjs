@@ -18,7 +18,7 @@ const SCENARIOS = {
     const interrupted = await viewer.until("the message", calm);
     await viewer.shot("interrupted");
     axe.interrupted = await violations(page);
-    const counted = await viewer.until("a timer that counts", (now) => calm(now) && seconds(now.timer) >= seconds(interrupted.timer) + 3);
+    const counted = await viewer.until("a timer that counts", (now) => calm(now) && seconds(now.timer) >= seconds(interrupted.timer) + 3 && seconds(now.timer) >= 12);
     step("interrupted", counted);
     const back = await viewer.until("the picture again", (now) => now.picture === "moving" && now.time_s > counted.time_s + 1);
     step("back", back);

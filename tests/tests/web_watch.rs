@@ -222,7 +222,7 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
 }
 
 #[test]
-fn a_site_on_another_origin_has_the_player_in_a_frame() {
+fn a_site_on_another_origin_has_the_player_in_a_frame_or_as_a_module() {
     let headwater = Headwater::start_with(CONFIG);
     let broadcast = headwater.create_broadcast();
     let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
@@ -231,10 +231,12 @@ fn a_site_on_another_origin_has_the_player_in_a_frame() {
         if details["details"]["main"]["segments"].as_u64() >= Some(4) { Ok(()) } else { Err(details) }
     });
     let chromium = Tool::find("chromium");
-    let embed_url = broadcast.page_url.replace("/watch/", "/embed/");
-    let said = Tool::node_script("web-embed.mjs").run([chromium.path().as_os_str(), embed_url.as_ref()]);
-    let last = said.lines().last().expect("it has said something");
-    let seen: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let run = |script: &str, url: &str| -> Value {
+        let said = Tool::node_script(script).run([chromium.path().as_os_str(), url.as_ref()]);
+        let last = said.lines().last().expect("it has said something");
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said}"))
+    };
+    let seen = run("web-embed.mjs", &broadcast.page_url.replace("/watch/", "/embed/"));
     assert_calm("embed", &seen);
     assert_eq!(seen["ready"]["versions"], serde_json::json!([1]));
     assert_eq!(text(&seen["ready"]["origin"]), headwater.url());
@@ -246,4 +248,13 @@ fn a_site_on_another_origin_has_the_player_in_a_frame() {
     );
     assert_eq!(seen["unmuted"]["picture"], "held", "what nobody may say is not heard");
     assert_eq!(text(&seen["link"]), broadcast.page_url);
+
+    // The same player as a module of that site: two of them, which go as they came.
+    let seen = run("web-module.mjs", &broadcast.multivariant_url);
+    assert_calm("module", &seen);
+    for (place, view) in [("first", "dvr"), ("second", "live")] {
+        let state = &seen[place];
+        assert_eq!((text(&state["standing"]), text(&state["view"])), ("live", view), "{state}");
+    }
+    assert_eq!((&seen["left"], &seen["listening"]), (&0.into(), &false.into()), "{seen}");
 }

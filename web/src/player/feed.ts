@@ -15,6 +15,7 @@ export interface FeedListener {
   word(date: string | null): void;
   absent(absence: Absence): void;
   failure(failure: Failure): void;
+  doubt(): void;
   unplayable(): void;
   error(error: EngineError): void;
 }
@@ -68,6 +69,7 @@ export class Feed {
       on: {
         playlist: (text, date) => this.#told(text, date),
         failure: (failure) => on.failure(failure),
+        doubt: () => on.doubt(),
         unplayable: () => on.unplayable(),
         error: (error) => on.error(error),
       },

@@ -4,17 +4,18 @@
  */
 import { type Engine, type EngineError } from "./engine";
 import { Feed } from "./feed";
-import { Opening, ask } from "./follow";
+import { type Opening, ask } from "./follow";
 import { type Missed, lateFor } from "./missed";
-import { readMultivariant } from "./multivariant";
+import { type ViewName, readMultivariant } from "./multivariant";
 import type { PlayerOptions } from "./options";
 import { type Picture, PictureWatch } from "./picture";
-import { type Reading, length_s, readPlaylist } from "./reading";
+import { type Reading, length_s } from "./reading";
 import { type Following, BEHIND_S_MIN, afterAway, behind_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
 import { ServerClock } from "./server-clock";
 import { Sound } from "./sound";
-import { Addresses, type Source } from "./source";
+import type { Addresses, Source } from "./source";
 import { type Knowledge, type News, NOTHING_KNOWN, hasStarted, heard, isOver, silenceLimit_ms } from "./standing";
+import { beginning, open } from "./start";
 import { mediaFrom, momentOf, positionOf } from "./timeline";
 
 const TICK_MS = 250;
@@ -24,6 +25,9 @@ const STUCK_MS = 3_000;
 const ERRORS_MAX = 50;
 /** How often an ended broadcast is asked whether its recording is finished. */
 const RECORDING_ASK_MS = 5_000;
+const RECORDING_ASK_MS_MAX = 60_000;
+/** How often the server is asked whether it can be heard again, when no playlist is due. */
+const PROBE_MS = 2_000;
 /** Less media than this ahead, and a faster rate would only run dry. */
 const READY_S_MIN = 1;
 
@@ -53,12 +57,16 @@ export class Playback {
   readonly #settled = new Set<string>();
   #opening: Opening | null = null;
   #addresses: Addresses | null = null;
+  #view: ViewName | null = null;
+  #begun = false;
   #wantsToPlay: boolean;
   #since_ms: number | null = null;
   #lastWord_ms = Date.now();
   #wasSilent = false;
   #away: Missed | null = null;
   #recordingAsked_ms = 0;
+  #recordingPause_ms = RECORDING_ASK_MS;
+  #probed_ms = 0;
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -85,6 +93,10 @@ export class Playback {
 
   play(): void {
     this.#wantsToPlay = true;
+    if (!this.feed) {
+      void this.#begin();
+      return this.on.changed();
+    }
     if (this.video.ended && this.feed?.playing?.isEnded) this.seek(0);
     const behind = this.behind_s ?? Infinity;
     if (this.following.kind === "free" && behind <= BEHIND_S_MIN) this.following = { kind: "live" };
@@ -112,6 +124,7 @@ export class Playback {
 
   jumpToLive(): void {
     const { feed } = this;
+    this.#begun = true;
     this.following = { kind: "live" };
     this.speed = 1;
     const reaches = feed?.playing && !feed.playing.isEnded && !waitsAtHole(feed.playing, feed.live);
@@ -213,35 +226,26 @@ export class Playback {
   // How it works.
 
   #open(): void {
-    this.#opening = new Opening(this.options.source, {
-      opened: (found, url, date) => {
-        this.#word(date);
-        this.#addresses = new Addresses(url, found);
-        void this.#begin(found.view);
-      },
-      absent: (absence, date) => {
-        this.#word(date);
-        this.#hear({ kind: "absent", absence });
-      },
+    this.#opening = open(this.options, {
+      word: (date) => this.#word(date),
+      absent: (absence) => this.#hear({ kind: "absent", absence }),
       failure: (failure) => this.#hear({ kind: "failure", failure }),
+      found: (addresses, view) => {
+        this.#addresses = addresses;
+        this.#view = view;
+        this.#hear({ kind: "found", view });
+        if (this.#wantsToPlay) void this.#begin();
+      },
     });
   }
 
-  async #begin(view: string): Promise<void> {
-    if (view === "vod") this.#hear({ kind: "recording" });
-    const { at_ms } = this.options;
-    if (view === "live" && at_ms == null) return this.#play({ kind: this.options.view ?? "dvr" }, null);
-    const source: Source = view === "vod" ? { kind: "vod" } : view === "other" ? { kind: "other" } : { kind: "dvr" };
-    this.following = { kind: "free" };
-    const start_s = at_ms == null ? (view === "other" ? null : 0) : await this.#locate(source, at_ms);
+  /** The first source; nothing is loaded for a viewer who has not asked for it. */
+  async #begin(): Promise<void> {
+    if (this.#begun || !this.#addresses || !this.#view) return;
+    this.#begun = true;
+    const { source, start_s } = await beginning(this.options, this.#addresses, this.#view, this.#listening.signal);
+    this.following = { kind: start_s === null ? "live" : "free" };
     this.#play(source, start_s);
-  }
-
-  /** Where a moment is in a playlist that is not played yet. */
-  async #locate(source: Source, at_ms: number): Promise<number | null> {
-    const answer = this.#addresses && (await ask(this.#addresses.mediaOf(source), this.#listening.signal));
-    const reading = answer?.kind === "text" ? readPlaylist(answer.text, null) : null;
-    return reading && positionOf(reading, at_ms);
   }
 
   #play(source: Source, start_s: number | null): void {
@@ -256,6 +260,7 @@ export class Playback {
       word: (date) => this.#word(date),
       absent: (absence) => this.#hear({ kind: "absent", absence }),
       failure: (failure) => this.#hear({ kind: "failure", failure }),
+      doubt: () => void this.#probe(),
       unplayable: () => {
         this.isUnplayable = true;
         this.on.changed();
@@ -307,9 +312,14 @@ export class Playback {
     this.feed?.retry();
   }
 
+  /** Asks whether the server can be heard, and whether the broadcast is still there. */
   async #probe(): Promise<void> {
+    this.#probed_ms = Date.now();
     const answer = await ask(this.options.source, this.#listening.signal);
-    if (answer.kind === "failure" && !isOver(this.knowledge.standing)) this.#hear({ kind: "failure", failure: answer.failure });
+    if (this.#listening.signal.aborted) return;
+    if (answer.kind === "failure") this.#hear({ kind: "failure", failure: answer.failure });
+    else if (answer.kind === "absent") this.#hear({ kind: "absent", absence: answer.absence });
+    else if (isOver(this.knowledge.standing)) this.#hear({ kind: "word" });
   }
 
   #tick(): void {
@@ -320,6 +330,8 @@ export class Playback {
     const isSilent = now_ms - this.#lastWord_ms > silenceLimit_ms(target_s);
     if (hasStarted(standing) && !isOver(standing) && !silence && isSilent) this.#hear({ kind: "failure", failure: "offline" });
     if (standing.kind === "ended") this.#askForRecording(now_ms);
+    // What is over has no playlists to come, whose coming would end the silence.
+    if (silence && isOver(standing) && now_ms - this.#probed_ms > PROBE_MS) void this.#probe();
     this.#steer();
     this.on.changed();
   }
@@ -369,8 +381,9 @@ export class Playback {
   }
 
   #askForRecording(now_ms: number): void {
-    if (now_ms - this.#recordingAsked_ms < RECORDING_ASK_MS || !this.#addresses) return;
+    if (now_ms - this.#recordingAsked_ms < this.#recordingPause_ms || !this.#addresses) return;
     this.#recordingAsked_ms = now_ms;
+    this.#recordingPause_ms = Math.min(2 * this.#recordingPause_ms, RECORDING_ASK_MS_MAX);
     void ask(this.#addresses.multivariantOf({ kind: "vod" }), this.#listening.signal).then((answer) => {
       if (answer.kind === "text" && readMultivariant(answer.text)) this.#hear({ kind: "recording" });
     });

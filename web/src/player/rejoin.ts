@@ -47,9 +47,14 @@ export function beyond_s(playing: Reading, live: Reading): number {
   const last = playing.entries.at(-1);
   if (!last) return 0;
   const end_ms = last.at_ms + last.duration_s * 1000;
-  // Two lists of the same segments differ by rounding; half a segment is a segment.
-  const beyond = live.entries.filter(({ isGap, at_ms, duration_s }) => !isGap && at_ms + duration_s * 500 > end_ms);
-  return beyond.reduce((sum, { duration_s }) => sum + duration_s, 0);
+  let sum_s = 0;
+  for (let index = live.entries.length - 1; index >= 0; index--) {
+    const entry = live.entries[index];
+    // Two lists of the same segments differ by rounding; half a segment is a segment.
+    if (!entry || entry.at_ms + entry.duration_s * 500 <= end_ms) break;
+    if (!entry.isGap) sum_s += entry.duration_s;
+  }
+  return sum_s;
 }
 
 /** Whether a catch-up list waits at a hole while live has gone on: two segments are more than a difference in time. */

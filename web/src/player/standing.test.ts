@@ -17,6 +17,10 @@ test("the playlist says how the broadcast stands", () => {
     [playlist({ isEnded: true, ranges: [open("interrupted")] }), { kind: "ended" }],
     [playlist({ isEnded: true, type: "vod" }), { kind: "complete" }],
     [{ kind: "recording" }, { kind: "complete" }],
+    [{ kind: "found", view: "live" }, { kind: "live" }],
+    [{ kind: "found", view: "dvr" }, { kind: "ended" }],
+    [{ kind: "found", view: "vod" }, { kind: "complete" }],
+    [{ kind: "found", view: "other" }, { kind: "live" }],
     [{ kind: "absent", absence: { kind: "nothing-yet", isOver: false } }, { kind: "not-started" }],
     [{ kind: "absent", absence: { kind: "nothing-yet", isOver: true } }, { kind: "ended" }],
     [{ kind: "absent", absence: { kind: "no-such-broadcast" } }, { kind: "no-such-broadcast" }],
@@ -30,6 +34,7 @@ test("silence hides the standing, and the first silence counts", () => {
   expect(silent).toEqual({ standing: { kind: "live" }, silence: { kind: "offline", since_ms: 1000 } });
   expect(heard(silent, { kind: "failure", failure: "server" }, 9_000).silence).toEqual({ kind: "server", since_ms: 1000 });
   expect(heard(silent, playlist(), 9_000).silence).toBeNull();
+  expect(heard(silent, { kind: "word" }, 9_000)).toEqual({ standing: { kind: "live" }, silence: null });
 });
 
 test("a recording that is finished stays finished", () => {

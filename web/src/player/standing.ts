@@ -2,6 +2,7 @@
  * How the broadcast stands, as far as the player has heard. Pure: what is heard goes in with its time, by the server's
  * clock, and a standing comes out.
  */
+import type { ViewName } from "./multivariant";
 import type { Reading } from "./reading";
 
 /** What the server said last. */
@@ -36,8 +37,12 @@ export type News =
   | { kind: "playlist"; reading: Reading }
   | { kind: "absent"; absence: Absence }
   | { kind: "failure"; failure: Failure }
+  /** The view that a broadcast's address leads to now. */
+  | { kind: "found"; view: ViewName }
   /** The finished recording has been seen. */
-  | { kind: "recording" };
+  | { kind: "recording" }
+  /** The server can be heard, and says nothing new. */
+  | { kind: "word" };
 
 /** What a problem document (RFC 9457) that came instead of a playlist says. */
 export type Absence =
@@ -57,8 +62,12 @@ export function heard(before: Knowledge, news: News, now_ms: number): Knowledge 
       return { standing: afterPlaylist(before.standing, news.reading), silence: null };
     case "absent":
       return { standing: afterAbsence(news.absence), silence: null };
+    case "found":
+      return { standing: afterView(news.view), silence: null };
     case "recording":
       return { standing: { kind: "complete" }, silence: null };
+    case "word":
+      return { ...before, silence: null };
     case "failure":
       // The first silence counts, unless it turns out to be of the other kind.
       if (before.silence?.kind === news.failure) return before;
@@ -72,6 +81,11 @@ function afterPlaylist(before: Standing, reading: Reading): Standing {
   const open = reading.ranges.findLast((range) => range.kind !== "recovered" && range.end_ms === null);
   if (!open || open.kind === "recovered") return { kind: "live" };
   return { kind: open.kind, since_ms: open.start_ms };
+}
+
+/** Live may be interrupted or paused: its playlist will say. */
+function afterView(view: ViewName): Standing {
+  return { kind: view === "vod" ? "complete" : view === "dvr" ? "ended" : "live" };
 }
 
 function afterAbsence(absence: Absence): Standing {

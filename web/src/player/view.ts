@@ -96,7 +96,9 @@ export class PlayerView {
   show(): void {
     const { playback, words } = this;
     const { picture, video, missed, sound } = playback;
-    const message = this.#messageNow();
+    // Nothing is loading for a viewer who has not asked for it.
+    const isUnasked = !playback.wantsToPlay && playback.feed === null && playback.addresses !== null;
+    const message = isUnasked ? null : this.#messageNow();
     this.root.dataset["picture"] = picture;
     this.root.dataset["following"] = playback.following.kind;
     this.root.dataset["message"] = message?.kind ?? "none";
@@ -107,7 +109,7 @@ export class PlayerView {
     // A card has the word; the offer waits.
     const offered = message?.weight === "card" && message.kind !== "buffering" ? null : missed;
     this.#offer.show(offered);
-    const waitsForPress = !playback.wantsToPlay && picture !== "ended" && playback.feed !== null && !message;
+    const waitsForPress = !playback.wantsToPlay && picture !== "ended" && playback.addresses !== null;
     reveal(this.#start, sound.needsPress || (waitsForPress && video.played.length === 0));
     const isHeard = (picture === "moving" || picture === "standing") && message?.weight !== "card";
     reveal(this.#sound, sound.silenced === "by-browser" && isHeard);

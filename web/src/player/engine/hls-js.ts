@@ -103,7 +103,8 @@ export class HlsEngine implements Engine {
     if (data.type === ErrorTypes.NETWORK_ERROR && status !== undefined) {
       // A segment that is not there says nothing about the network.
       if (status === 0) this.#on.failure("offline");
-      else if (status >= 500 && data.frag === undefined) this.#on.failure("server");
+      else if (data.frag === undefined && status >= 500) this.#on.failure("server");
+      else if (data.frag === undefined && status >= 400) this.#on.doubt();
     }
     if (!data.fatal) return;
     if (data.type === ErrorTypes.MEDIA_ERROR && this.#recoveries < RECOVERIES_MAX) {
