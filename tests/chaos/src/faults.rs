@@ -64,6 +64,11 @@ impl Fault {
         }
     }
 
+    /// Whether it is mended only once others are.
+    pub(crate) fn waits_for_others(self) -> bool {
+        matches!(self, Self::RecorderKilled(_))
+    }
+
     pub(crate) fn mend(self, ride: &mut Ride<'_>) {
         match self {
             Self::BlackOut => ride.link.light_up(),

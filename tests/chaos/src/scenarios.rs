@@ -210,6 +210,9 @@ fn through(ride: &mut Ride<'_>, round: &Round) -> Back {
     round.faults.iter().for_each(|fault| fault.begin(ride));
     let_pass(round.lasts);
     ride.assert_felt(round, before.as_ref());
-    round.faults.iter().for_each(|fault| fault.mend(ride));
+    // A recorder starts only where there is a metadata store.
+    let (recorders, others): (Vec<_>, Vec<_>) =
+        round.faults.iter().copied().partition(|fault: &Fault| fault.waits_for_others());
+    others.into_iter().chain(recorders).for_each(|fault| fault.mend(ride));
     ride.back()
 }
