@@ -13,6 +13,7 @@ const SCENARIOS = {
     await page.goto(url);
     const axe = { live: [] };
     step("playing", await viewer.untilPlaying(2));
+    const spoken = await listen(page);
     axe.live = await violations(page);
     const calm = ({ message, card }) => message === "interrupted" && card !== null;
     const interrupted = await viewer.until("the message", calm);
@@ -33,7 +34,7 @@ const SCENARIOS = {
     const rejoined = await viewer.until("live again", ({ following }) => following === "live");
     const after = await viewer.untilPlaying(3);
     await viewer.shot("rejoined");
-    return { interrupted, counted, back, offered, taken, rejoined, after, seams: await seams(), axe };
+    return { interrupted, counted, back, offered, taken, rejoined, after, seams: await seams(), spoken: await spoken(), axe };
   },
 
   /** The way out of catch-up, at once. */
@@ -237,6 +238,16 @@ async function watchForSeams(page) {
     video.addEventListener("seeking", () => seen.seeks++);
   });
   return () => page.evaluate(() => window.seams);
+}
+
+/** Keeps what screen readers are told. Returns how to ask. */
+async function listen(page) {
+  await page.evaluate(() => {
+    window.spoken = [];
+    const told = document.querySelector(".hw-player [role=status]");
+    new MutationObserver(() => told.textContent && window.spoken.push(told.textContent)).observe(told, { childList: true, characterData: true, subtree: true });
+  });
+  return () => page.evaluate(() => window.spoken);
 }
 
 /** Presses the share button; the link is what lands in the clipboard. */

@@ -121,6 +121,13 @@ fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
     assert_eq!((&seams["sources"], &seams["seeks"]), (&0.into(), &0.into()), "{seams}");
     println!("catching up: the picture waited {} times", seams["waits"]);
 
+    // Each piece of news is spoken once, and no time that counts.
+    let spoken: Vec<_> = seen["spoken"].as_array().into_iter().flatten().map(text).collect();
+    for news in ["The broadcast is interrupted.", "You can watch what you missed", "Catching up", "You are live again."]
+    {
+        assert_eq!(spoken.iter().filter(|said| said.contains(news)).count(), 1, "{news}: {spoken:?}");
+    }
+
     assert_calm("jump", &left);
     assert_eq!(left["taken"]["view"], "catchup");
     assert!(number(&left["jumped"]["behind_s"]) < 3.0, "{}", left["jumped"]);

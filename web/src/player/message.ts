@@ -37,6 +37,8 @@ export interface Situation {
   waitsAtHole: boolean;
   /** Whether what plays is at live: then live's trouble is the viewer's. */
   isAtLive: boolean;
+  /** Whether there is anything to play. */
+  hasSource: boolean;
   /** Whether the recording is what plays. */
   isRecording: boolean;
 }
@@ -98,7 +100,8 @@ function over(kind: "ended" | "complete", situation: Situation, words: Words): M
   const { picture, isRecording } = situation;
   if (picture === "none") {
     if (kind === "complete") return null;
-    return { kind, title: words.ended, hint: words.endedHint, since_ms: null, actions: [], weight: "card" };
+    const [said, title] = situation.hasSource ? [kind, words.ended] : ["nothing-recorded" as const, words.nothingRecorded];
+    return { kind: said, title, hint: words.endedHint, since_ms: null, actions: [], weight: "card" };
   }
   if (picture !== "ended") return null;
   const [title, hint] = kind === "ended" ? [words.ended, words.endedHint] : [words.complete, words.completeHint];

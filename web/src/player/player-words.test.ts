@@ -4,6 +4,7 @@ import { type Command, commandOf } from "./keys";
 import { type Situation, messageFor } from "./message";
 import { lateFor } from "./missed";
 import { linkAt, momentIn } from "./moment";
+import { newsSince, seenNow } from "./news";
 import { addressOf, readMultivariant } from "./multivariant";
 import type { Range } from "./reading";
 import { sample } from "./samples";
@@ -18,6 +19,7 @@ const live: Situation = {
   isUnplayable: false,
   waitsAtHole: false,
   isAtLive: true,
+  hasSource: true,
   isRecording: false,
 };
 const interrupted: Knowledge = { standing: { kind: "interrupted", since_ms: 5 }, silence: null };
@@ -35,6 +37,7 @@ test("each trouble has its own words, and no two the same", () => {
     standing("not-started", { picture: "none" }),
     standing("no-such-broadcast", { picture: "none" }),
     standing("ended", { picture: "ended" }),
+    standing("ended", { picture: "none", hasSource: false }),
     silent("offline"),
     silent("server"),
     { ...live, isUnplayable: true },
@@ -62,6 +65,21 @@ test("after the end there is something to do", () => {
   expect(over("complete", false)?.actions).toEqual(["watch-recording"]);
   expect(over("complete", true)?.actions).toEqual(["watch-from-start"]);
   expect(over("ended", false)?.actions).toEqual(["watch-from-start"]);
+});
+
+test("each piece of news is spoken once", () => {
+  const message = messageFor({ ...live, knowledge: interrupted, picture: "standing" }, words);
+  const missed = { kind: "away", at_ms: 0, length_s: 200 } as const;
+  const calm = seenNow(null, null, { kind: "live" });
+  const stopped = seenNow(message, null, { kind: "live" });
+  expect(newsSince(calm, stopped, message, null, words)).toEqual([`${words.interrupted} ${words.interruptedHint}`]);
+  expect(newsSince(stopped, stopped, message, null, words)).toEqual([]);
+  // The end of the message and the offer come together.
+  const offered = seenNow(null, missed, { kind: "live" });
+  expect(newsSince(stopped, offered, null, missed, words)).toEqual(["You can watch what you missed: 3 minutes 20 seconds."]);
+  const behind = seenNow(null, null, { kind: "catching-up" });
+  expect(newsSince(offered, behind, null, null, words)).toEqual([words.catchingUpSpoken]);
+  expect(newsSince(behind, calm, null, null, words)).toEqual([words.liveAgain]);
 });
 
 test("what was missed is offered to those who were there, once", () => {

@@ -5,8 +5,8 @@ import { element } from "../element";
 import type { Language } from "../language";
 import { type Command, commandOf } from "./keys";
 import { type Action, type Message, messageFor } from "./message";
-import type { Missed } from "./missed";
 import { linkAt } from "./moment";
+import { type Seen, newsSince, seenNow } from "./news";
 import type { PlayerOptions } from "./options";
 import type { Playback } from "./playback";
 import { length_s } from "./reading";
@@ -26,6 +26,8 @@ import type { Words } from "./words";
 /** Controls go when nothing has moved for this long. */
 const IDLE_MS = 3_000;
 const POSTER_WIDTH = 640;
+/** Messages under which the newest picture can lie when there is no other. */
+const COVERED: readonly Message["kind"][] = ["interrupted", "paused", "ended"];
 
 export class PlayerView {
   readonly root: HTMLElement;
@@ -44,11 +46,7 @@ export class PlayerView {
   readonly #announcer = new Announcer();
   readonly #listening = new AbortController();
   #idle: number | undefined;
-  #said: { message: Message["kind"] | null; missed: boolean; following: string } = {
-    message: null,
-    missed: false,
-    following: "",
-  };
+  #seen: Seen = { message: null, isOffered: false, following: "live" };
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -71,14 +69,13 @@ export class PlayerView {
     this.#start.addEventListener("click", () => playback.play(), { signal });
     this.#menu = new Menu(playback, words, signal, () => this.#toggleMenu(false));
     this.#help = new Help(words, signal);
-    this.#share = new Share(words, (text) => this.#announcer.say(text), signal);
+    this.#share = new Share(words, (text) => this.#announcer.say([text]), signal);
     const canShare = options.shareUrl !== undefined;
     this.#controls = new Controls(playback, words, language, canShare, this.#wishes(), signal);
     this.#controls.menuButton.root.setAttribute("aria-expanded", "false");
     this.root = element("div", { class: "hw-player", role: "region", "aria-label": words.player, lang: language });
     this.#assemble();
     this.#listen();
-    this.#showPoster();
   }
 
   destroy(): void {
@@ -113,11 +110,14 @@ export class PlayerView {
     reveal(this.#start, sound.needsPress || (waitsForPress && video.played.length === 0));
     const isHeard = (picture === "moving" || picture === "standing") && message?.weight !== "card";
     reveal(this.#sound, sound.silenced === "by-browser" && isHeard);
+    this.#askForPoster(isUnasked || (picture === "none" && message !== null && COVERED.includes(message.kind)));
     reveal(this.#poster, this.#poster.naturalWidth > 0 && (picture === "none" || !this.#start.hidden));
     reveal(this.#controls.root, playback.feed !== null);
     this.#controls.show();
     this.#menu.show(this.#controls.timeline.late);
-    this.#announce(message, offered, words);
+    const seen = seenNow(message, offered, playback.following);
+    this.#announcer.say(newsSince(this.#seen, seen, message, offered, words));
+    this.#seen = seen;
   }
 
   /** What a key means here; true if it was one of ours. */
@@ -191,7 +191,8 @@ export class PlayerView {
     const { knowledge, picture, isUnplayable, waitsAtHole, following, feed } = playback;
     const isAtLive = following.kind !== "free" && (following.kind === "live" || (playback.behind_s ?? 0) < 1);
     const isRecording = feed?.source.kind === "vod";
-    return messageFor({ knowledge, picture, isUnplayable, waitsAtHole, isAtLive, isRecording }, this.words);
+    const hasSource = playback.addresses !== null;
+    return messageFor({ knowledge, picture, isUnplayable, waitsAtHole, isAtLive, hasSource, isRecording }, this.words);
   }
 
   #act(action: Action): void {
@@ -272,9 +273,10 @@ export class PlayerView {
     if (shareUrl !== undefined) await this.#share.share(linkAt(shareUrl, this.playback.moment_ms));
   }
 
-  #showPoster(): void {
-    // Where the picture comes by itself it is there sooner than a poster.
-    const url = this.options.autoplay === false ? posterOf(this.options.source, POSTER_WIDTH) : null;
+  /** Once. Where the picture comes by itself it is there sooner than a poster. */
+  #askForPoster(isWanted: boolean): void {
+    if (!isWanted || this.#poster.src !== "") return;
+    const url = posterOf(this.options.source, POSTER_WIDTH);
     if (url) this.#poster.src = url;
   }
 
@@ -288,24 +290,6 @@ export class PlayerView {
     const isUsed = this.#menu.isOpen || this.#help.root.open || this.root.querySelector(".hw-bar :focus-visible") !== null;
     if (!isUsed && this.playback.picture === "moving") this.root.classList.add("hw-idle");
     else if (!isUsed) this.#wake();
-  }
-
-  #announce(message: Message | null, missed: Missed | null, words: Words): void {
-    const { following, behind_s } = this.playback;
-    const said = this.#said;
-    const kind = message?.kind ?? null;
-    if (kind !== said.message) {
-      this.#said = { ...said, message: kind };
-      const isWorthIt = message && kind !== "loading" && kind !== "buffering";
-      if (isWorthIt) this.#announcer.say(`${message.title} ${message.hint}`.trim());
-    } else if (missed && !said.missed) {
-      this.#announcer.say(`${words.missedSpoken(missed.length_s)}`);
-    } else if (following.kind !== said.following) {
-      this.#said = { ...said, following: following.kind };
-      if (following.kind === "catching-up") this.#announcer.say(words.catchingUpSpoken(behind_s ?? 0));
-      else if (following.kind === "live" && said.following === "catching-up") this.#announcer.say(words.liveAgain);
-    }
-    this.#said = { ...this.#said, missed: missed !== null };
   }
 }
 

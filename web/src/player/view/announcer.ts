@@ -3,19 +3,25 @@
  */
 import { element } from "../../element";
 
-/** What follows so soon is said instead, not after. */
+/** What follows so soon is said together. */
 const SETTLE_MS = 400;
 
 export class Announcer {
   readonly root = element("div", { class: "hw-hidden", role: "status", "aria-live": "polite" });
   #timer: number | undefined;
-  #said = "";
+  #waiting: string[] = [];
 
-  say(text: string): void {
-    if (text === this.#said) return;
-    this.#said = text;
+  /** What comes before the last was said is said with it. */
+  say(sentences: readonly string[]): void {
+    if (sentences.length === 0) return;
+    this.#waiting.push(...sentences);
+    // The same words again are news only if they were gone.
+    this.root.textContent = "";
     clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => (this.root.textContent = text), SETTLE_MS);
+    this.#timer = window.setTimeout(() => {
+      this.root.textContent = this.#waiting.join(" ");
+      this.#waiting = [];
+    }, SETTLE_MS);
   }
 
   destroy(): void {

@@ -73,20 +73,21 @@ export class MessageView {
 /** "Catching up · 0:42 behind live", with the way out: in sight also when the controls are not. */
 export class CatchingUpView {
   readonly root = element("div", { class: "hw-line hw-catching-up", hidden: true });
-  readonly #text = element("span", { class: "hw-timer" });
+  readonly #behind = element("span", { class: "hw-timer" });
 
   constructor(
     private readonly words: Words,
     jumpToLive: () => void,
     signal: AbortSignal,
   ) {
-    this.root.append(this.#text, wordButton(words.jumpToLive, "quiet", jumpToLive, signal));
+    const what = element("span", { class: "hw-long" }, `${words.catchingUp} ·`);
+    this.root.append(what, this.#behind, wordButton(words.jumpToLive, "quiet", jumpToLive, signal));
   }
 
   /** `behind_s` is null unless the player catches up. */
   show(behind_s: number | null): void {
     reveal(this.root, behind_s !== null);
-    if (behind_s !== null) put(this.#text, `${this.words.catchingUp} · ${this.words.behind(clock(behind_s))}`);
+    if (behind_s !== null) put(this.#behind, this.words.behind(clock(behind_s)));
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the player says, in English. The others have the same members. */
-import { counted, durationInWords } from "../../language";
+import { durationInWords } from "../../language";
 
 const duration = (seconds: number) => durationInWords("en", seconds);
 
@@ -18,7 +18,7 @@ export const en = {
   endedHint: "Parts of it may still be on their way; the full recording will be here when they have arrived.",
   complete: "The broadcast has ended.",
   completeHint: "This is where you can watch all of it.",
-  nothingRecorded: "The broadcast has ended, and nothing of it was recorded.",
+  nothingRecorded: "The broadcast has ended, and nothing of it has arrived.",
   offline: "Your connection is down.",
   offlineHint: "The broadcast goes on; check your network. The picture comes back by itself, and you can watch what you missed.",
   server: "The server has a problem.",
@@ -44,8 +44,7 @@ export const en = {
   watchFromStart: "Watch from the beginning",
   catchingUp: "Catching up",
   behind: (length: string) => `${length} behind live`,
-  behindSpoken: (seconds: number) => `${duration(seconds)} behind live`,
-  catchingUpSpoken: (seconds: number) => `Catching up with live, ${duration(seconds)} behind.`,
+  catchingUpSpoken: "Catching up with live.",
   liveAgain: "You are live again.",
   tapForSound: "Tap for sound",
 
@@ -81,8 +80,6 @@ export const en = {
     late: "Arrived late",
   },
   watchLate: "Watch what arrived late",
-  lateParts: (count: number) => counted("en", count, { one: "part arrived late", other: "parts arrived late" }),
-  clockTime: (time: string) => `recorded at ${time}`,
   position: (position: string, total: string) => `${position} of ${total}`,
 
   keys: {

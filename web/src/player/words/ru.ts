@@ -18,7 +18,7 @@ export const ru: Words = {
   endedHint: "Некоторые фрагменты могут быть ещё в пути; полная запись появится здесь, когда они придут.",
   complete: "Трансляция завершена.",
   completeHint: "Здесь её можно посмотреть целиком.",
-  nothingRecorded: "Трансляция завершена, запись не велась.",
+  nothingRecorded: "Трансляция завершена, записи пока нет.",
   offline: "У вас пропал интернет.",
   offlineHint: "Трансляция продолжается; проверьте подключение. Картинка вернётся сама, а пропущенное можно будет посмотреть.",
   server: "На сервере неполадки.",
@@ -42,8 +42,7 @@ export const ru: Words = {
   watchFromStart: "Смотреть с начала",
   catchingUp: "Догоняем эфир",
   behind: (length) => `${length} до эфира`,
-  behindSpoken: (seconds) => `Отставание от эфира на ${duration(seconds)}`,
-  catchingUpSpoken: (seconds) => `Догоняем прямой эфир, отставание на ${duration(seconds)}.`,
+  catchingUpSpoken: "Догоняем прямой эфир.",
   liveAgain: "Вы снова в прямом эфире.",
   tapForSound: "Включить звук",
 
@@ -78,9 +77,6 @@ export const ru: Words = {
     late: "Пришло позже",
   },
   watchLate: "Посмотреть то, что пришло позже",
-  lateParts: (count) =>
-    counted("ru", count, { one: "фрагмент пришёл позже", few: "фрагмента пришли позже", many: "фрагментов пришли позже" }),
-  clockTime: (time) => `записано в ${time}`,
   position: (position, total) => `${position} из ${total}`,
 
   keys: {

@@ -18,7 +18,7 @@ export const sl: Words = {
   endedHint: "Nekateri deli so morda še na poti; ko prispejo, bo tu celoten posnetek.",
   complete: "Prenos se je končal.",
   completeHint: "Tu si ga lahko ogledate v celoti.",
-  nothingRecorded: "Prenos se je končal, posnetka ni.",
+  nothingRecorded: "Prenos se je končal, posnetka še ni.",
   offline: "Vaša povezava je prekinjena.",
   offlineHint: "Prenos se nadaljuje; preverite svoje omrežje. Slika se bo vrnila sama, zamujeno pa si boste lahko ogledali.",
   server: "Na strežniku je prišlo do težave.",
@@ -42,8 +42,7 @@ export const sl: Words = {
   watchFromStart: "Glej od začetka",
   catchingUp: "Dohitevamo",
   behind: (length) => `${length} zaostanka`,
-  behindSpoken: (seconds) => `Za prenosom v živo zaostajate ${duration(seconds)}`,
-  catchingUpSpoken: (seconds) => `Dohitevamo prenos v živo, zaostanek je še ${duration(seconds)}.`,
+  catchingUpSpoken: "Dohitevamo prenos v živo.",
   liveAgain: "Spet gledate v živo.",
   tapForSound: "Vklopite zvok",
 
@@ -79,14 +78,6 @@ export const sl: Words = {
     late: "Prispelo pozneje",
   },
   watchLate: "Oglejte si, kar je prispelo pozneje",
-  lateParts: (count) =>
-    counted("sl", count, {
-      one: "del je prispel pozneje",
-      two: "dela sta prispela pozneje",
-      few: "deli so prispeli pozneje",
-      other: "delov je prispelo pozneje",
-    }),
-  clockTime: (time) => `posneto ob ${time}`,
   position: (position, total) => `${position} od ${total}`,
 
   keys: {
