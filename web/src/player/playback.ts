@@ -10,7 +10,7 @@ import { type ViewName, readMultivariant } from "./multivariant";
 import type { PlayerOptions } from "./options";
 import { type Picture, PictureWatch } from "./picture";
 import { type Reading, length_s } from "./reading";
-import { type Following, BEHIND_S_MIN, afterAway, behind_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
+import { type Following, BEHIND_S_MIN, afterAway, afterSeek, behind_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
 import { ServerClock } from "./server-clock";
 import { Sound } from "./sound";
 import type { Addresses, Source } from "./source";
@@ -117,7 +117,7 @@ export class Playback {
     if (!feed?.playing) return;
     const most_s = this.isLive ? liveEdge_s(feed.playing) : Math.max(0, length_s(feed.playing) - 0.2);
     const to_s = Math.min(Math.max(0, position_s), most_s);
-    this.following = this.isLive && to_s >= most_s - 0.5 ? { kind: "live" } : { kind: "free" };
+    this.following = afterSeek(this.following, to_s - this.position_s, this.isLive && to_s >= most_s - 0.5);
     this.video.currentTime = to_s + feed.offset_s;
     this.on.changed();
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterAway, behind_s, beyond_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
+import { afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
 import { sample } from "./samples";
 
 test("live is three target durations before the end, and gaps are no way to go", () => {
@@ -42,6 +42,15 @@ test("a little faster, and live again by itself", () => {
   expect(follow({ kind: "catching-up" }, 0.4)).toEqual({ kind: "live" });
   expect(follow({ kind: "free" }, 0)).toEqual({ kind: "free" });
   expect(follow({ kind: "live" }, 90)).toEqual({ kind: "live" });
+});
+
+test("a seek leads away from live, or nearer to it", () => {
+  const [live, catchingUp, free] = [{ kind: "live" }, { kind: "catching-up" }, { kind: "free" }] as const;
+  expect(afterSeek(catchingUp, 10, false)).toEqual(catchingUp);
+  expect(afterSeek(catchingUp, -10, false)).toEqual(free);
+  expect(afterSeek(live, -10, false)).toEqual(free);
+  expect(afterSeek(free, 10, false)).toEqual(free);
+  for (const before of [live, catchingUp, free]) expect(afterSeek(before, 10, true)).toEqual(live);
 });
 
 test("after the viewer's own outage", () => {

@@ -73,6 +73,12 @@ export function follow(before: Following, behind: number): Following {
   return before.kind === "catching-up" && behind <= REJOINED_S ? { kind: "live" } : before;
 }
 
+/** After a seek by so much: who steps forward on the way back to live is still on that way. */
+export function afterSeek(before: Following, by_s: number, isAtEdge: boolean): Following {
+  if (isAtEdge) return { kind: "live" };
+  return before.kind === "catching-up" && by_s > 0 ? before : { kind: "free" };
+}
+
 /** What to do when the viewer's network is back and the picture stands this far behind. */
 export function afterAway(behind: number): "go-on" | "catch-up" | "offer" {
   if (behind <= MADE_UP_S_MIN) return "go-on";

@@ -123,12 +123,12 @@ export class PlayerView {
   /** What a key means here; true if it was one of ours. */
   press(event: KeyboardEvent): boolean {
     const { target } = event;
-    if (target instanceof HTMLElement && target.closest("select, textarea, input:not([type=range])")) return false;
-    if (this.#help.root.open && event.key !== "?") return false;
     if (event.key === "Escape" && this.#menu.isOpen) {
       this.#toggleMenu(false);
       return true;
     }
+    if (target instanceof HTMLElement && target.closest("select, textarea, input:not([type=range])")) return false;
+    if (this.#help.root.open && event.key !== "?") return false;
     const command = commandOf(event);
     if (!command || isOwnKey(target, event.key)) return false;
     this.#do(command);
