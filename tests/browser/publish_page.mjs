@@ -25,6 +25,8 @@ const SOON_MS = 40_000;
 /** How long it is recorded without a network. */
 const OUTAGE_S = 40;
 const SHORT_OUTAGE_S = 8;
+/** Chromium writes to a file only while there is a mebibyte of room. */
+const ROOM_BYTES = (1 << 20) + 100_000;
 
 const complaints = [];
 const say = (what) => console.log(what);
@@ -159,6 +161,79 @@ const SCENARIOS = {
     await untilNothingWaits(page);
     await end(page);
     return { words: { found, again }, segments: await report(page) };
+  },
+
+  /** The owner's own broadcast, and a second tab that takes over what the first leaves. */
+  async own({ context }) {
+    const first = await openPage(context, url);
+    await first.fill("#title", "Regatta");
+    await goLive(first);
+    const id = (await spool(first)).id;
+    const second = await openPage(context, new URL("/publish", url).href);
+    await second.waitForSelector(".left .card");
+    const held = await second.textContent(".left .card");
+    const address = await first.evaluate(() => location.href);
+    say("live");
+    await untilWaiting(first, 3);
+    await first.close();
+    await second.waitForSelector('.left [data-state="interrupted"]');
+    const title = await second.textContent(".left h3");
+    say("waited");
+    await untilNothingWaits(second);
+    await second.click(".left .second");
+    await second.waitForSelector('.left [data-state="sent"]');
+    return { id, address, words: { held, title }, segments: await report(second) };
+  },
+
+  /** Without a network there is soon no room either. */
+  async full({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    const devtools = await context.newCDPSession(page);
+    const { origin } = new URL(url);
+    say("live");
+    await untilWaiting(page, 3);
+    const { usage } = await devtools.send("Storage.getUsageAndQuota", { origin });
+    await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + ROOM_BYTES });
+    const isFull = () => window.publisher.model.keeper.storage.waiting > 100_000;
+    await page.waitForFunction(isFull, null, { timeout: SOON_MS });
+    const warned = await page.textContent(".warnings");
+    say("waited");
+    await until(page, "live");
+    await untilNothingWaits(page);
+    const hasRoom = () => window.publisher.model.keeper.storage.waiting === 0;
+    await page.waitForFunction(hasRoom, null, { timeout: SOON_MS });
+    await end(page);
+    return { words: { warned }, segments: await report(page) };
+  },
+
+  /** The best recorder dies, and another one takes what comes. */
+  async fleet({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    const first = (await spool(page)).recorder;
+    say(`live at ${first}`);
+    await page.waitForFunction((first) => window.publisher.model.keeper.spools[0].recorder !== first, first, { timeout: SOON_MS });
+    await untilRecorded(page, (await spool(page)).recorded.segments + 3);
+    await until(page, "live");
+    await untilNothingWaits(page);
+    const { recorder } = await spool(page);
+    await page.click(".red");
+    await page.click(".ask .danger");
+    await until(page, "sending");
+    await untilNothingWaits(page);
+    await page.waitForFunction(() => window.publisher.model.keeper.spools[0].endedThere);
+    return { recorder, words: {}, segments: await report(page) };
+  },
+
+  /** Where AAC cannot be had. */
+  async opus({ context }) {
+    await context.route("**/mediabunny-aac-encoder*", (route) => route.abort());
+    const page = await openPage(context, url);
+    await goLive(page);
+    await untilRecorded(page, 4);
+    await end(page);
+    return { words: {}, segments: await report(page) };
   },
 
   async kill(first) {

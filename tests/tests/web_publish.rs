@@ -16,7 +16,7 @@ const STEP_MAX: Duration = Duration::from_secs(90);
 /// A publish page in a browser of its own.
 struct Page {
     headwater: Headwater,
-    broadcast: NewBroadcast,
+    id: String,
     road: Road,
     program: Program,
     /// Where the browser keeps what outlives it.
@@ -26,14 +26,20 @@ struct Page {
 impl Page {
     fn open(scenario: &str) -> Self {
         let headwater = Headwater::start();
-        let broadcast = headwater.create_broadcast();
+        let NewBroadcast { id, token, .. } = headwater.create_broadcast();
+        let link = format!("id={id}&token={token}");
+        Self::open_at(scenario, headwater, &link, id)
+    }
+
+    /// With this behind the `#` of its address; `id` is the broadcast's, as far as that is known.
+    fn open_at(scenario: &str, headwater: Headwater, link: &str, id: String) -> Self {
         let road = Road::to(headwater.url());
         let profile = TempDir::new().expect("a temporary folder");
-        let url = format!("{}/publish#id={}&token={}", road.url(), broadcast.id, broadcast.token);
+        let url = format!("{}/publish#{link}", road.url());
         let chromium = Tool::find("chromium");
         let args = [chromium.path().as_os_str(), url.as_ref(), profile.path().as_os_str(), scenario.as_ref()];
         let program = Program::start(&Tool::node_script("publish_page.mjs"), args);
-        Self { headwater, broadcast, road, program, _profile: profile }
+        Self { headwater, id, road, program, _profile: profile }
     }
 
     /// Until the page has come so far.
@@ -47,7 +53,7 @@ impl Page {
 
     /// How the broadcast stands.
     fn main(&self) -> Value {
-        self.headwater.broadcast(&self.broadcast.id)["details"]["main"].clone()
+        self.headwater.broadcast(&self.id)["details"]["main"].clone()
     }
 
     /// What came after the outage is stored while what was recorded in it is not: live goes first.
@@ -67,8 +73,11 @@ impl Page {
         let said = self.program.said_whole();
         let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
         assert_eq!(seen["complaints"], Value::Array(vec![]), "{seen}");
-        wait_until_complete(&self.headwater, &self.broadcast.id);
-        let recording = Recording::of_main(&self.headwater, &self.broadcast.id);
+        if let Some(id) = seen["id"].as_str() {
+            id.clone_into(&mut self.id);
+        }
+        wait_until_complete(&self.headwater, &self.id);
+        let recording = Recording::of_main(&self.headwater, &self.id);
         let digest = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex()[..32].to_owned();
         let there: Vec<_> = recording.segments.iter().map(digest).collect();
         let here: Vec<_> = seen["segments"].as_array().expect("a list").iter().collect();
@@ -83,12 +92,12 @@ impl Page {
     /// Every picture and every sound of the recording can be decoded, and none is missing.
     #[track_caller]
     fn decodes(&self) {
-        let vod = format!("{}/hls/{}/index.m3u8?view=vod", self.headwater.url(), self.broadcast.id);
+        let vod = format!("{}/hls/{}/index.m3u8?view=vod", self.headwater.url(), self.id);
         let options = "-fps_mode passthrough -enc_time_base 1:90000 -f null -".split(' ');
         let output = Tool::find("ffmpeg").output(["-v", "error", "-i", &vod].into_iter().chain(options));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && errors.is_empty(), "ffmpeg complains: {errors}");
-        let duration_s = self.headwater.broadcast(&self.broadcast.id)["duration_s"].as_f64().expect("a number");
+        let duration_s = self.headwater.broadcast(&self.id)["duration_s"].as_f64().expect("a number");
         // The fake camera takes twenty pictures a second; a busy machine drops some.
         let pictures = f64::from(frames(&vod));
         assert!((10.0..=21.0).contains(&(pictures / duration_s)), "{pictures} pictures in {duration_s} s");
@@ -110,7 +119,7 @@ fn a_broadcast_with_a_pause_and_another_picture_size_is_recorded_whole() {
     let mut page = Page::open("straight");
     page.reaches("paused");
     eventually("a pause that viewers are told of", STEP_MAX, || {
-        let state = page.headwater.broadcast(&page.broadcast.id)["state"].clone();
+        let state = page.headwater.broadcast(&page.id)["state"].clone();
         // The page resumes soon.
         if state == "paused" || state == "live" { Ok(()) } else { Err(state) }
     });
@@ -137,6 +146,50 @@ fn forty_seconds_without_a_network_are_said_and_sent_later() {
     }
     assert!(seconds(&waited) >= 40.0, "{waited}");
     assert!(words(&seen, "back").starts_with("Live, "), "{seen}");
+}
+
+#[test]
+fn an_owner_makes_a_broadcast_and_another_tab_takes_over_what_is_left() {
+    let headwater = Headwater::start();
+    let link = format!("owner-key={}", headwater.owner_key());
+    let mut page = Page::open_at("own", headwater, &link, String::new());
+    page.reaches("live");
+    page.road.cut();
+    page.reaches("waited");
+    page.road.open();
+    let seen = page.is_whole(3);
+    page.decodes();
+    assert_eq!(page.headwater.broadcast(&page.id)["title"], "Regatta");
+    assert_eq!(words(&seen, "title"), "Regatta");
+    assert_eq!(words(&seen, "held"), "Another tab is working on this one.");
+    assert!(
+        seen["address"].as_str().is_some_and(|address| address.ends_with("/publish")),
+        "no key stays in it: {seen}"
+    );
+}
+
+#[test]
+fn without_room_what_is_recorded_waits_and_that_is_said() {
+    let mut page = Page::open("full");
+    page.reaches("live");
+    page.road.cut();
+    page.reaches("waited");
+    page.road.open();
+    let seen = page.is_whole(6);
+    page.decodes();
+    assert!(words(&seen, "warned").starts_with("No room on this device!"), "{seen}");
+}
+
+#[test]
+fn where_aac_cannot_be_had_sound_is_opus_in_fragmented_mp4() {
+    let mut page = Page::open("opus");
+    page.is_whole(4);
+    page.decodes();
+    let codecs = page.main()["codecs"].clone();
+    assert!(codecs.as_str().is_some_and(|codecs| codecs.to_lowercase().contains("opus")), "{codecs}");
+    let recording = Recording::of_main(&page.headwater, &page.id);
+    let inits: std::collections::BTreeSet<_> = recording.inits.iter().collect();
+    assert_eq!(inits.len(), 1, "one format has one init section");
 }
 
 #[test]

@@ -11,6 +11,8 @@ const STAND_EVERY_MS = 100;
 const STAND_MAX_MS = 3_000;
 /** How long after a camera was lost it is tried again. */
 const AGAIN_MS = 1_000;
+/** A camera that gives no picture for longer than this is opened anew. */
+const SILENT_MAX_MS = 4_000;
 
 export interface CameraEvents {
   picture(taken: Taken): void;
@@ -24,6 +26,9 @@ export class Camera {
   #sound: SoundEncoder | null = null;
   #stop: (() => void) | null = null;
   #isTaking = false;
+  #choice: Choice | null = null;
+  #pictured_ms = 0;
+  #isOpening = false;
   /** What stands while no camera is open. */
   #still: VideoFrame | null = null;
   #standing: number | undefined;
@@ -40,6 +45,13 @@ export class Camera {
 
   get hasMicrophone(): boolean {
     return this.#audio !== null;
+  }
+
+  /** Whether pictures should come, and none do. It is opened anew then. */
+  get isSilent(): boolean {
+    if (!this.#isTaking || performance.now() - this.#pictured_ms < SILENT_MAX_MS) return false;
+    if (this.#choice && !this.#isOpening) void this.openCamera(this.#choice).catch((error: unknown) => console.warn("no camera", error));
+    return true;
   }
 
   /** Which camera it is, as far as that is known. */
@@ -59,6 +71,16 @@ export class Camera {
   }
 
   async openCamera(choice: Choice): Promise<void> {
+    this.#choice = choice;
+    this.#isOpening = true;
+    try {
+      await this.#open(choice);
+    } finally {
+      this.#isOpening = false;
+    }
+  }
+
+  async #open(choice: Choice): Promise<void> {
     this.#stand();
     this.#stop?.();
     this.#stop = null;
@@ -99,6 +121,7 @@ export class Camera {
   /** Gives pictures from here on. */
   take(): void {
     this.#isTaking = true;
+    this.#pictured_ms = performance.now();
     this.#take();
   }
 
@@ -122,6 +145,7 @@ export class Camera {
     this.#stop?.();
     this.#stop = takeFrames(this.#video, this.preview, (taken) => {
       this.#moves();
+      this.#pictured_ms = performance.now();
       this.events.picture(taken);
     });
   }

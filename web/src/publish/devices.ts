@@ -38,8 +38,8 @@ export async function findMissing(): Promise<Missing | null> {
   if (!isSecureContext) return "secure-context";
   if (!navigator.mediaDevices?.getUserMedia) return "camera";
   if ((await configFor({ width: 1280, height: 720 }, 1_000_000)) === null) return "encoder";
-  const hasFolder = typeof navigator.storage?.getDirectory === "function" && typeof navigator.locks?.request === "function";
-  return hasFolder ? null : "storage";
+  if (typeof navigator.storage?.getDirectory !== "function" || typeof navigator.locks?.request !== "function") return "storage";
+  return navigator.storage.getDirectory().then(() => null, () => "storage" as const);
 }
 
 export function openCamera({ camera, facing, quality }: Choice): Promise<MediaStream> {

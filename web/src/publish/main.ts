@@ -4,6 +4,7 @@
 import { required } from "../element";
 import { useLanguage } from "../language";
 import { takeFromAddress } from "../owner-key";
+import { findMissing } from "./devices";
 import { Session } from "./session";
 import { PublishView } from "./view";
 import { wordsIn } from "./words";
@@ -14,9 +15,17 @@ takeFromAddress();
 addEventListener("hashchange", takeFromAddress);
 
 const view = new PublishView(required("publish"), words);
-const session = new Session(view.preview, () => view.show(session));
-view.connect(session);
-void session.begin();
+const missing = await findMissing();
+if (missing === "secure-context" || missing === "storage") view.showUnsupported(missing);
+else begin();
+
+/** What an earlier visit left is sent also where nothing can be recorded. */
+function begin(): void {
+  const session = new Session(view.preview, () => view.show(session));
+  view.connect(session);
+  window.publisher = session;
+  void session.begin();
+}
 
 if ("serviceWorker" in navigator) {
   // With it the page opens without a network too, to send what it has, or to go on recording.
@@ -29,4 +38,3 @@ declare global {
     publisher?: Session;
   }
 }
-window.publisher = session;

@@ -46,6 +46,8 @@ export interface Model {
   cameras: number;
   battery: { level: number; charging: boolean } | null;
   isAwake: boolean;
+  /** Whether the camera gives no pictures, though it should. */
+  isBlind: boolean;
   /** How much was recorded since the start. */
   recorded_ms: number;
   size: { width: number; height: number } | null;
@@ -70,6 +72,8 @@ export type Headline =
   | { kind: "later"; waiting_s: number }
   | { kind: "paused"; waiting_s: number }
   | { kind: "sending"; waiting_s: number; isReachable: boolean }
+  /** Ended, and some of it will never be taken there. */
+  | { kind: "kept-here"; segments: number }
   | { kind: "saving" };
 
 /** What has arrived last may be so old, and it is still live: two segments, and what they take on the way. */
@@ -113,6 +117,9 @@ function whileRecording(spool: UplinkStatus, now_ms: number): Headline {
 
 function whileEnding(spool: UplinkStatus | null): Headline {
   if (spool === null) return { kind: "saving" };
+  if (spool.trouble?.kind === "unauthorized") return { kind: "not-accepted" };
+  if (spool.trouble?.kind === "no-broadcast") return { kind: "no-broadcast" };
+  if (spool.refused > 0 && spool.owed.segments === 0) return { kind: "kept-here", segments: spool.refused };
   return { kind: "sending", waiting_s: seconds(spool), isReachable: spool.trouble === null };
 }
 
@@ -134,6 +141,7 @@ export function toneOf(headline: Headline): Tone {
     case "not-accepted":
     case "no-broadcast":
     case "ended-there":
+    case "kept-here":
       return "bad";
     case "done":
       return "good";

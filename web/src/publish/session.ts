@@ -2,7 +2,7 @@
  * The publisher at work: carries out what the person does, and keeps the model true.
  */
 import { load } from "../owner-key";
-import { ApiFailure, createBroadcast } from "../transport";
+import { ApiFailure, createBroadcast, getBroadcast } from "../transport";
 import { forgetLink, type Link, takeLink } from "./address";
 import { Camera } from "./camera";
 import { Recording } from "./capture/recording";
@@ -44,6 +44,7 @@ export class Session {
       cameras: 0,
       battery: null,
       isAwake: false,
+      isBlind: false,
       recorded_ms: 0,
       size: null,
       now_ms: 0,
@@ -61,6 +62,7 @@ export class Session {
       },
       kept: () => undefined,
       lost: () => this.#trouble({ kind: "no-room" }),
+      saved: (name, file) => download(name, file),
       failed: (detail) => this.#trouble({ kind: "other", detail }),
     });
     this.#timer = window.setInterval(() => this.#look(), LOOK_EVERY_MS);
@@ -93,11 +95,22 @@ export class Session {
     return this.#keeper.report(id);
   }
 
+  /** A link need not say what the broadcast is called: the server knows. */
+  async #askTitle(): Promise<void> {
+    const link = this.#link;
+    if (link === null || link.title !== "") return;
+    const seen = await getBroadcast(link.id).catch(() => null);
+    if (seen === null || this.#link !== link) return;
+    this.#link = { ...link, title: seen.broadcast.title };
+    this.model = { ...this.model, target: this.#target() };
+  }
+
   /** Opens the camera, if there can be one. */
   async begin(): Promise<void> {
     const missing = await findMissing();
     if (missing !== null) return this.#goTo({ kind: "unsupported", missing });
     this.#goTo({ kind: "asking" });
+    void this.#askTitle();
     try {
       await this.#camera.open(this.#choice);
       await this.#count();
@@ -204,6 +217,11 @@ export class Session {
     if (this.#link?.id === id) this.#forgetLink();
   }
 
+  /** Gives what an earlier visit left to the person, as a file. */
+  save(id: string): void {
+    this.#keeper.save(id);
+  }
+
   /** After one is done: back to the beginning. */
   again(): void {
     if (this.model.stage.kind !== "done" && this.model.stage.kind !== "ending") return;
@@ -259,6 +277,7 @@ export class Session {
   #takeLink(): void {
     this.#link = takeLink();
     this.model = { ...this.model, target: this.#target() };
+    void this.#askTitle();
     this.#look();
   }
 
@@ -301,11 +320,23 @@ export class Session {
       hasMicrophone: this.#camera.hasMicrophone,
       battery: this.#device.battery,
       isAwake: this.#device.isAwake,
+      isBlind: this.#camera.isSilent,
       recorded_ms: this.#recordedBefore_ms + (this.#recording?.recorded_ms ?? 0),
       now_ms: performance.timeOrigin + performance.now(),
     };
     this.changed();
   }
+}
+
+/** How long the browser may take to begin a download. */
+const DOWNLOAD_MS = 60_000;
+
+function download(name: string, file: Blob): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), DOWNLOAD_MS);
 }
 
 function problemOf(error: unknown): Problem {

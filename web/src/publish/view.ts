@@ -2,7 +2,7 @@
  * The page: the preview over all of it, the state in one big line, one big button.
  */
 import { element } from "../element";
-import { headline, isUnsent, type Model, spoolOf, toneOf } from "./model";
+import { headline, isUnsent, type Missing, type Model, spoolOf, toneOf } from "./model";
 import type { Session } from "./session";
 import { Facts, warnings } from "./view/facts";
 import { icon, type Icon } from "./view/icons";
@@ -107,7 +107,7 @@ export class PublishView {
   show(session: Session): void {
     const { model } = session;
     const { stage } = model;
-    if (stage.kind === "unsupported") return this.#showUnsupported(model);
+    if (stage.kind === "unsupported") return this.showUnsupported(stage.missing);
     this.root.dataset.stage = stage.kind;
     this.#showState(model);
     this.#facts.show(model);
@@ -116,11 +116,12 @@ export class PublishView {
     this.#showButtons(model);
   }
 
-  #showUnsupported({ stage }: Model): void {
-    if (this.#isUnsupported || stage.kind !== "unsupported") return;
+  /** Instead of everything else. */
+  showUnsupported(missing: Missing): void {
+    if (this.#isUnsupported) return;
     this.#isUnsupported = true;
-    this.root.dataset.stage = stage.kind;
-    this.root.replaceChildren(unsupported(stage.missing, this.words));
+    this.root.dataset.stage = "unsupported";
+    this.root.replaceChildren(unsupported(missing, this.words));
   }
 
   #showState(model: Model): void {
@@ -179,7 +180,7 @@ export class PublishView {
     this.#titleField.hidden = !(stage.kind === "ready" && target.kind === "own");
     this.#meter.hidden = !model.hasMicrophone || isOver;
     this.#meter.value = model.isMuted ? 0 : Math.sqrt(model.level);
-    this.#again.hidden = stage.kind !== "done";
+    this.#again.hidden = !isOver;
     this.#tryAgain.hidden = stage.kind !== "no-camera";
     this.#watch.hidden = !("id" in stage) || stage.id === null || stage.kind === "starting";
     if ("id" in stage && stage.id !== null) this.#watch.href = `/watch/${stage.id}`;

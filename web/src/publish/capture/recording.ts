@@ -4,6 +4,7 @@
 import type { Footage } from "../keeper/messages";
 import { nextBitrate, limitsFor, type Observed } from "./bitrate";
 import type { Taken } from "./frames";
+import type { SegmentWriter } from "./muxer";
 import { PictureEncoder } from "./picture";
 import { type Cut, Segmenter } from "./segmenter";
 import type { SoundEncoder } from "./sound";
@@ -21,6 +22,7 @@ export class Recording {
   readonly #pictures: PictureEncoder;
   readonly #segmenter: Segmenter;
   #writing: Promise<void> = Promise.resolve();
+  #writer: SegmentWriter | null = null;
   #isEnded = false;
   #recorded_ms = 0;
 
@@ -54,7 +56,9 @@ export class Recording {
   }
 
   async begin(): Promise<void> {
+    const { SegmentWriter } = await import("./muxer");
     await this.sound?.begin(this.#zero_ms);
+    this.#writer = new SegmentWriter(this.sound?.codec ?? "aac");
   }
 
   addSound(...packet: Parameters<Segmenter["addSound"]>): void {
@@ -65,11 +69,6 @@ export class Recording {
     const at_us = Math.round((taken.at_ms - this.#zero_ms) * 1000);
     if (this.#isEnded || at_us < 0) taken.frame.close();
     else this.#pictures.add(taken, at_us);
-  }
-
-  /** What comes next begins a segment: another camera. */
-  async turnOver(): Promise<void> {
-    await this.#pictures.flush();
   }
 
   /** Everything that was taken becomes footage. */
@@ -85,10 +84,9 @@ export class Recording {
     const duration_ms = cut.duration_us / 1000;
     this.#writing = this.#writing
       .then(async () => {
-        const { writeTs } = await import("./muxer");
-        const bytes = await writeTs(cut);
+        const written = await this.#writer!.write(cut);
         this.#recorded_ms += duration_ms;
-        this.events.footage({ bytes, captured_ms, duration_ms, container: "ts", init: null });
+        this.events.footage({ ...written, captured_ms, duration_ms });
       })
       .catch((error: unknown) => this.events.failed(error));
   }

@@ -1,10 +1,10 @@
 /**
- * Sound from a microphone, encoded as AAC: by the browser where it can, else by WebAssembly, which is loaded then.
+ * Sound from a microphone, on its way to the encoder.
  *
  * All microphones are heard at one rate and in one number of channels, so that another microphone is no other format.
  * Where sound is missing there is silence, so that it stays beside the pictures.
  */
-import { CHANNELS, RATE, type Sink } from "./hearing";
+import { CHANNELS, RATE, type Sink, type SoundCodec } from "./hearing";
 import { place } from "./place";
 import type { SoundPacket } from "./segmenter";
 import tapUrl from "./tap.worklet.ts?worker&url";
@@ -29,6 +29,11 @@ export class SoundEncoder {
   /** How loud it is, from 0 to 1. */
   get level(): number {
     return this.#level;
+  }
+
+  /** How it is encoded, once that has begun. */
+  get codec(): SoundCodec {
+    return this.#sink?.codec ?? "aac";
   }
 
   get isRunning(): boolean {
@@ -59,7 +64,7 @@ export class SoundEncoder {
 
   /** From here on it is encoded; media time is performance.now() less this. */
   async begin(zero_ms: number): Promise<void> {
-    const { openSink } = await import("./aac");
+    const { openSink } = await import("./encode-sound");
     this.#sink = await openSink(this.give, this.fail);
     this.#zero_ms = zero_ms;
     this.#next_ms = null;

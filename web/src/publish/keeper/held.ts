@@ -2,6 +2,7 @@
  * One spool at work: it belongs to this tab, what is recorded goes into it one segment after the other, and an uplink
  * sends it.
  */
+import type { SegmentFile } from "../spool/names";
 import { allSpools, type Mark, Spool, SpoolFull } from "../spool/spool";
 import { digestOf } from "../uplink/blake3";
 import { Uplink } from "../uplink/uplink";
@@ -45,7 +46,6 @@ function lockName(id: string): string {
 export interface Events {
   kept(seq: number, bytes: number): void;
   lost(why: string): void;
-  changed(): void;
 }
 
 export class Held {
@@ -62,7 +62,7 @@ export class Held {
     keepBytes: () => number,
     private readonly events: Events,
   ) {
-    this.uplink = new Uplink(spool, keepBytes, events.changed);
+    this.uplink = new Uplink(spool, keepBytes, (segment) => this.#renumber(segment));
   }
 
   /** Opens the spool of a broadcast that this tab holds; `null` if nothing is known of it. */
@@ -95,9 +95,8 @@ export class Held {
 
   async #keep({ bytes, captured_ms, duration_ms, container, init }: Footage): Promise<void> {
     const initDigest = init && (await this.#withRoom(() => this.spool.keepInit(init)));
-    this.#next = Math.max(this.#next, this.uplink.next());
     const segment = {
-      seq: this.#next,
+      seq: this.#number(),
       captured_ms: Math.round(captured_ms),
       duration_ms: Math.round(duration_ms),
       bytes: bytes.length,
@@ -106,9 +105,25 @@ export class Held {
       init: initDigest,
     };
     await this.#withRoom(() => this.spool.keep(segment, bytes));
-    this.#next += 1;
+    this.#next = segment.seq + 1;
     this.uplink.recorded(segment);
     this.events.kept(segment.seq, segment.bytes);
+  }
+
+  #number(): number {
+    return Math.max(this.#next, this.uplink.next());
+  }
+
+  /** Gives it a number that nobody has. Should this break off, the next start finds it twice, and drops the old one. */
+  #renumber(taken: SegmentFile): void {
+    this.#then(async () => {
+      const segment = { ...taken, seq: this.#number() };
+      const bytes = await this.spool.read(taken);
+      await this.#withRoom(() => this.spool.keep(segment, bytes));
+      this.#next = segment.seq + 1;
+      await this.spool.forget(taken);
+      this.uplink.renumbered(taken.seq, segment);
+    });
   }
 
   /** Tries until there is room: what is safe is deleted meanwhile, and what is sent becomes safe. */
@@ -121,7 +136,6 @@ export class Held {
       } catch (error) {
         if (!(error instanceof SpoolFull)) throw error;
         this.#isFull = true;
-        this.events.changed();
         await new Promise((resolve) => setTimeout(resolve, ROOM_RETRY_MS));
       }
     }
@@ -133,6 +147,11 @@ export class Held {
       await (on ? this.spool.mark(mark) : this.spool.unmark(mark));
       this.uplink.said();
     });
+  }
+
+  /** What is still here, as one file. */
+  save(): Promise<Blob> {
+    return this.spool.joined(this.uplink.here());
   }
 
   /** Deletes a spool that is done. What is known of it stays, to be shown. */

@@ -8,6 +8,7 @@ export interface KeeperEvents {
   status(status: KeeperStatus): void;
   kept(id: string, seq: number, bytes: number): void;
   lost(id: string, why: string): void;
+  saved(name: string, file: Blob): void;
   /** The worker itself has failed. */
   failed(why: string): void;
 }
@@ -59,6 +60,11 @@ export class Keeper {
     });
   }
 
+  /** Gives what is still here to the person, as a file. */
+  save(id: string): void {
+    this.#post({ kind: "save", id });
+  }
+
   #post(message: ToKeeper): void {
     this.#worker.postMessage(message);
   }
@@ -69,6 +75,8 @@ export class Keeper {
         return this.#adopting.get(message.id)?.(message.why);
       case "report":
         return this.#reporting.get(message.id)?.(message.segments);
+      case "saved":
+        return this.events.saved(message.name, message.file);
       case "kept":
         return this.events.kept(message.id, message.seq, message.bytes);
       case "lost":

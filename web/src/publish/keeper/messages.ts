@@ -30,6 +30,8 @@ export type ToKeeper =
   | { kind: "keep"; id: string; footage: Footage }
   | { kind: "mark"; id: string; mark: "paused" | "ended"; on: boolean }
   | { kind: "report"; id: string }
+  /** Give what is still here, as one file. */
+  | { kind: "save"; id: string }
   /** The network is said to be back. */
   | { kind: "online" };
 
@@ -40,7 +42,8 @@ export type FromKeeper =
   /** What was recorded is gone: there is no room for it, nor in memory. */
   | { kind: "lost"; id: string; why: string }
   | { kind: "status"; status: KeeperStatus }
-  | { kind: "report"; id: string; segments: SegmentReport[] };
+  | { kind: "report"; id: string; segments: SegmentReport[] }
+  | { kind: "saved"; id: string; name: string; file: Blob };
 
 export type NotAdopted =
   /** Another tab of this browser has it. */

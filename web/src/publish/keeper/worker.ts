@@ -27,6 +27,8 @@ addEventListener("message", ({ data }: MessageEvent<ToKeeper>) => {
       return spools.get(data.id)?.mark(data.mark, data.on);
     case "report":
       return post({ kind: "report", id: data.id, segments: spools.get(data.id)?.uplink.report() ?? [] });
+    case "save":
+      return void save(data.id);
     case "online":
       return spools.forEach((spool) => spool.uplink.tryNow());
   }
@@ -36,6 +38,7 @@ addEventListener("online", () => spools.forEach((spool) => spool.uplink.tryNow()
 async function adopt(address: { id: string; server: string; token: string; title: string }): Promise<void> {
   const { id } = address;
   try {
+    await taking;
     const isOurs = spools.has(id) || (await hold(id));
     if (isOurs && !spools.has(id)) await open(id, address.token === "" ? null : address);
     post({ kind: "adopted", id, why: isOurs ? null : { kind: "held" } });
@@ -44,11 +47,18 @@ async function adopt(address: { id: string; server: string; token: string; title
   }
 }
 
+async function save(id: string): Promise<void> {
+  const spool = spools.get(id);
+  if (!spool) return;
+  const file = await spool.save();
+  const title = spool.spool.about.title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || id;
+  post({ kind: "saved", id, name: `${title}.${file.type === "video/mp4" ? "mp4" : "ts"}`, file });
+}
+
 async function open(id: string, address: Parameters<typeof adopt>[0] | null): Promise<void> {
   const spool = await Held.open(id, address, () => keepBytes(storage), {
     kept: (seq, bytes) => post({ kind: "kept", id, seq, bytes }),
     lost: (why) => post({ kind: "lost", id, why }),
-    changed: () => undefined,
   });
   if (spool) spools.set(id, spool);
 }
@@ -89,4 +99,5 @@ function show(): void {
 setInterval(show, STATUS_EVERY_MS);
 setInterval(() => void look(), STORAGE_EVERY_MS);
 void look();
-void takeUpAll().catch((error: unknown) => console.error("cannot read the spools", error));
+/** Until what is left is taken up, nothing else is opened. */
+const taking = takeUpAll().catch((error: unknown) => console.error("cannot read the spools", error));

@@ -49,6 +49,13 @@ describe("a listing", () => {
     expect(readListing([]).lost).toEqual([]);
   });
 
+  it("keeps what was given another number once", () => {
+    const moved = { ...segment(0), seq: 7 };
+    const listing = readListing([whole(0), whole(1), { name: segmentName(moved), bytes: moved.bytes }]);
+    expect(listing.segments.map(({ seq }) => seq)).toEqual([1, 7]);
+    expect([listing.twice, listing.lost]).toEqual([[whole(0).name], [2, 3, 4, 5, 6]]);
+  });
+
   it("takes a deletion that broke off as not done", () => {
     const listing = readListing([whole(1), gone(1), gone(0)]);
     expect([listing.segments.length, listing.gone.length]).toEqual([1, 1]);

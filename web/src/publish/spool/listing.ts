@@ -1,7 +1,7 @@
 /**
  * What a listing of a spool comes to: what is whole, what is torn, and what is lost between. Pure.
  */
-import { readName, type SegmentFile } from "./names";
+import { readName, type SegmentFile, segmentName } from "./names";
 
 /** A file as it is found. */
 export interface Found {
@@ -16,6 +16,8 @@ export interface Listing {
   gone: SegmentFile[];
   /** Files that were begun and not finished: nobody was told of them. */
   torn: string[];
+  /** Segments that were given another number, and are kept under that too. */
+  twice: string[];
   /** Numbers between others that nothing is left of. */
   lost: number[];
   /** The files that say what this is of, the newest first. */
@@ -23,7 +25,7 @@ export interface Listing {
 }
 
 export function readListing(files: readonly Found[]): Listing {
-  const listing: Listing = { segments: [], gone: [], torn: [], lost: [], about: [] };
+  const listing: Listing = { segments: [], gone: [], torn: [], twice: [], lost: [], about: [] };
   const about: { version: number; name: string }[] = [];
   const seen = new Set<number>();
   const gone: SegmentFile[] = [];
@@ -42,6 +44,10 @@ export function readListing(files: readonly Found[]): Listing {
   // A deletion that broke off leaves both: the segment is here.
   listing.gone = gone.filter((segment) => !seen.has(segment.seq)).sort(bySeq);
   listing.segments.sort(bySeq);
+  const newest = new Map(listing.segments.map((segment) => [footageOf(segment), segment]));
+  const isNewest = (segment: SegmentFile) => newest.get(footageOf(segment)) === segment;
+  listing.twice = listing.segments.filter((segment) => !isNewest(segment)).map(segmentName);
+  listing.segments = listing.segments.filter(isNewest);
   listing.about = about.sort((a, b) => b.version - a.version).map(({ name }) => name);
   listing.lost = holes([...listing.segments, ...listing.gone].map((segment) => segment.seq));
   return listing;
@@ -54,6 +60,11 @@ function holes(seqs: number[]): number[] {
   const missing: number[] = [];
   for (let seq = first; seq < last; seq++) if (!known.has(seq)) missing.push(seq);
   return missing;
+}
+
+/** The same for the same footage, whatever its number. */
+function footageOf({ digest, captured_ms }: SegmentFile): string {
+  return `${digest} ${captured_ms}`;
 }
 
 function bySeq(a: SegmentFile, b: SegmentFile): number {

@@ -59,7 +59,7 @@ export class Spool {
       files.push({ name, bytes: (await (handle as FileSystemFileHandle).getFile()).size });
     }
     const listing = readListing(files);
-    for (const name of listing.torn) await directory.removeEntry(name);
+    for (const name of [...listing.torn, ...listing.twice]) await directory.removeEntry(name);
     const known = await newest(directory, listing.about);
     const about = merged(known, given);
     if (about === null) return null;
@@ -103,14 +103,34 @@ export class Spool {
   }
 
   async #bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const file = await (await this.directory.getFileHandle(name)).getFile();
-    return new Uint8Array(await file.arrayBuffer());
+    return new Uint8Array(await (await this.#file(name)).arrayBuffer());
   }
 
   /** Deletes a segment that is safe; its name stays. */
   async remove(segment: SegmentFile): Promise<void> {
     await this.directory.getFileHandle(goneName(segment), { create: true });
     await this.directory.removeEntry(segmentName(segment));
+  }
+
+  /** Removes a segment that is kept under another number. */
+  async forget(segment: SegmentFile): Promise<void> {
+    await this.directory.removeEntry(segmentName(segment));
+  }
+
+  /** Segments one after the other, as a file that players can play; of nothing, nothing. */
+  async joined(segments: readonly SegmentFile[]): Promise<Blob> {
+    const files: File[] = [];
+    let init: string | null = null;
+    for (const segment of segments) {
+      if (segment.init !== null && segment.init !== init) files.push(await this.#file(initName(segment.init)));
+      init = segment.init;
+      files.push(await this.#file(segmentName(segment)));
+    }
+    return new Blob(files, { type: segments[0]?.container === "m4s" ? "video/mp4" : "video/mp2t" });
+  }
+
+  async #file(name: string): Promise<File> {
+    return (await this.directory.getFileHandle(name)).getFile();
   }
 
   is(mark: Mark): boolean {

@@ -14,6 +14,8 @@ export type FailureKind =
   | "no-init"
   /** This segment, for good. */
   | "refused"
+  /** Somebody else has sent another segment under this number. */
+  | "taken"
   /** What is to be sent cannot be read. */
   | "unreadable"
   /** Nothing can be sent before somebody has done something about it. */
@@ -41,7 +43,6 @@ export class RemoteFailure extends Error {
 }
 
 const FOR_GOOD = [
-  "other-bytes-stored",
   "ended",
   "abandoned",
   "not-a-media-segment",
@@ -63,6 +64,7 @@ export function refusal(status: number, retryAfter: string | null, problem: unkn
   if (status === 404 && ours === "not-found") return new RemoteFailure("no-broadcast", detail);
   if (status === 409 && ours === "no-init-section") return new RemoteFailure("no-init", detail);
   if (status === 408) return new RemoteFailure("too-slow", detail);
+  if (ours === "other-bytes-stored") return new RemoteFailure("taken", detail);
   if (FOR_GOOD.includes(ours)) return new RemoteFailure("refused", detail);
   if (status === 503 || status === 429) {
     const seconds = Number(retryAfter ?? Number.NaN);

@@ -63,6 +63,12 @@ export class Ledger {
     this.#stand(seq, "deleted");
   }
 
+  /** It has another number now. */
+  forget(seq: number): void {
+    this.#stand(seq, "deleted");
+    this.#entries.delete(seq);
+  }
+
   /**
    * What a recorder has told is all that is there. What was stored and is no longer is owed again: it was not safe, and
    * the node that had it is gone.

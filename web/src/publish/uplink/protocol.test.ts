@@ -11,7 +11,7 @@ describe("refusals say what to do", () => {
     [404, "", "unexpected"],
     [422, "too-far-ahead", "unexpected"],
     [409, "no-init-section", "no-init"],
-    [409, "other-bytes-stored", "refused"],
+    [409, "other-bytes-stored", "taken"],
     [422, "not-a-media-segment", "refused"],
     [422, "digest-mismatch", "unexpected"],
     [503, "storage-full", "busy"],

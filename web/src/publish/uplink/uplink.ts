@@ -65,11 +65,14 @@ export class Uplink {
   #isDone = false;
   readonly #timer = setInterval(() => this.#step(), TICK_MS);
 
-  /** `keepBytes`: how much of what is safe may stay here. `changed` is called when there is something new to show. */
+  /**
+   * `keepBytes`: how much of what is safe may stay here. `taken` is called when somebody else has sent under the number of
+   * one of ours.
+   */
   constructor(
     private readonly spool: Spool,
     private readonly keepBytes: () => number,
-    private readonly changed: () => void,
+    private readonly taken: (segment: SegmentFile) => void,
   ) {
     const { id, token, server, recorders } = spool.about;
     this.#remote = new Remote(id, token);
@@ -89,6 +92,13 @@ export class Uplink {
   recorded(segment: SegmentFile): void {
     this.#note(segment, "owed");
     this.#step();
+  }
+
+  /** A segment has another number now, and is durable under it. */
+  renumbered(from: number, segment: SegmentFile): void {
+    this.#files.delete(from);
+    this.#ledger.forget(from);
+    this.recorded(segment);
   }
 
   /** The publisher has paused, resumed or ended: the spool says so. */
@@ -124,7 +134,6 @@ export class Uplink {
     if (this.#there?.ended && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.with("refused").length === 0) {
       this.destroy();
     }
-    this.changed();
   }
 
   /** Nothing is sent before it is known what is there. */
@@ -203,6 +212,12 @@ export class Uplink {
   #takeFailure(recorder: string, seq: number, failure: RemoteFailure): void {
     const times = (this.#givenUp.get(seq) ?? 0) + 1;
     if (["stuck", "too-slow", "unreadable"].includes(failure.kind)) this.#givenUp.set(seq, times);
+    // Both began without a network, and counted from the same number. Until it has another one, it is not sent.
+    const file = this.#files.get(seq);
+    if (failure.kind === "taken" && file) {
+      this.#ledger.refused(seq);
+      this.taken(file);
+    }
     // The others go on without one that cannot be read; the next visit tries again.
     if (failure.kind === "refused" || (failure.kind === "unreadable" && times >= UNREADABLE_MAX)) {
       console.error(`segment ${seq} of ${this.spool.about.id}: ${failure.message}`);
@@ -391,6 +406,12 @@ export class Uplink {
     } finally {
       this.#isDeleting = false;
     }
+  }
+
+  /** What is still here, in order. */
+  here(): SegmentFile[] {
+    const files = [...this.#files.values()].filter(({ seq }) => this.#ledger.get(seq)?.standing !== "deleted");
+    return files.sort((a, b) => a.seq - b.seq);
   }
 
   report(): SegmentReport[] {

@@ -29,10 +29,10 @@ export class Facts {
   show(model: Model): void {
     const { words } = this;
     const spool = spoolOf(model);
-    const isAtWork = spool !== null;
-    this.#set("time", isAtWork ? words.recordedTime(model.recorded_ms / 1000) : null);
+    const isAtWork = spool !== null && model.stage.kind !== "done";
+    this.#set("time", spool !== null ? words.recordedTime(model.recorded_ms / 1000) : null);
     this.#set("rate", model.bitrate === null ? null : `● ${words.rate(model.bitrate)}`);
-    this.#set("link", spool?.bitsPerSecond && spool.trouble === null ? `↑ ${words.rate(spool.bitsPerSecond)}` : null);
+    this.#set("link", isAtWork && spool.bitsPerSecond && spool.trouble === null ? `↑ ${words.rate(spool.bitsPerSecond)}` : null);
     const { segments = 0, duration_ms = 0 } = spool?.owed ?? {};
     const missing = segments === 0 ? words.nothingMissing : words.missingSegments(segments, duration_ms / 1000);
     this.#set("missing", isAtWork ? missing : null);
@@ -61,6 +61,7 @@ export function warnings(model: Model, words: Words): string[] {
     if (keeper.storage.state === "low" && left_s !== null) said.push(words.storageLow(left_s));
   }
   if (model.problem) said.push(words.problem(model.problem));
+  if (model.isBlind) said.push(words.noPictures);
   if (isAtWork && !model.isAwake && !document.hidden && model.now_ms > 0 && "wakeLock" in navigator && model.recorded_ms > 4_000) {
     said.push(words.notAwake);
   }

@@ -42,6 +42,7 @@ export class LeftView {
       goOn.disabled = !canGoOn;
       actions.append(goOn, button(words.finish, "second", () => session.finish(spool.id)));
     }
+    if (left.kind === "stuck") actions.append(button(words.save, "second", () => session.save(spool.id)));
     if (left.kind === "sent") actions.append(element("a", { class: "button second", href: `/watch/${spool.id}` }, words.watch));
     if (actions.childElementCount > 0) card.append(actions);
     return card;

@@ -19,6 +19,7 @@ export const en = {
       case "sending":
         if (line.waiting_s === 0) return "Ended, making sure all is safe …";
         return line.isReachable ? `Ended, sending: ${whole(line.waiting_s)} left` : `Ended, will send later: ${whole(line.waiting_s)} waiting`;
+      case "kept-here": return `Ended. The server refused ${segments(line.segments)}: they stay on this device.`;
       case "done": return "Ended. Everything is sent and safe.";
       case "ended-there": return "This broadcast was ended elsewhere. What you record stays on this device.";
       case "not-accepted": return "The server does not accept this link. What you record stays on this device.";
@@ -71,6 +72,7 @@ export const en = {
   storageLow: (left_s: number) => `Little room on this device: enough for about ${durationInWords("en", left_s)}.`,
   storageFull: "No room on this device! Free some space now, or what you record next is lost.",
   lostFootage: "Some footage was lost: there was no room for it.",
+  noPictures: "The camera gives no pictures. Trying again …",
   notAwake: "The screen may switch off: keep it on.",
   problem(problem: Problem): string {
     switch (problem.kind) {

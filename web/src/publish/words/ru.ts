@@ -20,6 +20,7 @@ export const ru: Words = {
       case "sending":
         if (line.waiting_s === 0) return "Завершено, проверяем сохранность …";
         return line.isReachable ? `Завершено, отправляем: осталось ${whole(line.waiting_s)}` : `Завершено, отправим позже: ждёт ${whole(line.waiting_s)}`;
+      case "kept-here": return `Завершено. Сервер отклонил ${segments(line.segments)}: запись останется на этом устройстве.`;
       case "done": return "Завершено. Всё отправлено и сохранено.";
       case "ended-there": return "Эту трансляцию завершили в другом месте. Ваша запись останется на этом устройстве.";
       case "not-accepted": return "Сервер не принимает эту ссылку. Ваша запись останется на этом устройстве.";
@@ -71,6 +72,7 @@ export const ru: Words = {
   storageLow: (left_s) => `На устройстве мало места: хватит примерно на ${durationInWords("ru", left_s)}.`,
   storageFull: "На устройстве нет места! Освободите его сейчас, иначе дальнейшая запись пропадёт.",
   lostFootage: "Часть записи потеряна: для неё не было места.",
+  noPictures: "Камера не даёт изображения. Пробуем снова …",
   notAwake: "Экран может погаснуть: не давайте ему выключиться.",
   problem(problem) {
     switch (problem.kind) {

@@ -20,6 +20,7 @@ export const sl: Words = {
       case "sending":
         if (line.waiting_s === 0) return "Končano, preverjamo, ali je vse na varnem …";
         return line.isReachable ? `Končano, pošiljamo: še ${whole(line.waiting_s)}` : `Končano, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
+      case "kept-here": return `Končano. Strežnik je zavrnil ${segments(line.segments)}: posnetek ostane na tej napravi.`;
       case "done": return "Končano. Vse je poslano in na varnem.";
       case "ended-there": return "Ta prenos je bil končan drugje. Posneto ostane na tej napravi.";
       case "not-accepted": return "Strežnik ne sprejme te povezave. Posneto ostane na tej napravi.";
@@ -71,6 +72,7 @@ export const sl: Words = {
   storageLow: (left_s) => `Na napravi je malo prostora: dovolj za približno ${durationInWords("sl", left_s)}.`,
   storageFull: "Na napravi ni prostora! Sprostite ga zdaj, sicer bo nadaljnje snemanje izgubljeno.",
   lostFootage: "Del posnetka je izgubljen: zanj ni bilo prostora.",
+  noPictures: "Kamera ne daje slike. Poskušamo znova …",
   notAwake: "Zaslon se lahko ugasne: pustite ga prižganega.",
   problem(problem) {
     switch (problem.kind) {

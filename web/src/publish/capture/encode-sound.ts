@@ -1,16 +1,18 @@
 /**
- * AAC: from the browser where it can, else from WebAssembly, which is loaded then. Loaded when it is needed.
+ * Encodes sound: AAC by the browser where it can, else by WebAssembly, which is loaded then; Opus where neither can be had.
+ * Loaded when it is needed.
  */
-import { AdtsOutputFormat, AudioSample, AudioSampleSource, canEncodeAudio, NullTarget, Output } from "mediabunny";
-import { BITRATE, CHANNELS, RATE, type Sink } from "./hearing";
+import { AudioSample, AudioSampleSource, canEncodeAudio, NullTarget, OggOutputFormat, Output, AdtsOutputFormat } from "mediabunny";
+import { BITRATE, CHANNELS, RATE, type Sink, type SoundCodec } from "./hearing";
 import type { SoundPacket } from "./segmenter";
 
 const SECOND_US = 1_000_000;
+const OPTIONS = { numberOfChannels: CHANNELS, sampleRate: RATE, bitrate: BITRATE };
 
 export async function openSink(give: (packet: SoundPacket) => void, fail: (error: unknown) => void): Promise<Sink> {
-  await prepare();
+  const codec = await chooseCodec();
   const source = new AudioSampleSource({
-    codec: "aac",
+    codec,
     bitrate: BITRATE,
     onEncodedPacket: (packet, meta) =>
       give({
@@ -22,10 +24,12 @@ export async function openSink(give: (packet: SoundPacket) => void, fail: (error
       }),
   });
   // Only its packets are wanted.
-  const output = new Output({ format: new AdtsOutputFormat(), target: new NullTarget() });
+  const format = codec === "aac" ? new AdtsOutputFormat() : new OggOutputFormat();
+  const output = new Output({ format, target: new NullTarget() });
   output.addAudioTrack(source);
   await output.start();
   return {
+    codec,
     async add(data, at_ms) {
       const sample = new AudioSample({
         data,
@@ -41,13 +45,14 @@ export async function openSink(give: (packet: SoundPacket) => void, fail: (error
   };
 }
 
-let isPrepared = false;
-
-async function prepare(): Promise<void> {
-  if (isPrepared) return;
-  if (!(await canEncodeAudio("aac", { numberOfChannels: CHANNELS, sampleRate: RATE, bitrate: BITRATE }))) {
+async function chooseCodec(): Promise<SoundCodec> {
+  if (await canEncodeAudio("aac", OPTIONS)) return "aac";
+  try {
     const { registerAacEncoder } = await import("@mediabunny/aac-encoder");
     registerAacEncoder();
+    if (await canEncodeAudio("aac", OPTIONS)) return "aac";
+  } catch (error) {
+    console.warn("no AAC encoder can be loaded", error);
   }
-  isPrepared = true;
+  return "opus";
 }

@@ -1,0 +1,122 @@
+/** What the page says is true: for each situation, in words. */
+import { describe, expect, it } from "vitest";
+import { headline, isUnsent, leftOver, type Model, roomLeft_s, type Stage, toneOf } from "./model";
+import { linkIn } from "./address";
+import type { UplinkStatus } from "./uplink/status";
+import { wordsIn } from "./words";
+import { LANGUAGES } from "../language";
+import { keepBytes, storageStatus } from "./keeper/storage";
+
+const NOW_MS = 1_790_000_000_000;
+
+const spool = (change: Partial<UplinkStatus> = {}): UplinkStatus => ({
+  id: "b",
+  title: "Regatta",
+  said: "recording",
+  endedThere: false,
+  isKnown: true,
+  recorder: "http://r",
+  trouble: null,
+  latency_ms: 1_234,
+  newestArrived_ms: NOW_MS - 1_000,
+  recorded: { segments: 10, bytes: 10_000 },
+  owed: { segments: 0, duration_ms: 0, bytes: 0 },
+  missing_ms: 0,
+  owedRanges: [],
+  notSafe: 0,
+  refused: 0,
+  lost: 0,
+  keptBytes: 10_000,
+  bitsPerSecond: 1_000_000,
+  next: 10,
+  isDone: false,
+  ...change,
+});
+const owed = (s: number) => ({ segments: Math.ceil(s / 2), duration_ms: s * 1_000, bytes: s * 1_000 });
+const trouble = { kind: "unreachable", detail: "cannot be reached" } as const;
+
+const model = (stage: Stage, spools: UplinkStatus[]): Pick<Model, "stage" | "keeper" | "now_ms"> => ({
+  stage,
+  keeper: { spools, held: [], storage: storageStatus(0, 1e12, 0) },
+  now_ms: NOW_MS,
+});
+const recording: Stage = { kind: "recording", id: "b", since_ms: 0 };
+const ending: Stage = { kind: "ending", id: "b" };
+
+describe("the line", () => {
+  const cases: [string, Stage, UplinkStatus[], string, string][] = [
+    ["before anything", { kind: "ready" }, [], "Ready", "calm"],
+    ["live", recording, [spool()], "Live, 1.2 s behind", "live"],
+    ["live while what was missing is sent", recording, [spool({ owed: owed(40), missing_ms: 40_000 })], "Live, 1.2 s behind", "live"],
+    ["no network", recording, [spool({ trouble, owed: owed(42) })], "Recording, will send later: 42 s waiting", "waiting"],
+    ["no network for long", recording, [spool({ trouble, owed: owed(200) })], "Recording, will send later: 3:20 waiting", "waiting"],
+    ["a tunnel, which nobody tells of", recording, [spool({ newestArrived_ms: NOW_MS - 9_000, owed: owed(8) })], "Recording, will send later: 8 s waiting", "waiting"],
+    ["at first", recording, [spool({ newestArrived_ms: null, latency_ms: null })], "Recording, connecting …", "calm"],
+    ["without a network from the start", recording, [spool({ newestArrived_ms: null, trouble, owed: owed(6) })], "Recording, will send later: 6 s waiting", "waiting"],
+    ["a token that was taken back", recording, [spool({ trouble: { kind: "unauthorized", detail: "" } })], "The server does not accept this link. What you record stays on this device.", "bad"],
+    ["ended by somebody else", recording, [spool({ endedThere: true })], "This broadcast was ended elsewhere. What you record stays on this device.", "bad"],
+    ["paused", { kind: "paused", id: "b" }, [spool()], "Paused", "waiting"],
+    ["paused with more to send", { kind: "paused", id: "b" }, [spool({ owed: owed(4) })], "Paused, 4 s still to send", "waiting"],
+    ["ended, sending", ending, [spool({ owed: owed(30) })], "Ended, sending: 30 s left", "waiting"],
+    ["ended without a network", ending, [spool({ owed: owed(30), trouble })], "Ended, will send later: 30 s waiting", "waiting"],
+    ["all sent, not all safe", ending, [spool({ notSafe: 2 })], "Ended, making sure all is safe …", "waiting"],
+    ["refused", ending, [spool({ refused: 1 })], "Ended. The server refused 1 segment: they stay on this device.", "bad"],
+    ["done", { kind: "done", id: "b" }, [spool({ isDone: true })], "Ended. Everything is sent and safe.", "good"],
+  ];
+  const words = wordsIn("en");
+  it.each(cases)("%s", (_, stage, spools, text, tone) => {
+    const line = headline(model(stage, spools));
+    expect([words.headline(line), toneOf(line)]).toEqual([text, tone]);
+  });
+
+  it("is said in every language", () => {
+    for (const [, stage, spools] of cases) {
+      const said = LANGUAGES.map((language) => wordsIn(language).headline(headline(model(stage, spools))));
+      expect(new Set(said).size, said.join(" | ")).toBe(LANGUAGES.length);
+    }
+  });
+});
+
+describe("what earlier visits left", () => {
+  const cases: [string, UplinkStatus][] = [
+    ["interrupted", spool()],
+    ["sending", spool({ said: "ended", owed: owed(3) })],
+    ["stuck", spool({ said: "ended", refused: 1 })],
+    ["stuck", spool({ trouble: { kind: "no-broadcast", detail: "" } })],
+    ["sent", spool({ said: "ended", isDone: true })],
+  ];
+  it.each(cases)("is %s", (kind, left) => {
+    expect(leftOver(model({ kind: "ready" }, [left])).map((one) => one.kind)).toEqual([kind]);
+  });
+
+  it("is not what is recorded now", () => {
+    expect(leftOver(model(recording, [spool()]))).toEqual([]);
+  });
+
+  it("is worth a warning while it is not sent", () => {
+    const check = (stage: Stage, left: UplinkStatus[]) => isUnsent(model(stage, left));
+    expect([check(recording, [spool()]), check(ending, [spool({ owed: owed(2) })])]).toEqual([true, true]);
+    expect([check({ kind: "ready" }, [spool()]), check({ kind: "done", id: "b" }, [spool({ isDone: true })])]).toEqual([false, false]);
+  });
+});
+
+describe("storage", () => {
+  it("is low, and then full, and what is safe goes first", () => {
+    const states = [1e9, 100e6, 1e6].map((room) => storageStatus(5e9 - room, 5e9, 0));
+    expect(states.map(({ state }) => state)).toEqual(["roomy", "low", "full"]);
+    expect(states.map(keepBytes).map((bytes) => bytes > 0)).toEqual([true, false, false]);
+    expect(storageStatus(0, 5e9, 1).state).toBe("full");
+  });
+
+  it("is enough for so long", () => {
+    const storage = storageStatus(0, 45e6, 0);
+    expect([roomLeft_s(storage, 1e6), roomLeft_s(storageStatus(0, 1e12, 0), 1e6)]).toEqual([360, null]);
+  });
+});
+
+describe("a link", () => {
+  it("gives a broadcast, or nothing", () => {
+    expect(linkIn("#id=01m81&token=a.b-c_d&title=Regatta")).toEqual({ id: "01m81", token: "a.b-c_d", title: "Regatta" });
+    for (const wrong of ["", "#", "#id=x", "#token=x", "#id=..%2Fx&token=x", "#owner-key=x"]) expect(linkIn(wrong)).toBeNull();
+  });
+});
