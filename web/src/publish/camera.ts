@@ -154,7 +154,7 @@ export class Camera {
   #stand(): void {
     if (!this.#isTaking || this.#still || this.preview.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     // Not a frame of the camera's own: it has few, and gives no more while they are held.
-    const still = new VideoFrame(this.preview, { timestamp: 0 });
+    const still = drawn(this.preview);
     const until_ms = performance.now() + STAND_MAX_MS;
     this.#still = still;
     this.#standing = window.setInterval(() => {
@@ -178,6 +178,13 @@ export class Camera {
       setTimeout(() => this.#reopen(choice, lost), AGAIN_MS);
     });
   }
+}
+
+/** What is seen, in memory: every encoder can read it. */
+function drawn(preview: HTMLVideoElement): VideoFrame {
+  const canvas = new OffscreenCanvas(preview.videoWidth, preview.videoHeight);
+  canvas.getContext("2d", { willReadFrequently: true })!.drawImage(preview, 0, 0);
+  return new VideoFrame(canvas, { timestamp: 0 });
 }
 
 /** Before anything was allowed, devices have no names. */

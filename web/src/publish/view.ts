@@ -11,6 +11,9 @@ import { SettingsSheet } from "./view/settings";
 import { unsupported } from "./view/unsupported";
 import type { Words } from "./words";
 
+/** Phones can send an address to whoever should watch. */
+const CAN_SHARE = "share" in navigator;
+
 export class PublishView {
   readonly preview = element("video", { class: "preview", playsinline: true, muted: true, autoplay: true, "aria-hidden": "true" });
   readonly #line = element("h1", { class: "line" });
@@ -49,7 +52,7 @@ export class PublishView {
     this.#titleField = element("div", { class: "title" }, element("label", { for: "title", class: "heard" }, words.title), this.#title);
     this.#again = element("button", { type: "button", class: "primary again", hidden: true }, words.newOne);
     this.#tryAgain = element("button", { type: "button", class: "primary try", hidden: true }, words.tryAgain);
-    this.#watch = element("a", { class: "button second watch-link", hidden: true, target: "_blank", rel: "noopener" }, words.watch);
+    this.#watch = element("a", { class: "button second watch-link", hidden: true, target: "_blank", rel: "noopener" }, CAN_SHARE ? words.share : words.watch);
     this.#meter.setAttribute("aria-label", words.level);
     label(this.#switch, words.switchCamera);
     label(this.#gear, words.settings);
@@ -99,6 +102,13 @@ export class PublishView {
     on(this.#mute, () => session.mute(!session.model.isMuted));
     on(this.#switch, () => session.switchCamera());
     on(this.#gear, () => this.#settings.open(session));
+    this.#watch.addEventListener("click", (event) => {
+      if (!CAN_SHARE) return;
+      event.preventDefault();
+      const title = spoolOf(session.model)?.title ?? "";
+      // Whoever thinks better of it has not failed.
+      navigator.share({ title, url: this.#watch.href }).catch(() => undefined);
+    });
     on(this.#again, () => session.again());
     on(this.#tryAgain, () => session.begin());
     this.#settings.connect(session);

@@ -38,6 +38,8 @@ export class PictureEncoder {
   #opening: Promise<void> | null = null;
   /** Draws what has to be turned. */
   #canvas: OffscreenCanvas | null = null;
+  /** Some encoders cannot read what only the graphics processor has: for them everything is drawn. */
+  #drawsAll = false;
 
   constructor(
     private readonly give: (packet: PicturePacket) => void,
@@ -85,7 +87,9 @@ export class PictureEncoder {
   #encode(frame: VideoFrame, at_us: number): void {
     const upright = this.#upright(frame, at_us);
     const size = even(upright);
-    const isSame = this.#config !== null && this.#config.width === size.width && this.#config.height === size.height;
+    // An encoder that has failed is closed: another one may do better.
+    const isOpen = this.#encoder?.state === "configured";
+    const isSame = isOpen && this.#config !== null && this.#config.width === size.width && this.#config.height === size.height;
     if (!isSame) {
       upright.close();
       this.#opening = this.#open(size).finally(() => (this.#opening = null));
@@ -113,11 +117,13 @@ export class PictureEncoder {
     const { rotation = 0, flip = false } = frame as { rotation?: number; flip?: boolean };
     const timing = { timestamp: at_us, duration: Math.round(this.#frame_us) };
     try {
-      if (rotation === 0 && !flip) return new VideoFrame(frame, timing);
+      const isOpaque = frame.format === null;
+      if (rotation === 0 && !flip && !(isOpaque && this.#drawsAll)) return new VideoFrame(frame, timing);
       const { displayWidth, displayHeight } = frame;
       this.#canvas ??= new OffscreenCanvas(displayWidth, displayHeight);
       Object.assign(this.#canvas, { width: displayWidth, height: displayHeight });
-      this.#canvas.getContext("2d")!.drawImage(frame, 0, 0, displayWidth, displayHeight);
+      const pen = this.#canvas.getContext("2d", { willReadFrequently: this.#drawsAll });
+      pen!.drawImage(frame, 0, 0, displayWidth, displayHeight);
       return new VideoFrame(this.#canvas, timing);
     } finally {
       frame.close();
@@ -131,8 +137,8 @@ export class PictureEncoder {
       this.#bitrate = Math.min(this.#bitrate, limitsFor(size.width, size.height, this.framesPerSecond).max);
       const config = await configFor(size, this.#bitrate);
       if (config === null) throw new Error(`this browser cannot encode H.264 of ${size.width}x${size.height}`);
-      this.#encoder?.close();
-      this.#encoder = new VideoEncoder({ output: (chunk, meta) => this.#output(chunk, meta), error: this.fail });
+      this.#close();
+      this.#encoder = new VideoEncoder({ output: (chunk, meta) => this.#output(chunk, meta), error: (error) => this.#failed(error) });
       this.#encoder.configure(config);
       this.#config = config;
       // The next picture is the first of a segment.
@@ -140,6 +146,14 @@ export class PictureEncoder {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** The next picture opens another encoder. */
+  #failed(error: unknown): void {
+    if (this.#drawsAll) return this.fail(error);
+    console.warn("encoding again, from memory", error);
+    this.#drawsAll = true;
+    this.#canvas = null;
   }
 
   #output(chunk: EncodedVideoChunk, meta?: EncodedVideoChunkMetadata): void {
@@ -162,6 +176,10 @@ export class PictureEncoder {
 
   async destroy(): Promise<void> {
     await this.flush().catch(this.fail);
+    this.#close();
+  }
+
+  #close(): void {
     if (this.#encoder && this.#encoder.state !== "closed") this.#encoder.close();
     this.#encoder = null;
   }

@@ -40,7 +40,9 @@ export class LeftView {
     if (left.kind === "interrupted") {
       const goOn = button(words.goOn, "primary", () => void session.goOn(spool.id));
       goOn.disabled = !canGoOn;
-      actions.append(goOn, button(words.finish, "second", () => session.finish(spool.id)));
+      // One that was ended elsewhere cannot go on.
+      if (!spool.endedThere) actions.append(goOn);
+      actions.append(button(words.finish, "second", () => session.finish(spool.id)));
     }
     if (left.kind === "stuck") actions.append(button(words.save, "second", () => session.save(spool.id)));
     if (left.kind === "sent") actions.append(element("a", { class: "button second", href: `/watch/${spool.id}` }, words.watch));
@@ -53,7 +55,7 @@ export class LeftView {
     const waiting_s = left.spool.owed.duration_ms / 1000;
     switch (left.kind) {
       case "interrupted":
-        return words.left.interrupted(waiting_s);
+        return left.spool.endedThere ? words.left.sending(waiting_s) : words.left.interrupted(waiting_s);
       case "sending":
         return words.left.sending(waiting_s);
       case "stuck":
@@ -66,8 +68,8 @@ export class LeftView {
 
 /** What of a spool is seen here. */
 function glance(spool: unknown): unknown {
-  const { id, title, owed, refused, lost } = spool as Extract<Left, { kind: "sent" }>["spool"];
-  return [id, title, Math.round(owed.duration_ms / 1000), refused, lost];
+  const { id, title, owed, refused, lost, endedThere } = spool as Extract<Left, { kind: "sent" }>["spool"];
+  return [id, title, Math.round(owed.duration_ms / 1000), refused, lost, endedThere];
 }
 
 function button(label: string, kind: string, press: () => void): HTMLButtonElement {

@@ -6,7 +6,6 @@ const segments = (count: number) => counted("en", count, { one: "segment", other
 
 export const en = {
   documentTitle: "Go live · Headwater",
-  brand: "Headwater",
   headline(line: Headline): string {
     switch (line.kind) {
       case "ready": return "Ready";
@@ -44,7 +43,6 @@ export const en = {
   resume: "Resume",
   mute: "Mute the microphone",
   unmute: "Unmute the microphone",
-  muted: "Muted",
   switchCamera: "Switch camera",
   settings: "Settings",
   close: "Close",
@@ -121,7 +119,6 @@ export const en = {
   },
   finish: "Finish",
   save: "Save to a file",
-  loading: "Loading …",
 };
 
 export type Words = typeof en;

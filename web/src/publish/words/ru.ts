@@ -7,7 +7,6 @@ const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
 export const ru: Words = {
   documentTitle: "Начать трансляцию · Headwater",
-  brand: "Headwater",
   headline(line) {
     switch (line.kind) {
       case "ready": return "Готово к работе";
@@ -44,7 +43,6 @@ export const ru: Words = {
   resume: "Продолжить",
   mute: "Выключить микрофон",
   unmute: "Включить микрофон",
-  muted: "Без звука",
   switchCamera: "Сменить камеру",
   settings: "Настройки",
   close: "Закрыть",
@@ -121,7 +119,6 @@ export const ru: Words = {
   },
   finish: "Завершить",
   save: "Сохранить в файл",
-  loading: "Загрузка …",
 };
 
 function whole(s: number): string {

@@ -7,7 +7,6 @@ const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
 export const sl: Words = {
   documentTitle: "V živo · Headwater",
-  brand: "Headwater",
   headline(line) {
     switch (line.kind) {
       case "ready": return "Pripravljeno";
@@ -44,7 +43,6 @@ export const sl: Words = {
   resume: "Nadaljuj",
   mute: "Izklopi mikrofon",
   unmute: "Vklopi mikrofon",
-  muted: "Brez zvoka",
   switchCamera: "Zamenjaj kamero",
   settings: "Nastavitve",
   close: "Zapri",
@@ -121,7 +119,6 @@ export const sl: Words = {
   },
   finish: "Zaključi",
   save: "Shrani v datoteko",
-  loading: "Nalaganje …",
 };
 
 function whole(s: number): string {
