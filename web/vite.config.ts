@@ -13,7 +13,10 @@ export default defineConfig({
     // hls.js, Shaka and the AAC encoder are that large; what a page really loads is checked by scripts/budget.mjs.
     chunkSizeWarningLimit: 1100,
     rollupOptions: {
-      input: ["index.html", "watch.html", "embed.html", "publish.html", "src/publish/service-worker.ts"],
+      input: [
+        ...["index", "broadcast", "watch", "embed", "publish"].map((page) => `${page}.html`),
+        "src/publish/service-worker.ts",
+      ],
       // A service worker has one address for ever.
       output: { entryFileNames: ({ name }) => (name === "service-worker" ? "[name].js" : "assets/[name]-[hash].js") },
     },

@@ -11,6 +11,7 @@ use broadcast::{
     Broadcast, BroadcastId, Claims, Event, LastSeq, Missing, Opened, RenditionName, Scope, Seq, SeqRange, StoreTime,
     TargetDuration,
 };
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
 use metadata::{Followed, Outcome};
 use serde::{Deserialize, Serialize};
@@ -91,23 +92,26 @@ pub(crate) async fn create(
     let entry = recorder.broadcasts.store().open(id, &opened).await.map_err(problems::of_metadata)?;
     recorder.marks.opened(id, &entry, breaks);
     recorder.document_is_due(id);
-    let token = recorder.tokens.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
-    let base = recorder.base_url(&headers);
-    let created = Created {
-        id: id.to_string(),
-        title: opened.title,
-        publish: Publish {
-            ingest_url: format!("{base}/ingest/{id}"),
-            push_url: format!("{base}/push/{token}/"),
-            youtube_url: format!("{base}/http_upload_hls?cid={token}&copy=0&file="),
-            token,
-        },
-        watch: Watch {
-            page_url: format!("{base}/watch/{id}"),
-            multivariant_url: format!("{base}/hls/{id}/index.m3u8"),
-        },
-    };
-    Ok((StatusCode::CREATED, Json(created)).into_response())
+    Ok((StatusCode::CREATED, Json(recorder.addresses(id, opened.title, &headers))).into_response())
+}
+
+/// GET of where to send and watch a broadcast, as its creation answered: for another phone, or another encoder.
+#[utoipa::path(
+    get, path = "/v1/broadcasts/{id}/publish", tag = "broadcasts",
+    params(("id" = String, Path)), responses((status = 200, body = Created), (status = 401), (status = 404)),
+    security(("owner_key" = []))
+)]
+pub(crate) async fn publish(
+    State(recorder): State<Arc<Recorder>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    recorder.authorize_owner(&headers)?;
+    let id = parse_id(&id)?;
+    let title = recorder.followed(id).await?.read().opened().title.clone();
+    let addresses = Json(recorder.addresses(id, title, &headers));
+    // It holds a secret.
+    Ok(([(CACHE_CONTROL, "no-store")], addresses).into_response())
 }
 
 impl Recorder {
@@ -121,6 +125,25 @@ impl Recorder {
         }
         let stored_is_safe = self.config.stored_is_safe && self.hot.is_none();
         Ok(Opened { title, target_duration, policy: self.config.views, stored_is_safe })
+    }
+
+    fn addresses(&self, id: BroadcastId, title: String, headers: &HeaderMap) -> Created {
+        let token = self.tokens.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
+        let base = self.base_url(headers);
+        Created {
+            id: id.to_string(),
+            title,
+            publish: Publish {
+                ingest_url: format!("{base}/ingest/{id}"),
+                push_url: format!("{base}/push/{token}/"),
+                youtube_url: format!("{base}/http_upload_hls?cid={token}&copy=0&file="),
+                token,
+            },
+            watch: Watch {
+                page_url: format!("{base}/watch/{id}"),
+                multivariant_url: format!("{base}/hls/{id}/index.m3u8"),
+            },
+        }
     }
 
     /// How whoever sent this request reaches us.
@@ -223,6 +246,8 @@ pub(crate) struct Details {
     target_duration_s: Option<u32>,
     /// Since when it is interrupted or paused, in capture time (milliseconds since the Unix epoch).
     since: Option<i64>,
+    /// From when until when it was recorded, as far as has arrived, in capture time (milliseconds since the Unix epoch).
+    recorded: Option<[i64; 2]>,
     details: BTreeMap<String, RenditionDetails>,
 }
 
@@ -238,6 +263,9 @@ pub(crate) struct RenditionDetails {
     average_bits_per_s: u64,
     /// Ranges of segments, `[first, last]`, that were recorded and have not arrived.
     missing: Vec<[u64; 2]>,
+    /// The same as capture time, in milliseconds since the Unix epoch: from the end of what is before, if there is
+    /// anything, until the start of what is after it, if anything is.
+    missing_between: Vec<[Option<i64>; 2]>,
     abandoned: Vec<[u64; 2]>,
 }
 
@@ -265,7 +293,11 @@ fn details(summary: Summary, broadcast: &Broadcast, now: StoreTime) -> Details {
     let of_rendition = |rendition: &broadcast::Rendition| {
         let name = rendition.name();
         let format = rendition.latest_format();
-        let missing = broadcast.missing(name).iter().map(|range| [range.first.0, range.last.0]).collect();
+        let missing = broadcast.missing(name);
+        let before = |first| rendition.segment_before(first).map(|segment| segment.captured_end().0);
+        let after = |last: Seq| rendition.segment_from(last).map(|segment| segment.captured_at.0);
+        let missing_between = missing.iter().map(|range| [before(range.first), after(range.last)]).collect();
+        let missing = missing.iter().map(|range| [range.first.0, range.last.0]).collect();
         let details = RenditionDetails {
             codecs: format.map(|format| format.codecs.clone()),
             resolution: format.and_then(|format| format.resolution).map(|resolution| resolution.to_string()),
@@ -275,6 +307,7 @@ fn details(summary: Summary, broadcast: &Broadcast, now: StoreTime) -> Details {
             peak_bits_per_s: rendition.peak_bits_per_s(),
             average_bits_per_s: rendition.average_bits_per_s(),
             missing,
+            missing_between,
             abandoned: ingest::ranges(broadcast.abandoned(name)),
         };
         (name.to_string(), details)
@@ -283,8 +316,18 @@ fn details(summary: Summary, broadcast: &Broadcast, now: StoreTime) -> Details {
         summary,
         target_duration_s: broadcast.target_duration().map(TargetDuration::secs),
         since,
+        recorded: recorded(broadcast),
         details: broadcast.renditions().iter().map(of_rendition).collect(),
     }
+}
+
+/// The capture time from the first that has arrived to the last.
+fn recorded(broadcast: &Broadcast) -> Option<[i64; 2]> {
+    let ends = broadcast.renditions().iter().filter_map(|rendition| {
+        let (first, last) = (rendition.segments().next()?, rendition.segments().next_back()?);
+        Some([first.captured_at.0, last.captured_end().0])
+    });
+    ends.reduce(|all, one| [all[0].min(one[0]), all[1].max(one[1])])
 }
 
 /// POST: the publisher takes a break.
@@ -431,7 +474,7 @@ fn parse_id(id: &str) -> Result<BroadcastId, Problem> {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(create, list, show, pause, resume, end, abandon, ingest::upload, ingest::status, bundle::upload, stored::get),
+    paths(create, list, show, publish, pause, resume, end, abandon, ingest::upload, ingest::status, bundle::upload, stored::get),
     tags(
         (name = "broadcasts", description = "Creating and finding broadcasts"),
         (name = "publish", description = "Sending segments, and saying what the network cannot"),

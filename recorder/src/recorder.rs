@@ -123,6 +123,7 @@ impl Recorder {
         let routes = Router::new()
             .route("/v1/broadcasts", post(api::create).get(api::list))
             .route("/v1/broadcasts/{id}", get(api::show))
+            .route("/v1/broadcasts/{id}/publish", get(api::publish))
             .route("/v1/broadcasts/{id}/pause", post(api::pause))
             .route("/v1/broadcasts/{id}/resume", post(api::resume))
             .route("/v1/broadcasts/{id}/end", post(api::end))

@@ -1,11 +1,12 @@
 /**
  * The server's JSON API. Every failure is an ApiFailure that says in words what happened; nothing is retried here.
  */
-import type { Broadcast } from "./broadcast";
+import type { Broadcast, Details } from "./broadcast";
 
 /** Longest wait for an answer. */
 const ANSWER_MS_MAX = 10_000;
-const LIST_LENGTH = 50;
+/** As many as the server gives at once. */
+const LIST_LENGTH = 100;
 
 export interface Created {
   id: string;
@@ -34,22 +35,47 @@ export class ApiFailure extends Error {
 
 /** A broadcast, and how far the server's clock is ahead of ours, in ms. */
 export interface Seen {
-  broadcast: Broadcast;
+  broadcast: Details;
   clock_ahead_ms: number;
 }
 
-export async function listBroadcasts(ownerKey: string | null): Promise<Broadcast[]> {
-  const { body } = await request<{ broadcasts: Broadcast[] }>(`/v1/broadcasts?limit=${LIST_LENGTH}`, { ownerKey });
-  return body.broadcasts;
+/** The newest broadcasts: so many pages of them, and whether there are more. */
+export async function listBroadcasts(ownerKey: string | null, pages: number): Promise<{ broadcasts: Broadcast[]; more: boolean }> {
+  const broadcasts: Broadcast[] = [];
+  let next: string | null = null;
+  for (let page = 0; page < pages; page++) {
+    const after: string = next === null ? "" : `&after=${encodeURIComponent(next)}`;
+    const { body } = await request<ListPage>(`/v1/broadcasts?limit=${LIST_LENGTH}${after}`, { ownerKey });
+    broadcasts.push(...body.broadcasts);
+    next = body.next;
+    if (next === null) break;
+  }
+  return { broadcasts, more: next !== null };
+}
+
+interface ListPage {
+  broadcasts: Broadcast[];
+  next: string | null;
 }
 
 export async function getBroadcast(id: string): Promise<Seen> {
-  const { body, clock_ahead_ms } = await request<Broadcast>(`/v1/broadcasts/${encodeURIComponent(id)}`, {});
+  const { body, clock_ahead_ms } = await request<Details>(`/v1/broadcasts/${encodeURIComponent(id)}`, {});
   return { broadcast: body, clock_ahead_ms };
 }
 
 export async function createBroadcast(title: string, ownerKey: string | null): Promise<Created> {
   return (await request<Created>("/v1/broadcasts", { ownerKey, post: { title } })).body;
+}
+
+/** Where to send and watch it, for its owner. */
+export async function getPublishing(id: string, ownerKey: string | null): Promise<Created> {
+  return (await request<Created>(`/v1/broadcasts/${encodeURIComponent(id)}/publish`, { ownerKey })).body;
+}
+
+export type Order = "pause" | "resume" | "end";
+
+export async function order(id: string, what: Order, ownerKey: string | null): Promise<Details> {
+  return (await request<Details>(`/v1/broadcasts/${encodeURIComponent(id)}/${what}`, { ownerKey, post: {} })).body;
 }
 
 interface Options {

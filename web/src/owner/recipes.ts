@@ -39,9 +39,3 @@ export function obsService(created: Created): string {
   };
   return JSON.stringify({ type: "rtmp_common", settings }, null, 2);
 }
-
-/** Whether an address is good on this machine only. */
-export function isLoopback(address: string): boolean {
-  const { hostname } = new URL(address);
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
-}

@@ -1,0 +1,63 @@
+// The owner's pages, as the owner uses them: the list with its pictures, a new broadcast, its links, pause and end.
+// usage: node owner.mjs CHROMIUM HOME_URL_WITH_KEY ID   ->  JSON: what was seen, in order
+import { violations } from "./axe.mjs";
+import { withPage } from "./chromium.mjs";
+
+const [executablePath, home, id] = process.argv.slice(2);
+const SOON_MS = 30_000;
+
+const seen = await withPage(executablePath, async (page) => {
+  page.setDefaultTimeout(SOON_MS);
+  await page.goto(home);
+  const card = page.locator("li", { has: page.locator(`a[href="/broadcasts/${id}"]`) });
+  // A picture that has been decoded.
+  const picture = await card.locator("img:not([hidden])").evaluate((img) => img.decode().then(() => img.naturalWidth));
+  const listed = { title: await card.locator("h3").innerText(), state: await card.locator(".badge").innerText(), picture };
+  const fragment = new URL(page.url()).hash;
+
+  const wrong = await violations(page);
+
+  await page.fill("#search", "no such title");
+  await card.waitFor({ state: "hidden" });
+  const nothing = await page.locator("#broadcasts > .said").innerText();
+  await page.fill("#search", listed.title.slice(2, 8).toUpperCase());
+  await card.waitFor();
+
+  await card.locator("h3 a").click();
+  await page.locator(".links").first().waitFor();
+  const links = await page.locator(".links .copyable code").allInnerTexts();
+  const facts = await page.locator(".numbers dd").allInnerTexts();
+  const holes = await page.locator(".holes li").allInnerTexts();
+  const rendition = await page.locator("tbody tr").first().locator("th, td").allInnerTexts();
+  const codes = await page.locator(".qr svg").count();
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    wrong.push(...(await violations(page)));
+  }
+
+  const state = page.locator(".one .badge");
+  const until = (word) => state.filter({ hasText: word }).waitFor();
+  const answer = (value) => page.locator(`dialog button[value=${value}]`).click();
+  await page.getByRole("button", { name: "Pause" }).click();
+  await answer("yes");
+  await until("Paused");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await page.getByRole("button", { name: "End broadcast" }).click();
+  wrong.push(...(await violations(page)));
+  await answer("no");
+  const afterNo = await state.innerText();
+  await page.getByRole("button", { name: "End broadcast" }).click();
+  await answer("yes");
+  await page.getByRole("button", { name: "End broadcast" }).waitFor({ state: "hidden" });
+  const afterYes = await state.innerText();
+
+  await page.getByRole("link", { name: "All broadcasts" }).click();
+  await page.fill("#title", "Made in the page");
+  await page.getByRole("button", { name: "Create broadcast" }).click();
+  await page.waitForURL(/\/broadcasts\//);
+  await page.getByRole("heading", { name: "Made in the page" }).waitFor();
+  const made = { url: page.url(), state: await state.innerText() };
+  return { listed, fragment, nothing, links, facts, holes, rendition, codes, afterNo, afterYes, made, wrong };
+});
+console.log(JSON.stringify(seen));

@@ -1,0 +1,89 @@
+/**
+ * Where a broadcast is watched, shown on other sites, and sent to.
+ */
+import { renderSVG } from "uqr";
+import { element } from "../element";
+import type { Created } from "../transport";
+import { copyable } from "./copyable";
+import { embedCode, givesCamera, isLoopback, publishLink } from "./links";
+import { camera, obsService, pushPlaylist, testPicture } from "./recipes";
+import type { OwnerWords } from "./words";
+
+/** All of it, in cards. */
+export function publishing(words: OwnerWords, created: Created): HTMLElement[] {
+  return [phone(words, created), viewers(words, created), site(words, created), encoder(words, created)];
+}
+
+function phone(words: OwnerWords, created: Created): HTMLElement {
+  const link = publishLink(created);
+  const hint = givesCamera(link) ? words.phoneHint : words.phoneNeedsHttps;
+  return card(
+    words.phone,
+    withCode(words.phoneCode, link, [
+      element("p", {}, element("a", { href: link, class: "button" }, words.goLive)),
+      copyable(words, words.phoneLink, link),
+      element("p", { class: "hint" }, hint),
+      ...onlyHere(words, link),
+    ]),
+  );
+}
+
+function viewers(words: OwnerWords, { watch }: Created): HTMLElement {
+  const address = watch.page_url;
+  return card(
+    words.forViewers,
+    withCode(words.watchCode, address, [
+      element("p", {}, element("a", { href: address }, words.openWatch)),
+      copyable(words, words.watchLink, address),
+      ...onlyHere(words, address),
+    ]),
+  );
+}
+
+function site(words: OwnerWords, created: Created): HTMLElement {
+  return card(words.embed, copyable(words, words.embedCode, embedCode(created, created.watch.page_url)), hint(words.embedHint));
+}
+
+function encoder(words: OwnerWords, created: Created): HTMLElement {
+  return card(
+    words.encoder,
+    copyable(words, words.pushAddress, pushPlaylist(created)),
+    hint(words.secret),
+    more(words.testPicture, copyable(words, words.testPictureLine, testPicture(created))),
+    more(words.camera, copyable(words, words.cameraLine, camera(created))),
+    more(
+      words.obs,
+      element(
+        "ol",
+        {},
+        element("li", {}, words.obsService),
+        element("li", {}, words.obsKeyframes),
+        element("li", {}, words.obsFile),
+      ),
+      copyable(words, words.obsFileName, obsService(created)),
+    ),
+  );
+}
+
+function card(heading: string, ...content: HTMLElement[]): HTMLElement {
+  return element("section", { class: "card links" }, element("h3", {}, heading), ...content);
+}
+
+function more(summary: string, ...content: HTMLElement[]): HTMLElement {
+  return element("details", {}, element("summary", {}, summary), ...content);
+}
+
+function hint(text: string): HTMLElement {
+  return element("p", { class: "hint" }, text);
+}
+
+function onlyHere(words: OwnerWords, address: string): HTMLElement[] {
+  return isLoopback(address) ? [hint(words.onlyHere)] : [];
+}
+
+function withCode(label: string, address: string, content: HTMLElement[]): HTMLElement {
+  const svg = new DOMParser().parseFromString(renderSVG(address, { border: 2 }), "image/svg+xml").documentElement;
+  const code = element("div", { class: "qr", role: "img", "aria-label": label });
+  code.append(document.importNode(svg, true));
+  return element("div", { class: "watch-part" }, element("div", {}, ...content), code);
+}

@@ -1,0 +1,168 @@
+/**
+ * One broadcast, as its owner sees it. Changed in place, so that a refresh takes nobody's focus.
+ */
+import { type Details, isOver } from "../broadcast";
+import { element } from "../element";
+import { type Language, clock } from "../language";
+import type { Order } from "../transport";
+import { bytesInWords, type Hole, holesOf, pieces, rateInWords, timeInWords } from "./facts";
+import { confirmed } from "./question";
+import { Still } from "./still";
+import type { OwnerWords } from "./words";
+
+export class BroadcastView {
+  readonly #title = element("h1");
+  readonly #badge = element("span", { class: "badge" });
+  readonly #since = element("span", { class: "since" });
+  readonly #viewers = element("span");
+  readonly #missing = element("span");
+  readonly #said = element("p", { role: "status", class: "said" });
+  readonly #pause = element("button", { type: "button", class: "quiet" });
+  readonly #end = element("button", { type: "button", class: "danger" });
+  readonly #orders = element("div", { class: "buttons" }, this.#pause, this.#end);
+  readonly #recording = element("div", { class: "recording" });
+  readonly #renditions = element("div", { class: "wide", role: "region", tabindex: "0" });
+  readonly #still: Still;
+  #told = "";
+
+  constructor(
+    root: HTMLElement,
+    id: string,
+    private readonly words: OwnerWords,
+    private readonly language: Language,
+    private readonly give: (order: Order) => Promise<void>,
+  ) {
+    this.#still = new Still(id, 640, { alt: words.preview, instead: words.noPreview });
+    const facts = element("p", { class: "facts" }, this.#badge, this.#since, this.#viewers, this.#missing);
+    root.replaceChildren(
+      element("div", { class: "head" }, element("div", {}, this.#title, facts), this.#orders),
+      this.#said,
+      element("a", { class: "preview", href: `/watch/${encodeURIComponent(id)}` }, this.#still.element),
+      section(words.timeline, this.#recording),
+      section(words.renditions, this.#renditions),
+    );
+    this.#pause.addEventListener("click", () => void this.#ask(this.#pause.value === "resume" ? "resume" : "pause"));
+    this.#end.addEventListener("click", () => void this.#ask("end"));
+    this.#end.textContent = words.end;
+    this.#renditions.setAttribute("aria-label", words.renditions);
+  }
+
+  refreshStill(): void {
+    this.#still.refresh();
+  }
+
+  /** `now_ms` is by the server's clock. */
+  show(details: Details, now_ms: number): void {
+    const { words } = this;
+    put(this.#title, details.title || words.untitled);
+    put(this.#badge, words.states[details.state]);
+    this.#badge.dataset["state"] = details.state;
+    const since_s = details.since === null ? null : (now_ms - details.since) / 1000;
+    put(this.#since, since_s === null ? "" : `${words.sinceFor} ${clock(since_s)}`);
+    put(this.#viewers, details.viewers === null || isOver(details.state) ? "" : words.viewers(details.viewers));
+    put(this.#missing, details.missing > 0 ? words.missing(details.missing) : "");
+    const paused = details.state === "paused";
+    this.#orders.hidden = isOver(details.state);
+    this.#pause.value = paused ? "resume" : "pause";
+    put(this.#pause, paused ? words.resume : words.pause);
+    // What does not change is not written anew: somebody may be reading it.
+    const told = JSON.stringify([details.recorded, details.details, details.state]);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#recording.replaceChildren(...this.#recordingOf(details));
+    this.#renditions.replaceChildren(this.#renditionsOf(details));
+  }
+
+  say(text: string): void {
+    put(this.#said, text);
+  }
+
+  async #ask(order: Order): Promise<void> {
+    const { words } = this;
+    if (order === "end") {
+      const asked = { asks: words.endQuestion, consequence: words.endConsequence, yes: words.end, no: words.keepGoing };
+      if (!(await confirmed(asked))) return;
+    }
+    if (order === "pause") {
+      const asked = { asks: words.pauseQuestion, consequence: words.pauseConsequence, yes: words.pause, no: words.keepGoing };
+      if (!(await confirmed(asked))) return;
+    }
+    for (const button of [this.#pause, this.#end]) button.disabled = true;
+    try {
+      await this.give(order);
+    } finally {
+      for (const button of [this.#pause, this.#end]) button.disabled = false;
+    }
+  }
+
+  #recordingOf(details: Details): HTMLElement[] {
+    const { words, language } = this;
+    const { recorded } = details;
+    if (recorded === null) return [element("p", { class: "hint" }, words.nothingRecorded)];
+    const holes = holesOf(details);
+    const label = words.timelineSpoken(details.duration_s, holes.length);
+    const bar = element("div", { class: "bar", role: "img", "aria-label": label });
+    for (const { start, length } of pieces(recorded, holes)) {
+      const piece = element("span");
+      piece.style.insetInlineStart = `${start}%`;
+      piece.style.inlineSize = `${length}%`;
+      bar.append(piece);
+    }
+    const now = Date.now();
+    const facts = element(
+      "dl",
+      { class: "numbers" },
+      ...fact(words.duration, clock(details.duration_s)),
+      ...fact(words.began, timeInWords(language, recorded[0], now)),
+      ...fact(words.until, timeInWords(language, recorded[1], recorded[0])),
+    );
+    const lacks = holes.map((hole) => element("li", {}, this.#hole(hole, recorded[0])));
+    if (lacks.length === 0) return [bar, facts, element("p", { class: "hint" }, words.complete)];
+    return [bar, facts, element("ul", { class: "holes" }, ...lacks), element("p", { class: "hint" }, words.stillToCome)];
+  }
+
+  #hole({ from, to }: Hole, beside: number): string {
+    const { words, language } = this;
+    const time = (ms: number) => timeInWords(language, ms, beside);
+    if (from !== null && to !== null) return words.missingFrom(time(from), time(to), clock((to - from) / 1000));
+    if (to !== null) return words.missingBefore(time(to));
+    return from === null ? words.missingOne : words.missingAfter(time(from));
+  }
+
+  #renditionsOf({ details }: Details): HTMLElement {
+    const { words, language } = this;
+    const names = Object.keys(details);
+    if (names.length === 0) return element("p", { class: "hint" }, words.nothingRecorded);
+    const heads = [words.rendition, words.resolution, words.codecs, words.rate, words.bytes, words.segments];
+    const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+    const number = new Intl.NumberFormat(language);
+    const rows = Object.entries(details).map(([name, rendition]) =>
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, name),
+        ...[
+          rendition.resolution?.replace("x", " × ") ?? "–",
+          rendition.codecs ?? "–",
+          rateInWords(language, rendition.average_bits_per_s),
+          bytesInWords(language, rendition.bytes),
+          number.format(rendition.segments),
+        ].map((text) => element("td", {}, text)),
+      ),
+    );
+    return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
+  }
+}
+
+function section(heading: string, content: HTMLElement): HTMLElement {
+  return element("section", { class: "card" }, element("h2", {}, heading), content);
+}
+
+function fact(name: string, value: string): HTMLElement[] {
+  return [element("div", {}, element("dt", {}, name), element("dd", {}, value))];
+}
+
+/** Changes a text only if it differs, so that a selection survives. */
+function put(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
+}
