@@ -68,6 +68,15 @@ pub(crate) struct ServeOptions {
     /// Serve on this address [default: 127.0.0.1:8080]. Port 0 takes a free one.
     #[arg(long, env = "HEADWATER_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Speak https with this certificate (PEM, with those that vouch for it). Programs on this machine may still use http.
+    #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert (PEM).
+    #[arg(long, env = "HEADWATER_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Speak https with a certificate of our own, kept in DIR/tls: a phone gives its camera only to https, and warns once.
+    #[arg(long)]
+    pub(crate) tls_self_signed: bool,
     /// Where publishers and viewers reach this, if not under the address they ask for: https://live.example.org.
     #[arg(long, env = "HEADWATER_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,

@@ -17,6 +17,7 @@ use storage::{HotUrl, StorageConfig};
 use webhooks::WebhooksConfig;
 
 use crate::cli::ServeOptions;
+use crate::tls::{self, TlsConfig};
 
 pub(crate) use node::NodeConfig;
 
@@ -42,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: WebhooksConfig,
     /// Where what is recorded becomes safe.
     pub(crate) hot: Option<HotUrl>,
+    /// None: plain http.
+    pub(crate) tls: Option<TlsConfig>,
 }
 
 /// The file. Every key is optional; the tables hold the settings of the parts.
@@ -64,6 +67,7 @@ struct File {
     geo: Vec<PathBuf>,
     webhooks: WebhooksConfig,
     hot: Hot,
+    tls: tls::File,
 }
 
 /// `[hot]`: where, and how much of what is there is kept here too.
@@ -108,6 +112,11 @@ impl Config {
         let mut recorder = file.recorder;
         recorder.hot = file.hot.settings();
         let hot = given(&options.hot, file.hot.url);
+        let tls = tls::File {
+            cert: options.tls_cert.clone().or(file.tls.cert),
+            key: options.tls_key.clone().or(file.tls.key),
+            self_signed: options.tls_self_signed || file.tls.self_signed,
+        };
         Ok(Self {
             data: options.data.clone().or(file.data).unwrap_or_else(|| "./data".into()),
             listen: options.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -125,6 +134,7 @@ impl Config {
             geo: if options.geo.is_empty() { file.geo } else { options.geo.clone() },
             webhooks: file.webhooks,
             hot: hot.map(|url| url.parse()).transpose().context("hot")?,
+            tls: tls.settings()?,
         })
     }
 }
@@ -168,6 +178,8 @@ mod tests {
             "log_format = 'xml'",
             "[hot]\nurl = 'http://x'",
             "[hot]\nkeep = 5",
+            "[tls]\ncert = 'cert.pem'",
+            "[tls]\nself_signed = true\ncert = 'cert.pem'\nkey = 'key.pem'",
             "[recorder]\nsegment_len = 5",
             "[recorder.views]\nwindow = 5",
             "[balancer]\ntrusted_proxies = ['here']",

@@ -8,6 +8,7 @@ mod pages;
 mod relay;
 mod secrets;
 mod sync;
+mod tls;
 mod up;
 
 use std::io::Write;

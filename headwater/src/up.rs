@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
-use crate::secrets;
+use crate::{secrets, tls};
 pub(crate) use fleet::disks;
 use gate::Gate;
 pub(crate) use metadata_store::MetadataStore;
@@ -73,6 +73,8 @@ struct Process {
     registry: Registry,
     clock: Clock,
     address: SocketAddr,
+    /// http or https.
+    scheme: &'static str,
     /// Once it takes segments.
     node: OnceLock<Registration>,
 }
@@ -121,7 +123,13 @@ impl Process {
         let (address, start_up) = (listener.local_addr()?, health.component("start-up"));
         let gate = Gate::closed(health.router(registry.clone()));
         let metrics = HttpMetrics::register(&registry, "main")?;
-        service::serve(listener, gate.clone(), config.server.clone(), metrics, &intake, clock.clone());
+        let tls = config.tls.as_ref().map(|tls| {
+            let own = [shown_as(address).best().ip()];
+            tls::open(tls, &config.data, &tls::names(address, own), clock.now_ms())
+        });
+        let tls = tls.transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        service::serve_tls(listener, tls, gate.clone(), config.server.clone(), metrics, &intake, clock.clone());
         tracing::info!(%address, "listening");
         Ok(Self {
             intake,
@@ -133,6 +141,7 @@ impl Process {
             registry,
             clock,
             address,
+            scheme,
             node: OnceLock::new(),
         })
     }
@@ -183,11 +192,11 @@ impl Process {
         let mut out = std::io::stdout();
         let shown = owner.filter(|key| key.is_new || out.is_terminal());
         let fragment = shown.map(|key| format!("#owner-key={}", key.text)).unwrap_or_default();
-        let Shown { here, elsewhere } = shown_as(self.address);
+        let (Shown { here, elsewhere }, scheme) = (shown_as(self.address), self.scheme);
         // Nobody may be listening.
-        let _ = writeln!(out, "Headwater is up. Publish and watch: http://{here}/{fragment}");
+        let _ = writeln!(out, "Headwater is up. Publish and watch: {scheme}://{here}/{fragment}");
         if let Some(elsewhere) = elsewhere {
-            let _ = writeln!(out, "From other machines: http://{elsewhere}/{fragment}");
+            let _ = writeln!(out, "From other machines: {scheme}://{elsewhere}/{fragment}");
         }
         let _ = out.flush();
     }

@@ -85,6 +85,48 @@ async fn a_disk_without_room_is_told() {
     .await;
 }
 
+/// A client that trusts the certificate in `data`, and no other.
+fn https_client(data: &Path) -> ureq::Agent {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+    let pem = std::fs::read(data.join("tls/certificate.pem")).expect("it is there");
+    let trusted = Certificate::from_pem(&pem).expect("a certificate");
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[trusted])).build();
+    ureq::Agent::config_builder().tls_config(tls).http_status_as_error(false).build().into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_certificate_of_its_own_it_speaks_https_and_to_this_machine_http_too() {
+    let dir = TempDir::new().expect("a folder");
+    let mut config = config(dir.path(), None);
+    config.tls = Some(crate::tls::TlsConfig::SelfSigned);
+    let data = dir.path().to_owned();
+    beside(config, move |plain| {
+        let (client, port) = (https_client(&data), plain.rsplit(':').next().expect("a port"));
+        for host in ["127.0.0.1", "localhost"] {
+            let mut answer = client.get(&format!("https://{host}:{port}/healthz")).call().expect("an answer");
+            assert_eq!(answer.status(), 200, "{host}: {:?}", answer.body_mut().read_to_string());
+        }
+        eventually("the gate to open", SOON, || match ready(&plain) {
+            (200, _) => Ok(()),
+            (status, not_ready) => Err(format!("{status}, {not_ready}")),
+        });
+        let key = std::fs::read_to_string(data.join("owner-key")).expect("a key");
+        for (base, client) in [(format!("https://127.0.0.1:{port}"), client), (plain.clone(), ureq::agent())] {
+            let created = client
+                .post(&format!("{base}/v1/broadcasts"))
+                .header("authorization", &format!("Bearer {}", key.trim()));
+            let created: serde_json::Value =
+                created.send_json(serde_json::json!({})).expect("an answer").body_mut().read_json().expect("JSON");
+            let page_url = created["watch"]["page_url"].as_str().expect("text");
+            assert!(page_url.starts_with(&format!("{base}/watch/")), "{page_url}");
+        }
+        // One that does not trust it hangs up, and takes nobody with it.
+        assert!(ureq::get(&format!("https://127.0.0.1:{port}/healthz")).call().is_err());
+        assert_eq!(HttpClient::default().get(&format!("{plain}/healthz")).status, 200);
+    })
+    .await;
+}
+
 #[test]
 fn an_address_that_stands_for_all_is_shown_as_one_that_can_be_opened() {
     let one: SocketAddr = "10.1.2.3:80".parse().expect("an address");

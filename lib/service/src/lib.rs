@@ -23,6 +23,7 @@ mod signed;
 mod simulation;
 mod tasks;
 mod telemetry;
+mod tls;
 
 pub use access::{OwnerKey, OwnerKeyError, base_url, bearer, unauthorized};
 pub use body::{BodyError, BodyLimits, BodyReader};
@@ -38,7 +39,7 @@ pub use metrics::{HttpMetrics, RouteName, with_route_names};
 pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
-pub use server::{RequestBody, ServeConfig, serve};
+pub use server::{RequestBody, ServeConfig, serve, serve_tls};
 pub use signed::{
     SendError, SignedAnswer, SignedClient, SigningSecret, SigningSecretError, http_url, signatures, signing_secrets,
 };
@@ -46,3 +47,4 @@ pub use signed::{
 pub use simulation::{Safeguard, is_simulated, is_without, simulate_on_this_thread, without};
 pub use tasks::{Blocking, Tasks};
 pub use telemetry::{LogFormat, TelemetryError, init_telemetry};
+pub use tls::{Tls, TlsError};

@@ -20,6 +20,7 @@ use tower::Service;
 use crate::clock::Clock;
 use crate::metrics::HttpMetrics;
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 
 use connection::Connection;
 use handler::Handler;
@@ -96,14 +97,35 @@ pub fn serve<S, B>(
     B: Body<Data = Bytes> + From<Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    serve_tls(listener, None, service, config, metrics, tasks, clock);
+}
+
+/// The same, with TLS if there is any. Then programs on this machine may do without it, and everybody else is sent to the
+/// same address by https.
+pub fn serve_tls<S, B>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    service: S,
+    config: ServeConfig,
+    metrics: HttpMetrics,
+    tasks: &Tasks,
+    clock: Clock,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + From<Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
     let places = Arc::new(Semaphore::new(config.connections_max));
-    let server = Server { service, builder: builder(&config, tasks), config, metrics, tasks: tasks.clone(), clock };
+    let server =
+        Server { service, tls, builder: builder(&config, tasks), config, metrics, tasks: tasks.clone(), clock };
     tasks.spawn("http accept", accept_all(listener, server, places));
 }
 
 #[derive(Clone)]
 struct Server<S> {
     service: S,
+    tls: Option<Tls>,
     builder: auto::Builder<OnTasks>,
     config: ServeConfig,
     metrics: HttpMetrics,
@@ -135,7 +157,7 @@ where
                 let (handler, stop) = (Handler::new(&server, &connection), stop.clone());
                 let builder = server.builder.clone();
                 server.tasks.spawn("http connection", async move {
-                    connection.serve(&builder, handler, stop).await;
+                    connection.serve(&builder, |safety| handler.of(safety), stop).await;
                     drop(place);
                 });
             }

@@ -55,6 +55,13 @@ impl Activity {
         }
     }
 
+    /// What came until now was no request.
+    pub(super) fn handshaken(&self, now: Instant) {
+        let mut state = self.state();
+        state.head_since = None;
+        state.idle_since = now;
+    }
+
     pub(super) fn request_began(&self, version: Version) {
         let mut state = self.state();
         state.is_http2 = version == Version::HTTP_2;

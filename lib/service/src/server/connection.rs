@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last: served, watched for its patience, and ended when the server stops.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
@@ -20,9 +23,24 @@ use super::stream::PatientStream;
 use super::{BoxError, OnTasks, ServeConfig, Server};
 use crate::clock::Clock;
 use crate::metrics::HttpMetrics;
+use crate::tls::Tls;
+
+/// What is between us and the peer.
+type Stream = Either<TlsStream<PatientStream>, PatientStream>;
+
+/// How requests come on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Safety {
+    /// There is no TLS here.
+    None,
+    Tls,
+    /// There is, and the peer does without it.
+    Declined,
+}
 
 pub(super) struct Connection {
     stream: PatientStream,
+    tls: Option<Tls>,
     pub(super) peer: SocketAddr,
     pub(super) activity: Arc<Activity>,
     config: ServeConfig,
@@ -32,28 +50,46 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new<S>(socket: TcpStream, peer: SocketAddr, server: &Server<S>) -> Self {
-        let Server { config, metrics, clock, .. } = server;
+        let Server { tls, config, metrics, clock, .. } = server;
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%peer, %error, "cannot turn off Nagle's algorithm");
         }
         let activity = Arc::new(Activity::new(clock.instant()));
         let stream = PatientStream::new(socket, activity.clone(), metrics.clone(), clock.clone());
         metrics.connections.inc();
-        Self { stream, peer, activity, config: config.clone(), metrics: metrics.clone(), clock: clock.clone() }
+        let (tls, config) = (tls.clone(), config.clone());
+        Self { stream, tls, peer, activity, config, metrics: metrics.clone(), clock: clock.clone() }
     }
 
-    pub(super) async fn serve<H, B>(self, builder: &auto::Builder<OnTasks>, handler: H, stop: CancellationToken)
-    where
+    /// `handler` is told how requests come.
+    pub(super) async fn serve<H, B>(
+        self,
+        builder: &auto::Builder<OnTasks>,
+        handler: impl FnOnce(Safety) -> H,
+        stop: CancellationToken,
+    ) where
         H: hyper::service::Service<Request<Incoming>, Response = Response<B>>,
         H::Future: Send + 'static,
         H::Error: Into<BoxError>,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { stream, peer, activity, config, metrics, clock } = self;
+        let Self { stream, tls, peer, activity, config, metrics, clock } = self;
         let _open = Open(metrics);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), handler));
         let look_every = Duration::from_secs(config.head_timeout_secs.max(1));
+        let opened = tokio::select! {
+            opened = open(stream, tls) => opened,
+            () = clock.sleep(look_every) => return tracing::debug!(%peer, "connection dropped, nothing came"),
+            () = stop.cancelled() => return,
+        };
+        let (stream, safety) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return tracing::debug!(%peer, %error, "connection failed before its first request"),
+        };
+        if safety == Safety::Tls {
+            activity.handshaken(clock.instant());
+        }
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), handler(safety)));
         let mut next_look = clock.instant() + look_every;
         let mut grace_ends: Option<Instant> = None;
         loop {
@@ -78,6 +114,15 @@ impl Connection {
             next_look = now + look_every;
         }
     }
+}
+
+/// The first steps, if there are any before the first request.
+async fn open(stream: PatientStream, tls: Option<Tls>) -> io::Result<(Stream, Safety)> {
+    let Some(tls) = tls else { return Ok((Either::Right(stream), Safety::None)) };
+    if !stream.begins_with_tls().await? {
+        return Ok((Either::Right(stream), Safety::Declined));
+    }
+    Ok((Either::Left(tls.accept(stream).await?), Safety::Tls))
 }
 
 /// Counts an open connection until it is dropped.

@@ -11,8 +11,8 @@ use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, LOCATION};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt};
 
 use super::Server;
 use super::activity::Activity;
-use super::connection::Connection;
+use super::connection::{Connection, Safety};
 use super::request_body::RequestBody;
 use crate::clock::Clock;
 use crate::metrics::{HttpMetrics, RouteName};
@@ -30,9 +30,22 @@ use crate::problem::{self, ProblemKind};
 pub(super) struct Handler<S> {
     service: S,
     peer: SocketAddr,
+    safety: Safety,
     activity: Arc<Activity>,
     metrics: HttpMetrics,
     clock: Clock,
+}
+
+impl<S> Handler<S> {
+    /// Requests come like this.
+    pub(super) fn of(self, safety: Safety) -> Self {
+        Self { safety, ..self }
+    }
+
+    /// Whether whoever asks should do so by https: all but those on this machine, whom nobody can overhear.
+    fn should_be_safer(&self) -> bool {
+        self.safety == Safety::Declined && !self.peer.ip().to_canonical().is_loopback()
+    }
 }
 
 impl<S: Clone> Handler<S> {
@@ -40,6 +53,7 @@ impl<S: Clone> Handler<S> {
         Self {
             service: server.service.clone(),
             peer: connection.peer,
+            safety: Safety::None,
             activity: connection.activity.clone(),
             metrics: server.metrics.clone(),
             clock: server.clock.clone(),
@@ -71,6 +85,14 @@ where
             metrics: self.metrics.clone(),
             clock: self.clock.clone(),
         };
+        if self.should_be_safer() {
+            let answer = by_https(&request);
+            account.status = answer.status();
+            return Box::pin(async move { Ok(answer.map(|body| Answer { body, _account: account })) });
+        }
+        if self.safety == Safety::Tls {
+            request.headers_mut().insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+        }
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = AssertUnwindSafe(self.service.clone().oneshot(request)).catch_unwind();
         Box::pin(async move {
@@ -83,6 +105,22 @@ where
             Ok(response.map(|body| Answer { body, _account: account }))
         })
     }
+}
+
+/// How we reach the service is told as proxies tell it.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Where the same is safely. The method stays (RFC 9110, 15.4.9).
+fn by_https<T, B: From<Bytes>>(request: &Request<T>) -> Response<B> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let mut response = Response::new(B::from(Bytes::from_static(b"This server speaks https.\n")));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::try_from(format!("https://{host}{path}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
 }
 
 /// What is counted of one request when its answer has ended, or is dropped.

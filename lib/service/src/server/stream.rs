@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use super::activity::Activity;
 use crate::clock::Clock;
 use crate::metrics::HttpMetrics;
+use crate::tls::HANDSHAKE;
 
 /// How many bytes are thrown away after a reset, before writing fails after all.
 const PRETENDED_MAX: usize = 256 << 10;
@@ -36,6 +37,12 @@ pub(super) struct PatientStream {
 impl PatientStream {
     pub(super) fn new(socket: TcpStream, activity: Arc<Activity>, metrics: HttpMetrics, clock: Clock) -> Self {
         Self { socket, pretending: None, activity, metrics, clock }
+    }
+
+    /// Whether the peer begins with TLS. Waits for its first byte.
+    pub(super) async fn begins_with_tls(&self) -> io::Result<bool> {
+        let mut first = [0];
+        Ok(self.socket.peek(&mut first).await? > 0 && first[0] == HANDSHAKE)
     }
 
     /// What the caller is told of having written up to `len` bytes.
