@@ -35,7 +35,6 @@ function viewers(words: OwnerWords, { watch }: Created): HTMLElement {
     withCode(words.watchCode, address, [
       element("p", {}, element("a", { href: address }, words.openWatch)),
       copyable(words, words.watchLink, address),
-      ...onlyHere(words, address),
     ]),
   );
 }
