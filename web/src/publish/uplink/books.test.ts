@@ -142,6 +142,13 @@ describe("link", () => {
     transfers.forEach(([from, to, bytes]) => link.carried(from, to, bytes));
     expect(link.bytesPerSecond()).toBe(expected);
   });
+
+  it("knows the last moment too", () => {
+    const link = new Link();
+    for (let n = 0; n < 13; n++) link.carried(n * 1000, n * 1000 + 1000, 1_600);
+    for (let n = 13; n < 16; n++) link.carried(n * 1000, n * 1000 + 1000, 160);
+    expect([link.bytesPerSecond(), link.bytesPerSecondNow()]).toEqual([1_330, 160]);
+  });
 });
 
 describe("offset", () => {

@@ -423,7 +423,7 @@ export class Uplink {
     const files = [...this.#files.values()];
     const liveSince_ms = runningTime_ms() - DEFAULTS.liveWindow_ms;
     const missing = this.#ledger.owedBefore(liveSince_ms);
-    const bytesPerSecond = this.#link.bytesPerSecond();
+    const bytesPerSecond = this.#link.bytesPerSecondNow();
     return {
       id: this.spool.about.id,
       title: this.spool.about.title,
