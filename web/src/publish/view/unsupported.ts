@@ -6,8 +6,7 @@ import type { Missing } from "../model";
 import type { Words } from "../words";
 
 export function unsupported(missing: Missing, words: Words): HTMLElement {
-  const { host, hostname } = location;
-  const caddy = `caddy reverse-proxy --from ${hostname} --to ${host}`;
+  const https = "headwater up --listen 0.0.0.0:8443 --tls-self-signed";
   const ffmpeg =
     "ffmpeg -f v4l2 -i /dev/video0 -f alsa -i default -c:v libx264 -preset veryfast -pix_fmt yuv420p -g 60 -c:a aac " +
     `-f hls -hls_time 2 -method PUT -http_persistent 1 "${location.origin}/push/TOKEN/out.m3u8"`;
@@ -18,7 +17,7 @@ export function unsupported(missing: Missing, words: Words): HTMLElement {
     element("h1", {}, words.unsupportedTitle),
     element("p", {}, words.unsupported(missing)),
     element("p", {}, words.unsupportedDo(missing)),
-    ...(missing === "secure-context" ? [code(caddy)] : []),
+    ...(missing === "secure-context" ? [code(https)] : []),
     element("h2", {}, words.otherWays),
     element("p", {}, words.ffmpegWay),
     code(ffmpeg),

@@ -101,7 +101,7 @@ export const en = {
     }
   },
   unsupportedDo(missing: Missing): string {
-    if (missing === "secure-context") return "Put a web server with a certificate in front of Headwater, and open the page by its https address. With Caddy this is one line:";
+    if (missing === "secure-context") return "Start Headwater with https, and open this page by its https address. With a certificate of its own, which the phone asks about once:";
     if (missing === "storage") return "Open this page in an ordinary window.";
     return "Chrome or Edge, on Android or on a computer, can; Safari can from version 17 on.";
   },

@@ -101,7 +101,7 @@ export const ru: Words = {
     }
   },
   unsupportedDo(missing) {
-    if (missing === "secure-context") return "Поставьте перед Headwater веб-сервер с сертификатом и откройте страницу по адресу https. С Caddy это одна строка:";
+    if (missing === "secure-context") return "Запустите Headwater с https и откройте эту страницу по адресу https. С собственным сертификатом, о котором телефон спросит один раз:";
     if (missing === "storage") return "Откройте эту страницу в обычном окне.";
     return "Подойдут Chrome или Edge на Android и на компьютере, Safari начиная с версии 17.";
   },

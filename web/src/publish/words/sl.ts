@@ -101,7 +101,7 @@ export const sl: Words = {
     }
   },
   unsupportedDo(missing) {
-    if (missing === "secure-context") return "Pred Headwater postavite spletni strežnik s potrdilom in odprite stran z naslovom https. S Caddyjem je to ena vrstica:";
+    if (missing === "secure-context") return "Zaženite Headwater s https in odprite to stran z naslovom https. Z lastnim potrdilom, za katero telefon vpraša enkrat:";
     if (missing === "storage") return "Odprite to stran v običajnem oknu.";
     return "Primerni so Chrome ali Edge na Androidu in na računalniku ter Safari od različice 17.";
   },
