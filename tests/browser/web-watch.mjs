@@ -240,11 +240,13 @@ function seconds(timer) {
 async function watchForSeams(page) {
   await page.evaluate(() => {
     const { video } = window.headwater;
-    const seen = { sources: 0, waits: 0, seeks: 0 };
+    const seen = { sources: 0, waits: 0, jump_s: 0 };
+    let before_s = video.currentTime;
     window.seams = seen;
     video.addEventListener("emptied", () => seen.sources++);
     video.addEventListener("waiting", () => seen.waits++);
-    video.addEventListener("seeking", () => seen.seeks++);
+    video.addEventListener("timeupdate", () => (before_s = video.currentTime));
+    video.addEventListener("seeking", () => (seen.jump_s = Math.max(seen.jump_s, Math.abs(video.currentTime - before_s))));
   });
   return () => page.evaluate(() => window.seams);
 }

@@ -10,7 +10,7 @@ import { type ViewName, readMultivariant } from "./multivariant";
 import type { PlayerOptions } from "./options";
 import { type Picture, PictureWatch } from "./picture";
 import { type Reading, length_s } from "./reading";
-import { type Following, BEHIND_S_MIN, afterAway, afterSeek, behind_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
+import { type Following, afterAway, afterSeek, behind_s, catchUpRate, follow, isBehind, liveEdge_s, waitsAtHole } from "./rejoin";
 import { ServerClock } from "./server-clock";
 import { Sound } from "./sound";
 import type { Addresses, Source } from "./source";
@@ -28,6 +28,8 @@ const RECORDING_ASK_MS = 5_000;
 const RECORDING_ASK_MS_MAX = 60_000;
 /** How often the server is asked whether it can be heard again, when no playlist is due. */
 const PROBE_MS = 2_000;
+/** Shortest time between two jumps to live that nobody asked for. */
+const JUMP_MS = 10_000;
 /** Less media than this ahead, and a faster rate would only run dry. */
 const READY_S_MIN = 1;
 
@@ -67,6 +69,7 @@ export class Playback {
   #recordingAsked_ms = 0;
   #recordingPause_ms = RECORDING_ASK_MS;
   #probed_ms = 0;
+  #jumped_ms = 0;
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -98,8 +101,9 @@ export class Playback {
       return this.on.changed();
     }
     if (this.video.ended && this.feed?.playing?.isEnded) this.seek(0);
-    const behind = this.behind_s ?? Infinity;
-    if (this.following.kind === "free" && behind <= BEHIND_S_MIN) this.following = { kind: "live" };
+    const { behind_s, feed } = this;
+    const isNear = behind_s !== null && feed.playing && !isBehind(behind_s, feed.playing);
+    if (this.following.kind === "free" && isNear) this.following = { kind: "live" };
     void this.sound.play();
     this.on.changed();
   }
@@ -124,12 +128,13 @@ export class Playback {
 
   jumpToLive(): void {
     const { feed } = this;
+    this.#jumped_ms = Date.now();
     this.#begun = true;
     this.following = { kind: "live" };
     this.speed = 1;
-    const reaches = feed?.playing && !feed.playing.isEnded && !waitsAtHole(feed.playing, feed.live);
+    const reaches = feed?.playing && !feed.playing.isEnded && !this.video.error && !waitsAtHole(feed.playing, feed.live);
     if (feed?.playing && reaches) this.video.currentTime = liveEdge_s(feed.playing) + feed.offset_s;
-    else this.#play({ kind: this.options.view ?? "dvr" }, null);
+    else this.#goLive();
     this.play();
   }
 
@@ -261,16 +266,25 @@ export class Playback {
       absent: (absence) => this.#hear({ kind: "absent", absence }),
       failure: (failure) => this.#hear({ kind: "failure", failure }),
       doubt: () => void this.#probe(),
-      unplayable: () => {
-        this.isUnplayable = true;
-        this.on.changed();
-      },
+      unplayable: () => this.#unplayable(source),
       error: (error) => {
         this.errors.push(error);
         if (this.errors.length > ERRORS_MAX) this.errors.shift();
       },
     });
     this.on.changed();
+  }
+
+  /** What can play live and not what came late, as some browsers' own HLS does, goes back to live. */
+  #unplayable({ kind }: Source): void {
+    if (kind === "catchup") return this.#goLive();
+    this.isUnplayable = true;
+    this.on.changed();
+  }
+
+  #goLive(): void {
+    this.following = { kind: "live" };
+    this.#play({ kind: this.options.view ?? "dvr" }, null);
   }
 
   #hear(news: News): void {
@@ -299,7 +313,8 @@ export class Playback {
     // The browser's own buttons: media keys, the little window.
     video.addEventListener("play", () => (this.#wantsToPlay = true), { signal });
     video.addEventListener("pause", () => {
-      if (!video.ended && video.readyState > 0 && !video.seeking) this.#wantsToPlay = false;
+      // An error or a change of source is no wish.
+      if (!video.ended && !video.error && video.readyState > 0 && !video.seeking) this.#wantsToPlay = false;
       changed();
     }, { signal });
     // The browser may be wrong about its network, in both directions: it only says when to look.
@@ -343,12 +358,20 @@ export class Playback {
     const behind = this.behind_s;
     if (behind !== null) this.following = follow(this.following, behind);
     if (behind !== null && this.#wasSilent && this.picture !== "none") this.#returned(behind);
+    if (behind !== null && this.picture === "moving" && isBehind(behind, feed.playing)) this.#keepUp(behind);
     if (behind !== null && behind <= 0 && this.speed > 1) [this.speed, this.following] = [1, { kind: "live" }];
     const faster = this.following.kind === "catching-up" && behind !== null && this.#watch.ready_s() > READY_S_MIN;
     const rate = faster ? catchUpRate(behind) : this.following.kind === "free" ? this.speed : 1;
     video.preservesPitch = true;
     if (video.playbackRate !== rate) video.playbackRate = rate;
     if (this.picture === "standing") this.#help(feed, feed.playing);
+  }
+
+  /** A picture that waited too often is not at live any more. The browser's own HLS keeps to live in its own way. */
+  #keepUp(behind: number): void {
+    if (this.following.kind !== "live" || this.engine?.name === "native") return;
+    if (afterAway(behind) !== "offer") this.following = { kind: "catching-up" };
+    else if (Date.now() - this.#jumped_ms > JUMP_MS) this.jumpToLive();
   }
 
   /** The viewer's own network is back. */
@@ -371,7 +394,7 @@ export class Playback {
   #help(feed: Feed, playing: Reading): void {
     if (this.knowledge.silence) return;
     // A viewer who was live again under catch-up goes over to live where the picture stands anyway: it steps over holes.
-    if (this.following.kind === "live" && waitsAtHole(playing, feed.live)) return this.#play({ kind: "dvr" }, null);
+    if (this.following.kind === "live" && waitsAtHole(playing, feed.live)) return this.#goLive();
     if (this.#watch.still_ms(Date.now()) < STUCK_MS || this.#watch.ready_s() > READY_S_MIN) return;
     const next_s = mediaFrom(playing, this.position_s + 0.3);
     if (next_s !== null && next_s > this.position_s + 1 && next_s <= liveEdge_s(playing) + playing.target_s) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, liveEdge_s, waitsAtHole } from "./rejoin";
+import { afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, isBehind, liveEdge_s, waitsAtHole } from "./rejoin";
 import { sample } from "./samples";
 
 test("live is three target durations before the end, and gaps are no way to go", () => {
@@ -42,6 +42,16 @@ test("a little faster, and live again by itself", () => {
   expect(follow({ kind: "catching-up" }, 0.4)).toEqual({ kind: "live" });
   expect(follow({ kind: "free" }, 0)).toEqual({ kind: "free" });
   expect(follow({ kind: "live" }, 90)).toEqual({ kind: "live" });
+});
+
+test("a playlist that grows by a segment at a time is not behind", () => {
+  const cases: [number, number, boolean][] = [
+    [1, 6, false],
+    [1, 8, true],
+    [6, 11, false],
+    [6, 13, true],
+  ];
+  for (const [target_s, behind, is] of cases) expect(isBehind(behind, sample("m", { target_s })), `${target_s}`).toBe(is);
 });
 
 test("a seek leads away from live, or nearer to it", () => {

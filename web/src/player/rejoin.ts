@@ -7,8 +7,8 @@ import { type Reading, length_s } from "./reading";
 const HOLD_BACK_TARGETS = 3;
 /** As near as this to where a player that joins would be, it is live. */
 const REJOINED_S = 0.5;
-/** From here on it is worth saying that the picture is behind. */
-export const BEHIND_S_MIN = 6;
+/** From here on it is worth saying that the picture is behind, and doing something about it. */
+const BEHIND_S_MIN = 6;
 /** After the viewer's own outage: less is not worth a thing, what is longer is made up for by itself, and what is
  * longer still is offered. */
 const MADE_UP_S_MIN = 1.5;
@@ -71,6 +71,11 @@ export function catchUpRate(behind: number): number {
 /** What follows from where the picture is. */
 export function follow(before: Following, behind: number): Following {
   return before.kind === "catching-up" && behind <= REJOINED_S ? { kind: "live" } : before;
+}
+
+/** Whether it is behind: by more than the segment by which a playlist grows at a time. */
+export function isBehind(behind: number, { target_s }: Reading): boolean {
+  return behind > BEHIND_S_MIN + target_s;
 }
 
 /** After a seek by so much: who steps forward on the way back to live is still on that way. */

@@ -6,7 +6,9 @@ import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
 
 const RETRY_MS = 2_000;
 /** Errors in a row, without a moving picture between them, after which it is the media and not the network. */
-const ERRORS_MAX = 8;
+const ERRORS_MAX = 4;
+/** A picture that went on for so long after an error moves. */
+const MOVED_S = 1;
 
 export class NativeEngine implements Engine {
   readonly name = "native";
@@ -20,6 +22,7 @@ export class NativeEngine implements Engine {
   #start_s: number | null;
   #retrying: number | undefined;
   #errors = 0;
+  #failedAt_s = 0;
 
   static start(task: EngineTask): NativeEngine {
     return new NativeEngine(task);
@@ -32,7 +35,9 @@ export class NativeEngine implements Engine {
     this.#start_s = start_s;
     const { signal } = this.#listening;
     video.addEventListener("error", () => this.#failed(), { signal });
-    video.addEventListener("timeupdate", () => (this.#errors = 0), { signal });
+    video.addEventListener("timeupdate", () => {
+      if (video.currentTime > this.#failedAt_s + MOVED_S) this.#errors = 0;
+    }, { signal });
     video.addEventListener("loadedmetadata", () => this.#seekToStart(), { signal });
     video.src = url;
   }
@@ -65,6 +70,7 @@ export class NativeEngine implements Engine {
   #failed(): void {
     const { error } = this.#video;
     this.#errors += 1;
+    this.#failedAt_s = this.#video.currentTime;
     this.#on.error({ details: error?.message || `media error ${error?.code ?? 0}`, fatal: true });
     if (this.#errors > ERRORS_MAX) return this.#on.unplayable();
     clearTimeout(this.#retrying);

@@ -5,7 +5,7 @@ import { element } from "../../element";
 import { type Language, clock } from "../../language";
 import type { Playback } from "../playback";
 import { length_s } from "../reading";
-import { BEHIND_S_MIN } from "../rejoin";
+import { isBehind } from "../rejoin";
 import type { Words } from "../words";
 import { IconButton, put, reveal } from "./parts";
 import { TimelineView } from "./timeline";
@@ -101,7 +101,8 @@ export class Controls {
   }
 
   #isAtLive(): boolean {
-    return this.playback.following.kind === "live" && (this.playback.behind_s ?? 0) <= BEHIND_S_MIN;
+    const { following, behind_s, feed } = this.playback;
+    return following.kind === "live" && !(feed?.playing && isBehind(behind_s ?? 0, feed.playing));
   }
 
   #timeText(): string {
