@@ -1,6 +1,8 @@
 # The one entry: people and CI call only these. Every target installs what it needs and is missing.
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
+# Anything but nothing: https, with a certificate that is made for this machine.
+TLS ?=
 FUZZ_SECONDS ?= 60
 SEEDS ?= 1-1000
 SEED ?= 1
@@ -21,11 +23,11 @@ WEB_SOURCES = $(wildcard web/*.html web/*.ts web/*.json web/public/*) $(shell fi
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: toolchain packages-to-run web ## build and start everything on this machine (LISTEN=127.0.0.1:8080 DATA=./data)
+run: toolchain packages-to-run web ## build and start everything on this machine (LISTEN=127.0.0.1:8080 DATA=./data TLS=1)
 	$(SAY) "Building headwater (about 5 minutes on 2 cores the first time)"
 	@cargo build --release --locked -p headwater
 	$(SAY) "Starting headwater on $(LISTEN), with its data in $(DATA); Ctrl-C stops it"
-	@$(BIN) up --data "$(DATA)" --listen "$(LISTEN)"
+	@$(BIN) up --data "$(DATA)" --listen "$(LISTEN)" $(if $(TLS),--tls-self-signed)
 
 test: toolchain packages-to-test web .tools/venv/requirements.txt .tools/bin/s3s-fs tests/browser/node_modules/.package-lock.json ## every test: unit, property, conformance, end to end (15 minutes the first time)
 	$(SAY) "Testing the web pages (seconds)"

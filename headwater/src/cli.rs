@@ -19,6 +19,9 @@ Start everything on this machine:
 Create a broadcast, and see where to send it and where to watch it:
   headwater broadcast create --title 'Sunday match'
 
+Go live from a phone in the same network, whose browser wants https for the camera:
+  headwater up --listen 0.0.0.0:8443 --tls-self-signed
+
 Settings are taken from flags first, then from HEADWATER_... variables, then from the file that
 --config names, then from the defaults.";
 
@@ -68,18 +71,24 @@ pub(crate) struct ServeOptions {
     /// Serve on this address [default: 127.0.0.1:8080]. Port 0 takes a free one.
     #[arg(long, env = "HEADWATER_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Speak https with this certificate (PEM, with those that vouch for it). Programs on this machine may still use http.
-    #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The key of --tls-cert (PEM).
-    #[arg(long, env = "HEADWATER_TLS_KEY", value_name = "FILE")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Speak https with a certificate of our own, kept in DIR/tls: a phone gives its camera only to https, and warns once.
-    #[arg(long)]
-    pub(crate) tls_self_signed: bool,
     /// Where publishers and viewers reach this, if not under the address they ask for: https://live.example.org.
     #[arg(long, env = "HEADWATER_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Speak TLS with this certificate, and those between it and an authority, in PEM. Read again when it changes and on
+    /// SIGHUP.
+    #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, in PEM, without a password.
+    #[arg(long, env = "HEADWATER_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Speak TLS with a certificate for this machine's names and addresses that is made here and kept in
+    /// DIR/tls. Browsers warn of it once; a phone gives its camera to pages over https only. Programs on this machine may go on
+    /// without TLS, on the same port.
+    #[arg(long, env = "HEADWATER_TLS_SELF_SIGNED", conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub(crate) tls_self_signed: bool,
+    /// Where we call others (recorders of the fleet, the portal), trust the certificates in this file too, in PEM.
+    #[arg(long, env = "HEADWATER_TLS_CA", value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
     /// Keep metadata in this Redis instead of DIR/metadata.sqlite: redis://HOST:PORT,
     /// redis+sentinel://HOST:PORT,HOST:PORT/MASTER, or redis+cluster://HOST:PORT,HOST:PORT,HOST:PORT (some nodes of a
     /// Redis Cluster). USER:PASSWORD@ goes before the first host; rediss:// and rediss+cluster:// speak TLS.
@@ -268,6 +277,9 @@ pub(crate) struct UplinkOptions {
     /// The publish token, if it is not in the address.
     #[arg(long, env = "HEADWATER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// Trust the certificates in this file too, in PEM: those of an authority, or what --tls-self-signed made.
+    #[arg(long, env = "HEADWATER_TLS_CA", value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
     /// Where what is recorded is kept until it is safe [default: ./spool/ID]. The same directory goes on where it was.
     #[arg(long, env = "HEADWATER_SPOOL", value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
@@ -393,6 +405,10 @@ pub(crate) struct ServerOptions {
     /// Where to look for the owner key: the --data of a Headwater on this machine.
     #[arg(long, env = "HEADWATER_DATA", default_value = "./data", value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// Trust the certificates in this file, in PEM, and no others [default: those that browsers trust; for an address of this
+    /// machine itself, what --tls-self-signed made in DIR].
+    #[arg(long, env = "HEADWATER_TLS_CA", value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
     /// Print the server's answer as JSON.
     #[arg(long)]
     pub(crate) json: bool,

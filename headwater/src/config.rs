@@ -2,6 +2,7 @@
 //! file, and the file before the defaults; what is unknown or wrong is refused.
 
 mod node;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,9 @@ use storage::{HotUrl, StorageConfig};
 use webhooks::WebhooksConfig;
 
 use crate::cli::ServeOptions;
-use crate::tls::{self, TlsConfig};
 
 pub(crate) use node::NodeConfig;
+pub(crate) use tls::{TlsConfig, in_words, is_name, read as read_identity, read_file, trust_also};
 
 /// The settings of one process.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
+    /// `None`: without TLS.
+    pub(crate) tls: Option<TlsConfig>,
+    /// Whom to trust beside those whom browsers trust.
+    pub(crate) tls_ca: Option<PathBuf>,
     pub(crate) metadata: Option<RedisAddress>,
     /// `None`: kept in the data directory.
     pub(crate) owner_key: Option<OwnerKey>,
@@ -43,8 +48,6 @@ pub(crate) struct Config {
     pub(crate) webhooks: WebhooksConfig,
     /// Where what is recorded becomes safe.
     pub(crate) hot: Option<HotUrl>,
-    /// None: plain http.
-    pub(crate) tls: Option<TlsConfig>,
 }
 
 /// The file. Every key is optional; the tables hold the settings of the parts.
@@ -54,6 +57,7 @@ struct File {
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
     public_url: Option<String>,
+    tls: tls::File,
     metadata: Option<String>,
     owner_key: Option<String>,
     log: Option<String>,
@@ -67,7 +71,6 @@ struct File {
     geo: Vec<PathBuf>,
     webhooks: WebhooksConfig,
     hot: Hot,
-    tls: tls::File,
 }
 
 /// `[hot]`: where, and how much of what is there is kept here too.
@@ -97,6 +100,11 @@ impl Config {
         self.node.advertise.as_deref().or(self.public_url.as_deref())
     }
 
+    /// How addresses of this process begin.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// clap has already put each flag before its variable.
     pub(crate) fn load(options: &ServeOptions) -> anyhow::Result<Self> {
         let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
@@ -104,6 +112,7 @@ impl Config {
         let public_url = given(&options.public_url, file.public_url);
         let public_url = public_url.map(|url| node::checked_url("public_url", url)).transpose()?;
         file.webhooks.check()?;
+        let tls::Wanted { tls, ca: tls_ca } = file.tls.load(options)?;
         let metadata = given(&options.metadata, file.metadata);
         let owner_key = given(&options.owner_key, file.owner_key);
         let log_format = options.log_format.as_deref().map(str::parse).transpose()?;
@@ -112,15 +121,12 @@ impl Config {
         let mut recorder = file.recorder;
         recorder.hot = file.hot.settings();
         let hot = given(&options.hot, file.hot.url);
-        let tls = tls::File {
-            cert: options.tls_cert.clone().or(file.tls.cert),
-            key: options.tls_key.clone().or(file.tls.key),
-            self_signed: options.tls_self_signed || file.tls.self_signed,
-        };
         Ok(Self {
             data: options.data.clone().or(file.data).unwrap_or_else(|| "./data".into()),
             listen: options.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url,
+            tls,
+            tls_ca,
             metadata: metadata.map(|url| url.parse()).transpose().context("metadata")?,
             owner_key: owner_key.map(|key| key.parse()).transpose().context("owner key")?,
             log: given(&options.log, file.log).unwrap_or_else(|| "info".to_owned()),
@@ -134,7 +140,6 @@ impl Config {
             geo: if options.geo.is_empty() { file.geo } else { options.geo.clone() },
             webhooks: file.webhooks,
             hot: hot.map(|url| url.parse()).transpose().context("hot")?,
-            tls: tls.settings()?,
         })
     }
 }
@@ -173,6 +178,9 @@ mod tests {
             "lisen = '127.0.0.1:1'",
             "listen = 'here'",
             "public_url = 'example.org'",
+            "[tls]\ncert = '/nowhere'",
+            "[tls]\nself_signed = 1",
+            "[tls]\nnames = ['a b']",
             "owner_key = 'short'",
             "metadata = 'mysql://x'",
             "log_format = 'xml'",

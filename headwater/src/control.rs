@@ -3,11 +3,14 @@
 mod webhooks;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
 use crate::cli::{BroadcastCommand, ServerOptions};
+use crate::{config, tls};
 
 pub(crate) use webhooks::run as webhooks;
 
@@ -18,19 +21,19 @@ pub(crate) fn run(command: BroadcastCommand) -> anyhow::Result<()> {
     match command {
         BroadcastCommand::Create { title, target_duration, server } => {
             let wanted = json!({"title": title, "target_duration": target_duration});
-            let created = Server::new(&server).call("POST", "/v1/broadcasts", Some(&wanted))?;
+            let created = Server::new(&server)?.call("POST", "/v1/broadcasts", Some(&wanted))?;
             print(&server, &created, created_text)
         }
         BroadcastCommand::List { limit, server } => {
-            let list = list(&Server::new(&server), limit)?;
+            let list = list(&Server::new(&server)?, limit)?;
             print(&server, &list, list_text)
         }
         BroadcastCommand::Show { id, server } => {
-            let shown = Server::new(&server).call("GET", &format!("/v1/broadcasts/{id}"), None)?;
+            let shown = Server::new(&server)?.call("GET", &format!("/v1/broadcasts/{id}"), None)?;
             print(&server, &shown, details_text)
         }
         BroadcastCommand::End { id, server } => {
-            let ended = Server::new(&server).call("POST", &format!("/v1/broadcasts/{id}/end"), None)?;
+            let ended = Server::new(&server)?.call("POST", &format!("/v1/broadcasts/{id}/end"), None)?;
             print(&server, &ended, details_text)
         }
     }
@@ -38,7 +41,7 @@ pub(crate) fn run(command: BroadcastCommand) -> anyhow::Result<()> {
 
 /// `headwater nodes`.
 pub(crate) fn nodes(options: &ServerOptions) -> anyhow::Result<()> {
-    let list = Server::new(options).call("GET", "/v1/nodes", None)?;
+    let list = Server::new(options)?.call("GET", "/v1/nodes", None)?;
     print(options, &list, nodes_text)
 }
 
@@ -54,9 +57,13 @@ struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    fn new(options: &'a ServerOptions) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Self { options, agent: config.into() }
+    fn new(options: &'a ServerOptions) -> anyhow::Result<Self> {
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let config = match trusted(options)? {
+            Some(ca) => config.tls_config(TlsConfig::builder().root_certs(root_certs(&ca)?).build()),
+            None => config,
+        };
+        Ok(Self { options, agent: config.build().into() })
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
@@ -73,8 +80,7 @@ impl<'a> Server<'a> {
             None => Vec::new(),
         };
         let request = request.body(body).with_context(|| format!("{url} is not an address"))?;
-        let unreachable = || format!("cannot reach {}: is `headwater up` running there?", self.options.server);
-        let mut answer = self.agent.run(request).with_context(unreachable)?;
+        let mut answer = self.agent.run(request).map_err(|error| unreachable(&self.options.server, error))?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(ANSWER_LEN_MAX).read_to_string()?;
         let json: Value =
@@ -94,6 +100,40 @@ impl<'a> Server<'a> {
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
     }
+}
+
+fn unreachable(server: &str, error: ureq::Error) -> anyhow::Error {
+    // It is only in the words of the error whose fault it was.
+    let why = if error.to_string().contains("certificate") {
+        format!(
+            "{server} is not trusted (if it was started with --tls-self-signed: give --tls-ca DIR/tls/certificate.pem)"
+        )
+    } else {
+        format!("cannot reach {server}: is `headwater up` running there?")
+    };
+    anyhow!(error).context(why)
+}
+
+/// The file of those who are trusted, if they are not those whom browsers trust.
+fn trusted(options: &ServerOptions) -> anyhow::Result<Option<PathBuf>> {
+    if options.tls_ca.is_some() {
+        return Ok(options.tls_ca.clone());
+    }
+    let server: http::Uri = options.server.parse().with_context(|| format!("--server {:?}", options.server))?;
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse().is_ok_and(|ip| service::own_addresses().contains(&ip));
+    Ok(Some(tls::self_signed_path(&options.data)).filter(|path| is_here && path.is_file()))
+}
+
+fn root_certs(ca: &Path) -> anyhow::Result<RootCerts> {
+    let text = config::read_file(ca)?;
+    let items = ureq::tls::parse_pem(text.as_bytes()).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let certificates: Vec<_> = items.collect();
+    ensure!(!certificates.is_empty(), "{} has no certificate in PEM", ca.display());
+    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 fn refusal(problem: &Value) -> anyhow::Error {

@@ -20,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{PublishOptions, RelayOptions, UplinkOptions};
+use crate::config;
 pub(crate) use contents::contents;
 use progress::{Progress, Shown};
 use source::Source;
@@ -38,6 +39,7 @@ type Work<'a> = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>
 
 fn run<'a>(options: &UplinkOptions, work: impl FnOnce(Relay) -> Work<'a>) -> anyhow::Result<()> {
     service::init_telemetry(LogFormat::default(), &options.log)?;
+    config::trust_also(options.tls_ca.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let done = runtime.block_on(async { work(Relay::open(options).await?).await });
     runtime.shutdown_background();

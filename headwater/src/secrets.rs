@@ -125,6 +125,16 @@ fn read_token_key(text: &str, path: &Path) -> anyhow::Result<TokenKey> {
     Ok(TokenKey::new(&secret))
 }
 
+/// The secret in PEM that `path` holds, or what `make` makes, durably.
+pub(crate) fn kept_pem(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<String> {
+    Ok(kept(path, make)?.text + "\n")
+}
+
+/// Durably, and all at once.
+pub(crate) fn write_pem(path: &Path, text: &str) -> std::io::Result<()> {
+    write(path, text.trim_end())
+}
+
 /// What `path` holds, or what `make` makes, durably.
 fn kept(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<Kept> {
     if let Some(text) = read(path)? {

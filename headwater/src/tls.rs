@@ -1,218 +1,260 @@
-//! What this server shows to prove who it is: a certificate that its operator got, or one that it makes for itself.
-//!
-//! A phone gives the camera only to pages that came by https. For one person on one network, a certificate that nobody
-//! vouches for is enough: the phone warns once. It is kept, so that the warning stays answered, and made anew only when
-//! the machine has got another name or address, or before it expires.
+//! The certificate that this process shows: read from two files, or made here and kept in the data directory. It is looked
+//! after while the process runs: exchanged when the files change, on SIGHUP, and made anew before it expires or when the
+//! machine has another address.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
-use serde::{Deserialize, Serialize};
-use service::Tls;
+use anyhow::{Context, anyhow};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, date_time_ymd};
+use service::{Clock, Identity, Tasks, Tls};
+use tokio::signal::unix::{SignalKind, signal};
 
-/// For how long a certificate is good: browsers refuse those that are good for more than 825 days.
-const GOOD_FOR_DAYS: i64 = 800;
-/// So much earlier it is made anew.
-const RENEW_DAYS: i64 = 60;
+use crate::config::{self, Config, TlsConfig};
+use crate::secrets;
+
+/// How often it is looked whether there is another one.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// A certificate that is made here holds from the day before, for those whose clocks are late, for so many days ...
+const HOLDS_DAYS: i64 = 397;
+/// ... and is made anew when it holds for less than this.
+const RENEW_DAYS: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
 
-/// Where the certificate comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TlsConfig {
+/// Where a certificate that is made here is kept, below the data directory.
+const SELF_SIGNED: &str = "tls/certificate.pem";
+const SELF_SIGNED_KEY: &str = "tls/key.pem";
+/// What stands before the certificate in its file, where PEM lets anything stand (RFC 7468, 5.2): for whom it is, and until
+/// when, so that nobody needs to take it apart.
+const FOR: &str = "For: ";
+const UNTIL_MS: &str = "Until, in milliseconds since the Unix epoch: ";
+
+/// Where `--tls-self-signed` keeps its certificate.
+pub(crate) fn self_signed_path(data: &Path) -> PathBuf {
+    data.join(SELF_SIGNED)
+}
+
+/// Who this process says it is.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    source: Source,
+    identity: Identity,
+    tls: Tls,
+}
+
+#[derive(Debug)]
+enum Source {
     Files { cert: PathBuf, key: PathBuf },
-    SelfSigned,
+    SelfSigned { data: PathBuf, names: BTreeSet<String> },
 }
 
-/// `[tls]` of the file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct File {
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-    pub(crate) self_signed: bool,
-}
-
-impl File {
-    /// None: plain http.
-    pub(crate) fn settings(self) -> anyhow::Result<Option<TlsConfig>> {
-        match (self.cert, self.key, self.self_signed) {
-            (Some(cert), Some(key), false) => Ok(Some(TlsConfig::Files { cert, key })),
-            (None, None, true) => Ok(Some(TlsConfig::SelfSigned)),
-            (None, None, false) => Ok(None),
-            (_, _, true) => {
-                bail!("give a certificate (--tls-cert, --tls-key) or let one be made (--tls-self-signed), not both")
+impl Certificate {
+    /// `None` without TLS.
+    pub(crate) fn open(config: &Config, clock: &Clock) -> anyhow::Result<Option<Self>> {
+        let source = match &config.tls {
+            None => return Ok(None),
+            Some(TlsConfig::Files { cert, key }) => Source::Files { cert: cert.clone(), key: key.clone() },
+            Some(TlsConfig::SelfSigned { names }) => {
+                let told = [config.public_url.as_deref(), config.advertised()].into_iter().flatten().filter_map(host);
+                let listening = Some(config.listen.ip()).filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
+                let names = names.iter().cloned().chain(told).chain(listening).collect();
+                Source::SelfSigned { data: config.data.clone(), names }
             }
-            (_, _, false) => bail!("a certificate needs its key: give both --tls-cert and --tls-key"),
+        };
+        let identity = source.load(clock)?;
+        let tls = Tls::new(&identity).with_context(|| source.in_words())?;
+        Ok(Some(Self { source, identity, tls }))
+    }
+
+    pub(crate) fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
+    /// What to compare with what a browser shows before one believes it; `None` if an authority vouches for it.
+    pub(crate) fn fingerprint_to_compare(&self) -> Option<String> {
+        match self.source {
+            Source::Files { .. } => None,
+            Source::SelfSigned { .. } => self.identity.fingerprint().ok(),
+        }
+    }
+
+    /// Looks after it until the tasks are told to stop.
+    pub(crate) fn keep(mut self, clock: Clock, tasks: &Tasks) -> std::io::Result<()> {
+        let (mut hang_up, stop) = (signal(SignalKind::hangup())?, tasks.stop_token());
+        tasks.spawn("certificate", async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = hang_up.recv() => {}
+                    () = clock.sleep(LOOK_EVERY) => {}
+                }
+                let (now, source) = (clock.clone(), self.source);
+                let (loaded, source) = Tasks::blocking(move || (source.load(&now), source)).await;
+                self.source = source;
+                match loaded {
+                    Ok(identity) => self.exchange(identity),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot read the certificate again; the one from before goes on")
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn exchange(&mut self, identity: Identity) {
+        if identity == self.identity {
+            return;
+        }
+        match self.tls.replace(&identity) {
+            Ok(()) => {
+                tracing::info!("the certificate was exchanged");
+                self.identity = identity;
+            }
+            // The next look may find both files written.
+            Err(error) => tracing::warn!(%error, "cannot use the new certificate; the one from before goes on"),
         }
     }
 }
 
-/// Ready to be served with. `names` are what others may call this machine; `data` is where a certificate of our own is kept.
-pub(crate) fn open(config: &TlsConfig, data: &Path, names: &BTreeSet<String>, now_ms: i64) -> anyhow::Result<Tls> {
-    match config {
-        TlsConfig::Files { cert, key } => {
-            let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-            Tls::new(&read(cert)?, &read(key)?)
-                .with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))
+impl Source {
+    fn load(&self, clock: &Clock) -> anyhow::Result<Identity> {
+        match self {
+            Self::Files { cert, key } => config::read_identity(cert, key),
+            Self::SelfSigned { data, names } => {
+                let mut names = names.clone();
+                names.extend(own_names());
+                self_signed(data, &names, clock.now_ms())
+            }
         }
-        TlsConfig::SelfSigned => {
-            let kept = kept(&data.join("tls"), names, now_ms)?;
-            Tls::new(kept.certificate.as_bytes(), kept.key.as_bytes()).context("the certificate of our own")
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Files { cert, key } => config::in_words(cert, key),
+            Self::SelfSigned { data, .. } => format!("{SELF_SIGNED} in {}", data.display()),
         }
     }
 }
 
-/// By which names others may reach a server that listens there.
-pub(crate) fn names(listen: SocketAddr, own: impl IntoIterator<Item = IpAddr>) -> BTreeSet<String> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let local = (!host.is_empty() && !host.contains('.')).then(|| format!("{host}.local"));
-    let named = [Some("localhost".to_owned()), Some(host), local].into_iter().flatten();
-    let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
-    let addresses = own.into_iter().chain(loopback).chain([listen.ip()]).filter(|ip| !ip.is_unspecified());
-    named.filter(|name| !name.is_empty()).chain(addresses.map(|ip| ip.to_string())).collect()
+/// What this machine is called, and its addresses.
+fn own_names() -> impl Iterator<Item = String> {
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy().to_ascii_lowercase();
+    let is_name = host.len() <= 200 && config::is_name(&host);
+    // As it is called in a network of phones and laptops (RFC 6762).
+    let local = format!("{}.local", host.split('.').next().unwrap_or_default());
+    let called = [host, local].into_iter().filter(move |_| is_name);
+    let always = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    called.chain(always).chain(service::own_addresses().into_iter().map(|address| address.to_string()))
 }
 
-/// What is kept of a certificate: it and its key as PEM.
-struct Kept {
-    certificate: String,
-    key: String,
+/// The host of an address.
+fn host(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    uri.host().map(|host| host.trim_matches(['[', ']']).to_owned())
 }
 
-/// For whom it is, and until when.
-#[derive(Debug, Serialize, Deserialize)]
-struct About {
-    names: BTreeSet<String>,
-    /// In milliseconds since the Unix epoch.
-    until_ms: i64,
-}
-
-fn kept(dir: &Path, names: &BTreeSet<String>, now_ms: i64) -> anyhow::Result<Kept> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let [certificate, key, about] = ["certificate.pem", "key.pem", "about.json"].map(|name| dir.join(name));
-    let known: Option<About> = read(&about)?.and_then(|text| serde_json::from_str(&text).ok());
-    if let Some(known) = known
-        && known.names.is_superset(names)
-        && now_ms < known.until_ms - RENEW_DAYS * DAY_MS
-        && let (Some(certificate), Some(key)) = (read(&certificate)?, read(&key)?)
+/// The one in `data`, if it is for all these names and holds long enough; else a new one, with the same key.
+fn self_signed(data: &Path, names: &BTreeSet<String>, now_ms: i64) -> anyhow::Result<Identity> {
+    let (path, key_path) = (self_signed_path(data), data.join(SELF_SIGNED_KEY));
+    let dir = data.join("tls");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let made = KeyPair::generate().map_err(|error| anyhow!(error).context("cannot make a key"))?;
+    let key = secrets::kept_pem(&key_path, || made.serialize_pem())?;
+    if let Ok(certificates) = std::fs::read_to_string(&path)
+        && still_does(&certificates, names, now_ms)
     {
-        return Ok(Kept { certificate, key });
+        let identity = Identity { certificates, key: key.clone() };
+        if Tls::new(&identity).is_ok() {
+            return Ok(identity);
+        }
     }
-    // The same key: whoever trusts it need not do so again.
-    let pair = match read(&key)?.and_then(|pem| KeyPair::from_pem(&pem).ok()) {
-        Some(pair) => pair,
-        None => KeyPair::generate().context("cannot make a key")?,
-    };
-    let until_ms = now_ms + GOOD_FOR_DAYS * DAY_MS;
-    let made = self_signed(&pair, names, now_ms, until_ms)?;
-    write(&key, &pair.serialize_pem(), 0o600)?;
-    write(&certificate, &made, 0o644)?;
-    write(&about, &serde_json::to_string_pretty(&About { names: names.clone(), until_ms })?, 0o644)?;
-    tracing::info!(?names, "made a certificate");
-    Ok(Kept { certificate: made, key: pair.serialize_pem() })
+    let pair = KeyPair::from_pem(&key).with_context(|| format!("{} is no key: remove it", key_path.display()))?;
+    let certificates = certificate(&pair, names, now_ms).context("cannot make a certificate")?;
+    secrets::write_pem(&path, &certificates).with_context(|| format!("cannot write {}", path.display()))?;
+    tracing::info!(names = %names.iter().cloned().collect::<Vec<_>>().join(" "), "made a certificate for this machine");
+    Ok(Identity { certificates, key })
 }
 
-fn self_signed(pair: &KeyPair, names: &BTreeSet<String>, now_ms: i64, until_ms: i64) -> anyhow::Result<String> {
-    let names: Vec<String> = names.iter().cloned().collect();
-    let mut params = CertificateParams::new(names).context("a name of this machine cannot be in a certificate")?;
-    let mut whose = DistinguishedName::new();
-    whose.push(DnType::CommonName, "Headwater on this machine");
-    params.distinguished_name = whose;
-    // A clock that is a little behind must not refuse it.
-    let (year, month, day) = date(now_ms - DAY_MS)?;
-    params.not_before = rcgen::date_time_ymd(year, month, day);
-    let (year, month, day) = date(until_ms)?;
-    params.not_after = rcgen::date_time_ymd(year, month, day);
+fn still_does(certificates: &str, names: &BTreeSet<String>, now_ms: i64) -> bool {
+    let told = |what: &str| certificates.lines().find_map(|line| line.strip_prefix(what));
+    let until_ms: Option<i64> = told(UNTIL_MS).and_then(|text| text.trim().parse().ok());
+    let known: BTreeSet<_> = told(FOR).unwrap_or_default().split_whitespace().collect();
+    until_ms.is_some_and(|until_ms| now_ms < until_ms - RENEW_DAYS * DAY_MS)
+        && names.iter().all(|name| known.contains(name.as_str()))
+}
+
+fn certificate(key: &KeyPair, names: &BTreeSet<String>, now_ms: i64) -> anyhow::Result<String> {
+    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    let (from_ms, until_ms) = (now_ms - DAY_MS, now_ms + HOLDS_DAYS * DAY_MS);
+    let (from, until) = (utc_date(from_ms)?, utc_date(until_ms)?);
+    params.not_before = date_time_ymd(from.0, from.1, from.2);
+    params.not_after = date_time_ymd(until.0, until.1, until.2);
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "Headwater, made by itself");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    Ok(params.self_signed(pair).context("cannot make a certificate")?.pem())
+    // As the file will have it.
+    let pem = params.self_signed(key)?.pem().replace('\r', "");
+    let names = names.iter().cloned().collect::<Vec<_>>().join(" ");
+    Ok(format!(
+        "Made by headwater for itself (--tls-self-signed). Whoever is to trust it is given this file: --tls-ca FILE.\n\
+         {FOR}{names}\n{UNTIL_MS}{until_ms}\n{}\n",
+        pem.trim_end()
+    ))
 }
 
 /// Year, month and day.
-fn date(ms: i64) -> anyhow::Result<(i32, u8, u8)> {
-    let at = jiff::Timestamp::from_millisecond(ms)?.to_zoned(jiff::tz::TimeZone::UTC);
-    Ok((at.year().into(), at.month().unsigned_abs(), at.day().unsigned_abs()))
-}
-
-fn read(path: &Path) -> anyhow::Result<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-/// Whole or not at all.
-fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let new = path.with_extension("new");
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new);
-    let written = written.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.and_then(|()| std::fs::rename(&new, path)).with_context(|| format!("cannot write {}", path.display()))
+fn utc_date(ms: i64) -> anyhow::Result<(i32, u8, u8)> {
+    let date = jiff::Timestamp::from_millisecond(ms)?.to_zoned(jiff::tz::TimeZone::UTC).date();
+    Ok((date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
-    const NOW_MS: i64 = 1_790_000_000_000;
+    const NOW_MS: i64 = 1_795_000_000_000;
 
-    fn set(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
     }
 
     #[test]
-    fn a_certificate_is_kept_until_it_no_longer_fits() {
+    fn a_certificate_is_made_once_and_anew_when_it_no_longer_does() {
         let dir = tempfile::tempdir().expect("a folder");
-        let made = |names: &[&str], days: i64| kept(dir.path(), &set(names), NOW_MS + days * DAY_MS).expect("made");
-        let first = made(&["localhost", "192.0.2.1"], 0);
-        assert!(Tls::new(first.certificate.as_bytes(), first.key.as_bytes()).is_ok());
-        let mode = std::fs::metadata(dir.path().join("key.pem")).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        for (names, days, same) in [
-            (&["localhost", "192.0.2.1"][..], 700, true),
-            (&["localhost"], 0, true),
-            (&["localhost", "192.0.2.1"], 745, false),
-            (&["localhost", "192.0.2.2"], 0, false),
-        ] {
-            let again = made(names, days);
-            assert_eq!(again.certificate == first.certificate, same, "{names:?} after {days} days");
-            assert_eq!(again.key, first.key, "the key stays");
-            if !same {
-                std::fs::write(dir.path().join("certificate.pem"), &first.certificate).expect("written");
-                let about =
-                    About { names: set(&["localhost", "192.0.2.1"]), until_ms: NOW_MS + GOOD_FOR_DAYS * DAY_MS };
-                std::fs::write(dir.path().join("about.json"), serde_json::to_string(&about).expect("json"))
-                    .expect("written");
-            }
-        }
-    }
-
-    #[test]
-    fn all_names_of_the_machine_are_in_it() {
-        let any: SocketAddr = "0.0.0.0:8443".parse().expect("an address");
-        let names = names(any, ["192.0.2.7".parse().expect("an address")]);
-        assert!(names.is_superset(&set(&["localhost", "127.0.0.1", "::1", "192.0.2.7"])), "{names:?}");
-        assert!(!names.contains("0.0.0.0"));
-    }
-
-    #[test]
-    fn a_certificate_comes_from_one_place() {
-        let file = |cert: bool, key: bool, self_signed: bool| {
-            let path = |given: bool| given.then(|| PathBuf::from("x"));
-            File { cert: path(cert), key: path(key), self_signed }.settings()
+        let made = |of: &[&str], days: i64| {
+            self_signed(dir.path(), &names(of), NOW_MS + days * DAY_MS).expect("made").certificates
         };
-        assert!(matches!(file(false, false, false), Ok(None)));
-        assert!(matches!(file(true, true, false), Ok(Some(TlsConfig::Files { .. }))));
-        assert!(matches!(file(false, false, true), Ok(Some(TlsConfig::SelfSigned))));
-        for (cert, key, self_signed) in [(true, false, false), (false, true, false), (true, true, true)] {
-            assert!(file(cert, key, self_signed).is_err());
+        let key = || std::fs::read_to_string(dir.path().join(SELF_SIGNED_KEY)).expect("kept");
+        let first = made(&["localhost", "192.0.2.2"], 0);
+        assert_eq!(std::fs::read_to_string(self_signed_path(dir.path())).expect("kept"), first);
+        let first_key = key();
+        assert_eq!(made(&["localhost"], 0), first, "an address that went away changes nothing");
+        assert_eq!(made(&["localhost", "192.0.2.2"], HOLDS_DAYS - RENEW_DAYS - 1), first);
+        let moved = made(&["localhost", "192.0.2.3"], 1);
+        assert_ne!(moved, first);
+        let renewed = made(&["localhost", "192.0.2.3"], HOLDS_DAYS - RENEW_DAYS + 2);
+        assert_ne!(renewed, moved);
+        assert_eq!(key(), first_key, "the key stays");
+        std::fs::write(self_signed_path(dir.path()), renewed.replace("BEGIN", "NOTHING")).expect("written");
+        let mended = made(&["localhost", "192.0.2.3"], HOLDS_DAYS);
+        Tls::new(&Identity { certificates: mended, key: key() }).expect("they belong together");
+    }
+
+    #[test]
+    fn this_machine_is_named() {
+        let names: BTreeSet<String> = own_names().collect();
+        assert!(names.contains("localhost") && names.contains("127.0.0.1") && names.contains("::1"), "{names:?}");
+        assert!(names.iter().all(|name| config::is_name(name)), "{names:?}");
+        for (url, expected) in [
+            ("https://live.example.org/x", Some("live.example.org")),
+            ("http://[fd00::2]:8080", Some("fd00::2")),
+            ("nonsense", Some("nonsense")),
+        ] {
+            assert_eq!(host(url).as_deref(), expected);
         }
     }
 }

@@ -16,12 +16,13 @@ use std::sync::OnceLock;
 use anyhow::{Context, bail};
 use metadata::Broadcasts;
 use prometheus::Registry;
-use service::{Clock, Component, Health, HttpMetrics, Random, Readiness, Tasks};
+use service::{Clock, Component, Health, HttpMetrics, Listener, Random, Readiness, Tasks};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Config;
-use crate::{secrets, tls};
+use crate::config::{self, Config};
+use crate::secrets;
+use crate::tls::Certificate;
 pub(crate) use fleet::disks;
 use gate::Gate;
 pub(crate) use metadata_store::MetadataStore;
@@ -52,6 +53,7 @@ pub(crate) fn run(config: Config, roles: Roles) -> anyhow::Result<()> {
         bail!("a role by itself shares its metadata with the others: give --metadata redis://HOST:PORT");
     }
     service::init_telemetry(config.log_format, &config.log)?;
+    config::trust_also(config.tls_ca.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(Process::start(config, roles))?;
     // What still blocks a thread now has had its grace.
@@ -73,8 +75,9 @@ struct Process {
     registry: Registry,
     clock: Clock,
     address: SocketAddr,
-    /// http or https.
     scheme: &'static str,
+    /// Of a certificate that nobody vouches for.
+    fingerprint: Option<String>,
     /// Once it takes segments.
     node: OnceLock<Registration>,
 }
@@ -115,6 +118,10 @@ impl Process {
         let (clock, registry, health) = (Clock::system(), Registry::new(), Health::new());
         let (intake, background) = (Tasks::new(), Tasks::new());
         std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make {}", config.data.display()))?;
+        let certificate = Certificate::open(config, &clock)?;
+        let tls = certificate.as_ref().map(Certificate::tls);
+        let fingerprint = certificate.as_ref().and_then(Certificate::fingerprint_to_compare);
+        certificate.map(|certificate| certificate.keep(clock.clone(), &background)).transpose()?;
         let metadata = MetadataStore::open(config, &clock, &registry).await?;
         let logs = metadata.logs();
         health.check("metadata", move || readiness(logs.health()));
@@ -123,13 +130,8 @@ impl Process {
         let (address, start_up) = (listener.local_addr()?, health.component("start-up"));
         let gate = Gate::closed(health.router(registry.clone()));
         let metrics = HttpMetrics::register(&registry, "main")?;
-        let tls = config.tls.as_ref().map(|tls| {
-            let own = [shown_as(address).best().ip()];
-            tls::open(tls, &config.data, &tls::names(address, own), clock.now_ms())
-        });
-        let tls = tls.transpose()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        service::serve_tls(listener, tls, gate.clone(), config.server.clone(), metrics, &intake, clock.clone());
+        let listener = Listener::new(listener, tls);
+        service::serve(listener, gate.clone(), config.server.clone(), metrics, &intake, clock.clone());
         tracing::info!(%address, "listening");
         Ok(Self {
             intake,
@@ -141,7 +143,8 @@ impl Process {
             registry,
             clock,
             address,
-            scheme,
+            scheme: config.scheme(),
+            fingerprint,
             node: OnceLock::new(),
         })
     }
@@ -197,6 +200,12 @@ impl Process {
         let _ = writeln!(out, "Headwater is up. Publish and watch: {scheme}://{here}/{fragment}");
         if let Some(elsewhere) = elsewhere {
             let _ = writeln!(out, "From other machines: {scheme}://{elsewhere}/{fragment}");
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            let _ = writeln!(
+                out,
+                "Browsers warn that nobody vouches for it. Go on if the certificate they show is this one, by SHA-256:\n{fingerprint}"
+            );
         }
         let _ = out.flush();
     }

@@ -16,9 +16,10 @@ const FLAGS = [
 /**
  * Opens a page, gives it to `work`, and returns what that returns, with what the page complained of. `settings` are
  * Playwright's for a context; with `asksForPress`, sound needs a press first, as it does in most people's browsers.
+ * `flags` are Chromium's own.
  */
-export async function withPage(executablePath, work, { asksForPress = false, ...settings } = {}) {
-  const args = asksForPress ? FLAGS : [AUTOPLAY, ...FLAGS];
+export async function withPage(executablePath, work, { asksForPress = false, flags = [], ...settings } = {}) {
+  const args = [...(asksForPress ? [] : [AUTOPLAY]), ...FLAGS, ...flags];
   const browser = await chromium.launch({ executablePath, headless: true, args });
   try {
     const page = await browser.newPage(settings);

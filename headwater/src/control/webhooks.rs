@@ -9,11 +9,11 @@ use crate::cli::{ServerOptions, WebhooksCommand, WhichDead};
 pub(crate) fn run(command: WebhooksCommand) -> anyhow::Result<()> {
     match command {
         WebhooksCommand::List { server } => {
-            let list = Server::new(&server).call("GET", "/v1/webhooks", None)?;
+            let list = Server::new(&server)?.call("GET", "/v1/webhooks", None)?;
             print(&server, &list, list_text)
         }
         WebhooksCommand::Test { url, server } => {
-            let tested = Server::new(&server).call("POST", "/v1/webhooks/test", Some(&json!({"url": url})))?;
+            let tested = Server::new(&server)?.call("POST", "/v1/webhooks/test", Some(&json!({"url": url})))?;
             print(&server, &tested, tested_text)?;
             let failed = rows(&tested, "tested").filter(|answer| answer["delivered"] != true).count();
             if failed > 0 { bail!("{failed} endpoints would not have taken it") } else { Ok(()) }
@@ -29,13 +29,13 @@ pub(crate) fn run(command: WebhooksCommand) -> anyhow::Result<()> {
 
 fn to_dead(deed: &str, which: &WhichDead) -> anyhow::Result<()> {
     let wanted = json!({"numbers": which.numbers, "url": which.url, "all": which.all});
-    let done = Server::new(&which.server).call("POST", &format!("/v1/webhooks/dead/{deed}"), Some(&wanted))?;
+    let done = Server::new(&which.server)?.call("POST", &format!("/v1/webhooks/dead/{deed}"), Some(&wanted))?;
     print(&which.server, &done, |done| format!("letters\t{}\n", done["letters"]))
 }
 
 /// As many pages as it takes.
 fn list_dead(server: &ServerOptions, limit: usize) -> anyhow::Result<Value> {
-    let (caller, mut dead, mut after) = (Server::new(server), Vec::new(), String::new());
+    let (caller, mut dead, mut after) = (Server::new(server)?, Vec::new(), String::new());
     while dead.len() < limit {
         let path = format!("/v1/webhooks/dead?limit={}{after}", (limit - dead.len()).min(100));
         let page = caller.call("GET", &path, None)?;

@@ -83,11 +83,10 @@ impl Registration {
         (clock, random, tasks): (&Clock, &Random, &Tasks),
     ) -> Self {
         let url = config.advertised().map(str::to_owned);
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let registration = Self(Arc::new(Inner {
             nodes,
             name,
-            url: url.unwrap_or_else(|| format!("{scheme}://{}", super::shown_as(address).best())),
+            url: url.unwrap_or_else(|| format!("{}://{}", config.scheme(), super::shown_as(address).best())),
             config: config.node.clone(),
             duties,
             health,

@@ -98,7 +98,7 @@ fn https_client(data: &Path) -> ureq::Agent {
 async fn with_a_certificate_of_its_own_it_speaks_https_and_to_this_machine_http_too() {
     let dir = TempDir::new().expect("a folder");
     let mut config = config(dir.path(), None);
-    config.tls = Some(crate::tls::TlsConfig::SelfSigned);
+    config.tls = Some(crate::config::TlsConfig::SelfSigned { names: vec![] });
     let data = dir.path().to_owned();
     beside(config, move |plain| {
         let (client, port) = (https_client(&data), plain.rsplit(':').next().expect("a port"));

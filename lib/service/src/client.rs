@@ -7,10 +7,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::tls::client_config;
+
 /// A client that keeps its connections for the next request. It follows no redirects.
 pub type HttpsClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
-/// HTTP/1.1, with the roots of trust that browsers have; a connection may take so long to be made.
+/// HTTP/1.1, with the roots of trust that browsers have and those of [`trust_also`](crate::trust_also); a connection may
+/// take so long to be made.
 pub fn https_client<B>(connect_max: Duration) -> HttpsClient<B>
 where
     B: http_body::Body + Send,
@@ -20,6 +23,10 @@ where
     http.set_connect_timeout(Some(connect_max));
     http.set_nodelay(true);
     http.enforce_http(false);
-    let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(client_config())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
     Client::builder(TokioExecutor::new()).build(https)
 }

@@ -1,9 +1,10 @@
 //! What each service needs and none should write again: the clock, tasks, randomness, telemetry, health, HTTP,
-//! the owner key, the load of the machine, other programs.
+//! the owner key, TLS, the load and the addresses of the machine, other programs.
 //!
 //! Nothing here knows of broadcasts or media.
 
 mod access;
+mod addresses;
 mod body;
 mod client;
 mod clock;
@@ -26,6 +27,7 @@ mod telemetry;
 mod tls;
 
 pub use access::{OwnerKey, OwnerKeyError, base_url, bearer, unauthorized};
+pub use addresses::own_addresses;
 pub use body::{BodyError, BodyLimits, BodyReader};
 pub use client::{HttpsClient, https_client};
 pub use clock::Clock;
@@ -39,7 +41,7 @@ pub use metrics::{HttpMetrics, RouteName, with_route_names};
 pub use problem::{Problem, ProblemKind, with_problems};
 pub use random::Random;
 pub use range::{RequestedRange, content_range, content_range_unsatisfied};
-pub use server::{RequestBody, ServeConfig, serve, serve_tls};
+pub use server::{Listener, RequestBody, ServeConfig, serve};
 pub use signed::{
     SendError, SignedAnswer, SignedClient, SigningSecret, SigningSecretError, http_url, signatures, signing_secrets,
 };
@@ -47,4 +49,4 @@ pub use signed::{
 pub use simulation::{Safeguard, is_simulated, is_without, simulate_on_this_thread, without};
 pub use tasks::{Blocking, Tasks};
 pub use telemetry::{LogFormat, TelemetryError, init_telemetry};
-pub use tls::{Tls, TlsError};
+pub use tls::{Identity, Tls, TlsError, trust_also};

@@ -1,4 +1,4 @@
-//! The HTTP server: HTTP/1.1 with keep-alive and pipelining, and HTTP/2 without TLS for those who know, on one port.
+//! The HTTP server: HTTP/1.1 with keep-alive and pipelining, and HTTP/2, on one port, with or without TLS.
 //!
 //! It knows of connections, limits and stopping. What is answered is the service's matter; how bodies are read is
 //! [`BodyReader`](crate::BodyReader)'s.
@@ -29,6 +29,7 @@ mod activity;
 mod connection;
 mod handler;
 mod request_body;
+mod secure;
 mod stream;
 
 pub use request_body::RequestBody;
@@ -44,7 +45,8 @@ pub struct ServeConfig {
     pub connections_max: usize,
     /// The longest head of a request, in bytes; at least 8192. It is also the most that is read at once.
     pub head_bytes_max: usize,
-    /// How long a head may take from its first byte to its last. Checked as often as this, so it may be twice as long.
+    /// How long a head may take from its first byte to its last. Checked as often as this, so it may be twice as long. Also
+    /// how long the handshake of TLS may take.
     pub head_timeout_secs: u64,
     /// How long a connection may rest between requests. Publishers rest for as long as a segment takes.
     pub idle_timeout_secs: u64,
@@ -77,6 +79,25 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where connections are taken, and whether they speak TLS.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl Listener {
+    pub fn new(socket: TcpListener, tls: Option<Tls>) -> Self {
+        Self { socket, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Self::new(socket, None)
+    }
+}
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Serves `service`, an axum router for one, until `tasks` are asked to stop: then no more connections are taken,
@@ -84,27 +105,11 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// Handlers find the peer's address as axum's `ConnectInfo<SocketAddr>`. One that panics is answered for with a 500. One
 /// that answers before it has read all of an HTTP/1 request's body ends the connection, and the answer says so.
+///
+/// With TLS, handlers find `X-Forwarded-Proto: https`, unless somebody between us and the client has said otherwise.
+/// Programs on this machine, whom nobody overhears, may speak plain HTTP there too; everybody else is sent to `https://`.
 pub fn serve<S, B>(
-    listener: TcpListener,
-    service: S,
-    config: ServeConfig,
-    metrics: HttpMetrics,
-    tasks: &Tasks,
-    clock: Clock,
-) where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data = Bytes> + From<Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    serve_tls(listener, None, service, config, metrics, tasks, clock);
-}
-
-/// The same, with TLS if there is any. Then programs on this machine may do without it, and everybody else is sent to the
-/// same address by https.
-pub fn serve_tls<S, B>(
-    listener: TcpListener,
-    tls: Option<Tls>,
+    listener: impl Into<Listener>,
     service: S,
     config: ServeConfig,
     metrics: HttpMetrics,
@@ -117,16 +122,17 @@ pub fn serve_tls<S, B>(
     B::Error: Into<BoxError>,
 {
     let places = Arc::new(Semaphore::new(config.connections_max));
+    let Listener { socket, tls } = listener.into();
     let server =
-        Server { service, tls, builder: builder(&config, tasks), config, metrics, tasks: tasks.clone(), clock };
-    tasks.spawn("http accept", accept_all(listener, server, places));
+        Server { service, builder: builder(&config, tasks), tls, config, metrics, tasks: tasks.clone(), clock };
+    tasks.spawn("http accept", accept_all(socket, server, places));
 }
 
 #[derive(Clone)]
 struct Server<S> {
     service: S,
-    tls: Option<Tls>,
     builder: auto::Builder<OnTasks>,
+    tls: Option<Tls>,
     config: ServeConfig,
     metrics: HttpMetrics,
     tasks: Tasks,
@@ -155,9 +161,9 @@ where
             Ok((stream, peer)) => {
                 let connection = Connection::new(stream, peer, &server);
                 let (handler, stop) = (Handler::new(&server, &connection), stop.clone());
-                let builder = server.builder.clone();
+                let (builder, tls) = (server.builder.clone(), server.tls.clone());
                 server.tasks.spawn("http connection", async move {
-                    connection.serve(&builder, |safety| handler.of(safety), stop).await;
+                    connection.serve(&builder, tls, |speaks| handler.that(speaks), stop).await;
                     drop(place);
                 });
             }

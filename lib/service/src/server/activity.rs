@@ -48,18 +48,17 @@ impl Activity {
         }))
     }
 
+    /// What came so far was not HTTP: only now does the connection begin to rest.
+    pub(super) fn shook_hands(&self, now: Instant) {
+        let mut state = self.state();
+        (state.head_since, state.idle_since) = (None, now);
+    }
+
     pub(super) fn received(&self, now: Instant) {
         let mut state = self.state();
         if state.requests == 0 && !state.is_http2 {
             state.head_since.get_or_insert(now);
         }
-    }
-
-    /// What came until now was no request.
-    pub(super) fn handshaken(&self, now: Instant) {
-        let mut state = self.state();
-        state.head_since = None;
-        state.idle_since = now;
     }
 
     pub(super) fn request_began(&self, version: Version) {

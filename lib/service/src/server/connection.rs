@@ -1,6 +1,5 @@
 //! One connection from its first byte to its last: served, watched for its patience, and ended when the server stops.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,33 +13,18 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
-use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
+use super::secure::{Speaks, Stream};
 use super::stream::PatientStream;
 use super::{BoxError, OnTasks, ServeConfig, Server};
 use crate::clock::Clock;
 use crate::metrics::HttpMetrics;
 use crate::tls::Tls;
 
-/// What is between us and the peer.
-type Stream = Either<TlsStream<PatientStream>, PatientStream>;
-
-/// How requests come on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Safety {
-    /// There is no TLS here.
-    None,
-    Tls,
-    /// There is, and the peer does without it.
-    Declined,
-}
-
 pub(super) struct Connection {
     stream: PatientStream,
-    tls: Option<Tls>,
     pub(super) peer: SocketAddr,
     pub(super) activity: Arc<Activity>,
     config: ServeConfig,
@@ -50,22 +34,21 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new<S>(socket: TcpStream, peer: SocketAddr, server: &Server<S>) -> Self {
-        let Server { tls, config, metrics, clock, .. } = server;
+        let Server { config, metrics, clock, .. } = server;
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%peer, %error, "cannot turn off Nagle's algorithm");
         }
         let activity = Arc::new(Activity::new(clock.instant()));
         let stream = PatientStream::new(socket, activity.clone(), metrics.clone(), clock.clone());
         metrics.connections.inc();
-        let (tls, config) = (tls.clone(), config.clone());
-        Self { stream, tls, peer, activity, config, metrics: metrics.clone(), clock: clock.clone() }
+        Self { stream, peer, activity, config: config.clone(), metrics: metrics.clone(), clock: clock.clone() }
     }
 
-    /// `handler` is told how requests come.
     pub(super) async fn serve<H, B>(
         self,
         builder: &auto::Builder<OnTasks>,
-        handler: impl FnOnce(Safety) -> H,
+        tls: Option<Tls>,
+        handler: impl FnOnce(Speaks) -> H,
         stop: CancellationToken,
     ) where
         H: hyper::service::Service<Request<Incoming>, Response = Response<B>>,
@@ -74,22 +57,23 @@ impl Connection {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { stream, tls, peer, activity, config, metrics, clock } = self;
+        let Self { stream, peer, activity, config, metrics, clock } = self;
         let _open = Open(metrics);
         let look_every = Duration::from_secs(config.head_timeout_secs.max(1));
         let opened = tokio::select! {
-            opened = open(stream, tls) => opened,
-            () = clock.sleep(look_every) => return tracing::debug!(%peer, "connection dropped, nothing came"),
+            biased;
+            opened = Stream::open(stream, tls) => opened,
             () = stop.cancelled() => return,
+            () = clock.sleep(look_every) => return tracing::debug!(%peer, "no handshake"),
         };
-        let (stream, safety) = match opened {
+        let (stream, speaks) = match opened {
             Ok(opened) => opened,
-            Err(error) => return tracing::debug!(%peer, %error, "connection failed before its first request"),
+            Err(error) => return tracing::debug!(%peer, %error, "the handshake failed"),
         };
-        if safety == Safety::Tls {
-            activity.handshaken(clock.instant());
+        if speaks == Speaks::Https {
+            activity.shook_hands(clock.instant());
         }
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), handler(safety)));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), handler(speaks)));
         let mut next_look = clock.instant() + look_every;
         let mut grace_ends: Option<Instant> = None;
         loop {
@@ -114,15 +98,6 @@ impl Connection {
             next_look = now + look_every;
         }
     }
-}
-
-/// The first steps, if there are any before the first request.
-async fn open(stream: PatientStream, tls: Option<Tls>) -> io::Result<(Stream, Safety)> {
-    let Some(tls) = tls else { return Ok((Either::Right(stream), Safety::None)) };
-    if !stream.begins_with_tls().await? {
-        return Ok((Either::Right(stream), Safety::Declined));
-    }
-    Ok((Either::Left(tls.accept(stream).await?), Safety::Tls))
 }
 
 /// Counts an open connection until it is dropped.

@@ -20,8 +20,9 @@ use tower::{Service, ServiceExt};
 
 use super::Server;
 use super::activity::Activity;
-use super::connection::{Connection, Safety};
+use super::connection::Connection;
 use super::request_body::RequestBody;
+use super::secure::Speaks;
 use crate::clock::Clock;
 use crate::metrics::{HttpMetrics, RouteName};
 use crate::problem::{self, ProblemKind};
@@ -29,37 +30,33 @@ use crate::problem::{self, ProblemKind};
 /// The service as one connection sees it.
 pub(super) struct Handler<S> {
     service: S,
+    speaks: Speaks,
     peer: SocketAddr,
-    safety: Safety,
     activity: Arc<Activity>,
     metrics: HttpMetrics,
     clock: Clock,
-}
-
-impl<S> Handler<S> {
-    /// Requests come like this.
-    pub(super) fn of(self, safety: Safety) -> Self {
-        Self { safety, ..self }
-    }
-
-    /// Whether whoever asks should do so by https: all but those on this machine, whom nobody can overhear.
-    fn should_be_safer(&self) -> bool {
-        self.safety == Safety::Declined && !self.peer.ip().to_canonical().is_loopback()
-    }
 }
 
 impl<S: Clone> Handler<S> {
     pub(super) fn new(server: &Server<S>, connection: &Connection) -> Self {
         Self {
             service: server.service.clone(),
+            speaks: Speaks::Http,
             peer: connection.peer,
-            safety: Safety::None,
             activity: connection.activity.clone(),
             metrics: server.metrics.clone(),
             clock: server.clock.clone(),
         }
     }
+
+    /// For a client that speaks so.
+    pub(super) fn that(self, speaks: Speaks) -> Self {
+        Self { speaks, ..self }
+    }
 }
+
+/// How the service knows that a request came over TLS: as it would behind a proxy.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
 where
@@ -85,13 +82,14 @@ where
             metrics: self.metrics.clone(),
             clock: self.clock.clone(),
         };
-        if self.should_be_safer() {
-            let answer = by_https(&request);
-            account.status = answer.status();
-            return Box::pin(async move { Ok(answer.map(|body| Answer { body, _account: account })) });
+        if self.speaks == Speaks::HttpInstead && !self.peer.ip().to_canonical().is_loopback() {
+            let mut response = instead(&request);
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            account.status = response.status();
+            return Box::pin(async move { Ok(response.map(|body| Answer { body, _account: account })) });
         }
-        if self.safety == Safety::Tls {
-            request.headers_mut().insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+        if self.speaks == Speaks::Https {
+            request.headers_mut().entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("https"));
         }
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = AssertUnwindSafe(self.service.clone().oneshot(request)).catch_unwind();
@@ -107,19 +105,23 @@ where
     }
 }
 
-/// How we reach the service is told as proxies tell it.
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// Where the same is safely. The method stays (RFC 9110, 15.4.9).
-fn by_https<T, B: From<Bytes>>(request: &Request<T>) -> Response<B> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+/// Where TLS is spoken and this request came without, from another machine: who only looks is sent to the same address with TLS. Who sends
+/// something is told, and nothing of it is taken, so that nobody sends secrets in the clear for long without noticing.
+fn instead<B: From<Bytes>, R>(request: &Request<R>) -> Response<B> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut response = Response::new(B::from(Bytes::from_static(b"This server speaks https.\n")));
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    if let Ok(location) = HeaderValue::try_from(format!("https://{host}{path}")) {
-        response.headers_mut().insert(LOCATION, location);
+    let secure = host.and_then(|host| HeaderValue::try_from(format!("https://{host}{path}")).ok());
+    let only_looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(secure) = secure.filter(|_| only_looks) {
+        let mut response = Response::new(B::from(Bytes::new()));
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        response.headers_mut().insert(LOCATION, secure);
+        return response;
     }
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let problem = ProblemKind::BAD_REQUEST.detail("this address speaks TLS: begin it with https://");
+    let mut response = Response::new(B::from(problem.to_json().to_string().into()));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
     response
 }
 
@@ -179,5 +181,25 @@ impl<B: Body + Unpin> Body for Answer<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_is_sent_on_and_who_sends_is_told() {
+        let answer = |method: &str, host: &str| {
+            let request = Request::builder().method(method).uri("/watch/x?y=1").header(HOST, host).body(()).unwrap();
+            let response: Response<Bytes> = instead(&request);
+            let location = response.headers().get(LOCATION).map(|location| location.to_str().unwrap().to_owned());
+            (response.status().as_u16(), location)
+        };
+        let there = Some("https://live.example:8443/watch/x?y=1".to_owned());
+        assert_eq!(answer("GET", "live.example:8443"), (307, there.clone()));
+        assert_eq!(answer("HEAD", "live.example:8443"), (307, there));
+        assert_eq!(answer("PUT", "live.example:8443"), (400, None));
+        assert_eq!(answer("GET", ""), (400, None));
     }
 }

@@ -18,7 +18,6 @@ use tokio::net::TcpStream;
 use super::activity::Activity;
 use crate::clock::Clock;
 use crate::metrics::HttpMetrics;
-use crate::tls::HANDSHAKE;
 
 /// How many bytes are thrown away after a reset, before writing fails after all.
 const PRETENDED_MAX: usize = 256 << 10;
@@ -39,10 +38,10 @@ impl PatientStream {
         Self { socket, pretending: None, activity, metrics, clock }
     }
 
-    /// Whether the peer begins with TLS. Waits for its first byte.
-    pub(super) async fn begins_with_tls(&self) -> io::Result<bool> {
-        let mut first = [0];
-        Ok(self.socket.peek(&mut first).await? > 0 && first[0] == HANDSHAKE)
+    /// What the client says first, which stays there to be read; `None` if it says nothing.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        Ok((self.socket.peek(&mut byte).await? > 0).then_some(byte[0]))
     }
 
     /// What the caller is told of having written up to `len` bytes.

@@ -22,6 +22,8 @@ use crate::body::{BodyLimits, BodyReader};
 use crate::metrics::with_route_names;
 use crate::problem::{Problem, ProblemKind};
 
+mod over_tls;
+
 /// A server that stores bodies, one for each permit that the test gives.
 struct Stand {
     addr: SocketAddr,
@@ -76,6 +78,10 @@ async fn fails() -> StatusCode {
 }
 
 async fn stand(config: ServeConfig) -> Stand {
+    stand_with(config, None).await
+}
+
+async fn stand_with(config: ServeConfig, tls: Option<Tls>) -> Stand {
     let (begun_tx, begun) = mpsc::unbounded_channel();
     let (dropped_tx, dropped) = mpsc::unbounded_channel();
     let (permits, bodies) = (Arc::new(Semaphore::new(0)), Arc::default());
@@ -92,7 +98,7 @@ async fn stand(config: ServeConfig) -> Stand {
     let addr = listener.local_addr().unwrap();
     let (tasks, registry) = (Tasks::new(), Registry::new());
     let metrics = HttpMetrics::register(&registry, "test").unwrap();
-    serve(listener, with_route_names(router), config, metrics.clone(), &tasks, Clock::system());
+    serve(Listener::new(listener, tls), with_route_names(router), config, metrics.clone(), &tasks, Clock::system());
     Stand { addr, tasks, permits, begun, bodies, metrics, registry, dropped }
 }
 
