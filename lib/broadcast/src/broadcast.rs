@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::event::{Event, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
+use crate::generation::Generation;
 use crate::ids::{Digest, FormatId, RenditionName, Seq};
 use crate::live::{DateRange, Live, Look, RangeKind};
 use crate::policy::TargetDuration;
@@ -33,6 +34,7 @@ pub struct Broadcast {
     ended: Option<Vec<LastSeq>>,
     mapped: BTreeMap<String, RenditionName>,
     recorded_by: Option<RecordedBy>,
+    generation: Generation,
 }
 
 /// Who takes a broadcast in, as far as it was said.
@@ -152,6 +154,7 @@ impl Broadcast {
             ended: None,
             mapped: BTreeMap::new(),
             recorded_by: None,
+            generation: Generation::default(),
         })
     }
 
@@ -200,6 +203,7 @@ impl Broadcast {
             }
             Event::RecordedBy { node } if self.recorded_by.as_ref().is_some_and(|by| by.node == *node) => {}
             Event::RecordedBy { node } => self.recorded_by = Some(RecordedBy { node: node.clone(), since: at }),
+            Event::Restarted => self.generation = self.generation.next(at),
         }
     }
 
@@ -324,6 +328,11 @@ impl Broadcast {
     /// Which recorder takes it in. `None` if none that has a name has stored anything.
     pub fn recorded_by(&self) -> Option<&RecordedBy> {
         self.recorded_by.as_ref()
+    }
+
+    /// At which addresses live and dvr are shown.
+    pub fn generation(&self) -> Generation {
+        self.generation
     }
 
     pub fn is_paused(&self) -> bool {

@@ -31,7 +31,8 @@ pub struct Document {
 impl Document {
     /// Whether an event belongs into it.
     pub fn tells(event: &Event) -> bool {
-        !matches!(event, Event::Stored(_) | Event::Safe { .. } | Event::RecordedBy { .. })
+        use Event::{RecordedBy, Restarted, Safe, Stored};
+        !matches!(event, Stored(_) | Safe { .. } | RecordedBy { .. } | Restarted)
     }
 
     /// What the broadcast was opened with.

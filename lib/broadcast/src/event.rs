@@ -57,6 +57,9 @@ pub enum Event {
     Mapped { playlist: String, rendition: RenditionName },
     /// What follows is taken in by this recorder, and not by the one named before it.
     RecordedBy { node: String },
+    /// Readers may have shown live without what stands before this, or with something else in its place. What they show
+    /// from here on, they show at other addresses: see [`Generation`](crate::Generation).
+    Restarted,
 }
 
 /// What the creator of a broadcast decided.
@@ -114,6 +117,16 @@ pub enum Missing {
 impl Event {
     /// The most segments that one `Abandoned` may name, so that its cost stays bounded.
     pub const ABANDONED_MAX: u64 = 10_000;
+
+    /// Whether what live and dvr show depends on it.
+    pub fn shapes_live(&self) -> bool {
+        match self {
+            Self::Stored(_) | Self::Paused | Self::Resumed | Self::Abandoned { .. } | Self::Ended { .. } => true,
+            Self::Opened(_) | Self::Restarted => true,
+            Self::Format(_) | Self::Safe { .. } | Self::EndHinted => false,
+            Self::Mapped { .. } | Self::RecordedBy { .. } => false,
+        }
+    }
 
     /// The compact form kept by the metadata stores: postcard, about 60 bytes for a segment.
     pub fn encode(&self) -> Vec<u8> {

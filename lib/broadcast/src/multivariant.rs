@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::broadcast::{Broadcast, Rendition, State};
+use crate::generation::Generation;
 use crate::segment::Format;
 use crate::time::StoreTime;
 use crate::views::{View, ViewError};
@@ -48,10 +49,11 @@ impl Broadcast {
         let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n");
         let demuxed = variants.iter().any(|variant| variant.has_video() && !variant.has_audio());
         let (audio, mut streams): (Vec<_>, Vec<_>) = variants.iter().partition(|v| demuxed && !v.has_video());
-        push_audio_group(&mut out, &audio, view);
+        let address = Address { view, generation: self.generation() };
+        push_audio_group(&mut out, &audio, &address);
         streams.sort_by_key(|variant| std::cmp::Reverse(variant.rendition.peak_bits_per_s()));
         for variant in streams {
-            push_stream(&mut out, variant, &audio, view);
+            push_stream(&mut out, variant, &audio, &address);
         }
         Ok(out)
     }
@@ -63,11 +65,11 @@ fn rendition_format(rendition: &Rendition) -> Option<&Format> {
     rendition.format(last.format)
 }
 
-fn push_audio_group(out: &mut String, audio: &[&Variant<'_>], view: View) {
+fn push_audio_group(out: &mut String, audio: &[&Variant<'_>], address: &Address) {
     for (index, variant) in audio.iter().enumerate() {
         let name = variant.rendition.name();
         let default = if index == 0 { "YES" } else { "NO" };
-        let uri = uri(variant, view);
+        let uri = address.of(variant);
         let _ = writeln!(
             out,
             "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AUDIO_GROUP}\",NAME=\"{name}\",DEFAULT={default},AUTOSELECT=YES,URI=\"{uri}\""
@@ -75,7 +77,7 @@ fn push_audio_group(out: &mut String, audio: &[&Variant<'_>], view: View) {
     }
 }
 
-fn push_stream(out: &mut String, variant: &Variant<'_>, audio: &[&Variant<'_>], view: View) {
+fn push_stream(out: &mut String, variant: &Variant<'_>, audio: &[&Variant<'_>], address: &Address) {
     let grouped = variant.has_video() && !variant.has_audio() && !audio.is_empty();
     let with_it: &[&Variant<'_>] = if grouped { audio } else { &[] };
     let highest = |rate: fn(&Rendition) -> u64| with_it.iter().map(|v| rate(v.rendition)).max().unwrap_or(0);
@@ -95,15 +97,23 @@ fn push_stream(out: &mut String, variant: &Variant<'_>, audio: &[&Variant<'_>], 
     if grouped {
         let _ = write!(out, ",AUDIO=\"{AUDIO_GROUP}\"");
     }
-    let _ = writeln!(out, "\n{}", uri(variant, view));
+    let _ = writeln!(out, "\n{}", address.of(variant));
 }
 
-fn uri(variant: &Variant<'_>, view: View) -> String {
-    let name = variant.rendition.name();
-    match view {
-        View::Live => format!("{name}/live.m3u8"),
-        View::Dvr => format!("{name}/dvr.m3u8"),
-        View::CatchUp { from } => format!("{name}/catchup.m3u8?from={from}"),
-        View::Vod => format!("{name}/vod.m3u8"),
+/// Where the view is that is listed.
+struct Address {
+    view: View,
+    generation: Generation,
+}
+
+impl Address {
+    fn of(&self, variant: &Variant<'_>) -> String {
+        let (name, generation) = (variant.rendition.name(), self.generation);
+        match self.view {
+            View::Live => format!("{name}/live{generation}.m3u8"),
+            View::Dvr => format!("{name}/dvr{generation}.m3u8"),
+            View::CatchUp { from } => format!("{name}/catchup.m3u8?from={from}"),
+            View::Vod => format!("{name}/vod.m3u8"),
+        }
     }
 }

@@ -54,6 +54,10 @@ pub enum ViewError {
     NotEnded,
     #[error("the recording is not finished: {missing} segments are still missing")]
     Incomplete { missing: u64 },
+    #[error("this playlist is over: the broadcast goes on at another address")]
+    Over,
+    #[error("nothing is known of this playlist yet")]
+    NotBegun,
 }
 
 impl ViewError {
@@ -61,7 +65,8 @@ impl ViewError {
     pub fn may_come(&self) -> bool {
         match self {
             Self::NoRendition { .. } | Self::NotStarted | Self::NotThere { .. } => true,
-            Self::NotEnded | Self::Incomplete { .. } => true,
+            Self::NotEnded | Self::Incomplete { .. } | Self::NotBegun => true,
+            Self::Over => false,
         }
     }
 }

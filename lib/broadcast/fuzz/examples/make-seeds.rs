@@ -103,6 +103,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("ended", ended("main", 300, Missing::Abandoned)),
         ("mapped", Event::Mapped { playlist: "720p/live.m3u8".to_owned(), rendition: RenditionName::main() }),
         ("recorded_by", Event::RecordedBy { node: "north-1".to_owned() }),
+        ("restarted", Event::Restarted),
     ]
 }
 

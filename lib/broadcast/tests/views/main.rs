@@ -10,6 +10,7 @@ extern crate headwater_broadcast as broadcast;
 mod by_hand;
 mod ending;
 mod fold;
+mod generations;
 mod hostile;
 mod reader;
 mod regressions;
