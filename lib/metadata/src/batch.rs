@@ -8,6 +8,8 @@ use crate::store::ShortDigest;
 
 /// The most events in one commit.
 pub const COMMIT_EVENTS_MAX: usize = 1_000;
+/// The most entries that are put back at once: all that anybody remembers of a log, so that nobody sees a part of it.
+pub const PUT_BACK_MAX: usize = 20_000;
 /// The largest compact form of an event, in bytes. A segment has about 60, and 7 more for each cut.
 pub const EVENT_BYTES_MAX: usize = 16 * 1024;
 
@@ -42,7 +44,7 @@ pub(crate) enum Rule {
 /// Checks the bounds of a commit.
 pub(crate) fn check(events: &[Event]) -> Result<Vec<Entry>, MetadataError> {
     if events.len() > COMMIT_EVENTS_MAX {
-        return Err(MetadataError::TooMany { events: events.len() });
+        return Err(MetadataError::TooMany { events: events.len(), max: COMMIT_EVENTS_MAX });
     }
     let mut abandoned = 0;
     let mut entry = |(position, event)| {
@@ -58,19 +60,31 @@ pub(crate) fn opened(event: &Event) -> Result<Vec<u8>, MetadataError> {
     body(event).map_err(|fault| MetadataError::Refused { position: 0, fault })
 }
 
+/// What is put back, and what comes with it.
+#[derive(Debug)]
+pub(crate) struct PutBack {
+    pub(crate) first: EventIndex,
+    pub(crate) entries: Vec<(Entry, StoreTime)>,
+    /// From when on `restarted` follows them.
+    pub(crate) unseen_until: StoreTime,
+    pub(crate) restarted: Vec<u8>,
+}
+
 /// Entries that were in the log before: each with its time.
-pub(crate) fn check_put_back(entries: &[LogEntry]) -> Result<Vec<(Entry, StoreTime)>, MetadataError> {
-    if entries.len() > COMMIT_EVENTS_MAX {
-        return Err(MetadataError::TooMany { events: entries.len() });
+pub(crate) fn check_put_back(entries: &[LogEntry], unseen_until: StoreTime) -> Result<PutBack, MetadataError> {
+    if entries.len() > PUT_BACK_MAX {
+        return Err(MetadataError::TooMany { events: entries.len(), max: PUT_BACK_MAX });
     }
     // The limit on what one commit abandons has been kept by each.
-    let entry = |(position, entry): (usize, &LogEntry)| {
+    let entry = |(position, entry): (usize, &LogEntry)| -> Result<_, MetadataError> {
         let fault = |fault| MetadataError::Refused { position, fault };
         let rule =
             if entry.index == EventIndex(0) { Rule::Always } else { rule(&entry.event, &mut 0).map_err(fault)? };
         Ok((Entry { body: body(&entry.event).map_err(fault)?, rule }, entry.at))
     };
-    entries.iter().enumerate().map(entry).collect()
+    let first = entries.first().map_or(EventIndex(0), |first| first.index);
+    let entries = entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+    Ok(PutBack { first, entries, unseen_until, restarted: Event::Restarted.encode() })
 }
 
 fn body(event: &Event) -> Result<Vec<u8>, Fault> {
@@ -94,7 +108,7 @@ fn rule(event: &Event, abandoned: &mut u64) -> Result<Rule, Fault> {
             range(*seqs)?;
             Rule::Always
         }
-        Event::RecordedBy { .. } => Rule::Always,
+        Event::RecordedBy { .. } | Event::Restarted => Rule::Always,
         Event::Abandoned { rendition, seqs } => {
             // Together, not each: it is the whole commit that the store's one writer spends its time on.
             *abandoned += range(*seqs)?;

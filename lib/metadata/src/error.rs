@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use broadcast::{BroadcastId, Event, EventIndex, Seq};
 
-use crate::batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
+use crate::batch::EVENT_BYTES_MAX;
 use crate::nodes::{NODE_BYTES_MAX, NodeName};
 use crate::outbox::{LETTER_LEN_MAX, LETTERS_MAX};
 
@@ -22,8 +22,8 @@ pub enum MetadataError {
     /// The log is shorter than it is known to have been: the store has lost what it had acknowledged.
     #[error("the store has lost a part of the log: it has {} entries", len.0)]
     Lost { len: EventIndex },
-    #[error("{events} events in one commit, more than {COMMIT_EVENTS_MAX}")]
-    TooMany { events: usize },
+    #[error("{events} events in one commit, more than {max}")]
+    TooMany { events: usize, max: usize },
     #[error("event {position} of the commit: {fault}")]
     Refused { position: usize, fault: Fault },
     #[error("the log of {id} is full, with {} entries", len.0)]

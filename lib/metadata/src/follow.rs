@@ -288,11 +288,12 @@ impl Followed {
         Ok(self.store.read(self.id, from, known.len()).await? == known)
     }
 
-    /// Puts back entries from the end of the store's log on.
+    /// Puts back entries from the end of the store's log on, all of them in one step.
     async fn put_back(&self, len: EventIndex) -> Result<(), MetadataError> {
         // Somebody may have taken in more since it was looked.
-        let Some(lost) = self.history().from(len, COMMIT_EVENTS_MAX) else { return Ok(()) };
-        match self.store.put_back(self.id, &lost).await {
+        let Some(lost) = self.history().since(len) else { return Ok(()) };
+        let unseen_until = self.unseen_until(&lost).await?;
+        match self.store.put_back(self.id, &lost, unseen_until).await {
             Ok(()) => tracing::warn!(id = %self.id, from = len.0, entries = lost.len(), "put back what was lost"),
             // Somebody else is doing the same, or something new has come in between.
             Err(MetadataError::Stale { .. }) => {}
@@ -301,13 +302,40 @@ impl Followed {
         Ok(())
     }
 
+    /// Until when nobody can have seen that these entries, which follow the end of the store's log, were away.
+    async fn unseen_until(&self, lost: &[LogEntry]) -> Result<StoreTime, MetadataError> {
+        let (there, lost) = match (load(self.store.as_ref(), self.id).await, lost) {
+            (Ok((broadcast, _)), _) => (Ok(broadcast), lost),
+            // The log is gone altogether, and the first entry is what opened it.
+            (Err(MetadataError::NotFound { .. }), [opened, rest @ ..]) => (Broadcast::open(opened), rest),
+            (Err(error), _) => return Err(error),
+        };
+        // If they do not follow it any more, the store refuses them.
+        Ok(there.and_then(|there| there.unseen_until(lost)).unwrap_or(StoreTime(i64::MIN)))
+    }
+
     /// The store has lost entries, and has others in their places by now: from here on its log is the log. What was known
     /// here and is not there is to be told again.
+    ///
+    /// What was shown of it here is not what its log says. So nothing of that is shown before the log says that live was
+    /// started anew.
     async fn turn_to_the_store(&self, untold: &mut Untold) -> Result<(), MetadataError> {
-        let (broadcast, history) = match load(self.store.as_ref(), self.id).await {
-            // It is there again as soon as somebody has opened it again.
-            Err(MetadataError::NotFound { .. }) => return Err(MetadataError::Lost { len: EventIndex(0) }),
-            loaded => loaded?,
+        let (broadcast, history) = loop {
+            let (broadcast, history) = match load(self.store.as_ref(), self.id).await {
+                // It is there again as soon as somebody has opened it again.
+                Err(MetadataError::NotFound { .. }) => return Err(MetadataError::Lost { len: EventIndex(0) }),
+                loaded => loaded?,
+            };
+            let lost = self.history().lost_in(&history);
+            let was_shown = lost.is_none_or(|lost| lost.iter().any(|entry| entry.event.shapes_live()));
+            if !was_shown || broadcast.generation() > self.read().generation() {
+                break (broadcast, history);
+            }
+            match self.store.commit(self.id, &[Event::Restarted], Expect::Len(broadcast.next_index())).await {
+                // Who else knew the same may just have said so.
+                Ok(_) | Err(MetadataError::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
         };
         let mut known = self.broadcast.write().unwrap_or_else(PoisonError::into_inner);
         let mut kept = self.history();

@@ -17,7 +17,7 @@ mod store;
 mod watches;
 mod writes;
 
-pub use batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX};
+pub use batch::{COMMIT_EVENTS_MAX, EVENT_BYTES_MAX, PUT_BACK_MAX};
 pub use error::{Fault, MetadataError};
 pub use follow::{Broadcasts, Followed};
 pub use nodes::{

@@ -198,10 +198,17 @@ impl Metadata for Redis {
         commit::outcomes(id, &answer?)
     }
 
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
-        let Some(first) = entries.first() else { return Ok(()) };
-        let checked = batch::check_put_back(entries)?;
-        let call = commit::call_again(&self.scripts.commit, id, first.index, &checked);
+    async fn put_back(
+        &self,
+        id: BroadcastId,
+        entries: &[LogEntry],
+        unseen_until: StoreTime,
+    ) -> Result<(), MetadataError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let checked = batch::check_put_back(entries, unseen_until)?;
+        let call = commit::call_again(&self.scripts.commit, id, &checked);
         let answer: Vec<Vec<u8>> =
             self.servers.call(Slot::of(id), async |redis| call.invoke_async(redis).await).await?;
         commit::outcomes(id, &answer)?;

@@ -90,9 +90,16 @@ impl Metadata for Sqlite {
         self.writer.commit(id, batch::check(events)?, expect).await
     }
 
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
-        let Some(first) = entries.first() else { return Ok(()) };
-        self.writer.put_back(id, first.index, batch::check_put_back(entries)?).await
+    async fn put_back(
+        &self,
+        id: BroadcastId,
+        entries: &[LogEntry],
+        unseen_until: StoreTime,
+    ) -> Result<(), MetadataError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.writer.put_back(id, batch::check_put_back(entries, unseen_until)?).await
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {

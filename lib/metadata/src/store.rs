@@ -38,7 +38,7 @@ impl Default for Limits {
 /// |---|---|
 /// | `Format` | `Duplicate` if the rendition has this format id already |
 /// | `Stored` | by (rendition, seq): `Duplicate` if stored with this digest, `Conflict` if with another, `Abandoned` if abandoned; else `Ended` if the broadcast ended before it: beyond the rendition's `last`, or in a rendition that has none; else `Abandoned` if the end abandoned what was missing |
-/// | `Safe`, `RecordedBy` | always appended |
+/// | `Safe`, `RecordedBy`, `Restarted` | always appended |
 /// | `Abandoned` | marks those that are not stored; `Duplicate` if all are stored, or abandoned already, also by the end. Appended as given |
 /// | `Paused`, `Resumed` | `Ended` if the broadcast ended; `Duplicate` if it is paused, or is not, already |
 /// | `EndHinted` | `Ended` if the broadcast ended |
@@ -61,8 +61,16 @@ pub trait Metadata: Send + Sync + fmt::Debug {
 
     /// Appends entries that the store has lost, with the index and the time that they had. They follow each other, and
     /// the log's end: otherwise nothing is appended, and the answer is [`MetadataError::Stale`]. The first may be that
-    /// which opened the log. At most [`COMMIT_EVENTS_MAX`](crate::COMMIT_EVENTS_MAX).
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError>;
+    /// which opened the log. At most [`PUT_BACK_MAX`](crate::PUT_BACK_MAX).
+    ///
+    /// If the store's time has come to `unseen_until`, somebody may have seen that they were away: then `Restarted` follows
+    /// them in the same step, at the store's time.
+    async fn put_back(
+        &self,
+        id: BroadcastId,
+        entries: &[LogEntry],
+        unseen_until: StoreTime,
+    ) -> Result<(), MetadataError>;
 
     /// The entries from `from` on, at most `max` or [`READ_MAX`]; none if `from` is the log's end, and
     /// [`MetadataError::Lost`] if it is beyond.

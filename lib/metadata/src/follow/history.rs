@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use broadcast::{Event, EventIndex, LogEntry, StoreTime};
 
+use crate::batch::PUT_BACK_MAX;
+
 /// The most entries of one log that are kept, at about 100 bytes each: five hours of two-second segments with a `Safe` for
 /// each.
-const ENTRIES_MAX: usize = 20_000;
+const ENTRIES_MAX: usize = PUT_BACK_MAX;
 
 /// The end of one log, in its compact form.
 #[derive(Debug, Default)]
@@ -25,8 +27,12 @@ impl History {
         self.last.push_back((entry.at, entry.event.encode().into()));
     }
 
-    /// The entries from `from` on, at most `max`; `None` if the first of them is not known any more.
-    pub(super) fn from(&self, from: EventIndex, max: usize) -> Option<Vec<LogEntry>> {
+    /// The entries from `from` on; `None` if the first of them is not known any more.
+    pub(super) fn since(&self, from: EventIndex) -> Option<Vec<LogEntry>> {
+        self.from(from, usize::MAX)
+    }
+
+    fn from(&self, from: EventIndex, max: usize) -> Option<Vec<LogEntry>> {
         let first = self.first();
         let skipped = usize::try_from(from.0.checked_sub(first)?).ok()?;
         let known = self.last.iter().enumerate().skip(skipped).take(max);
@@ -50,9 +56,9 @@ impl History {
         len.0 >= self.first()
     }
 
-    /// The events known here from the first on that `now` has not, or has another in its place. `None` if events may be
+    /// The entries known here from the first on that `now` has not, or has another in its place. `None` if entries may be
     /// lost that are not known here any more.
-    pub(super) fn lost_in(&self, now: &Self) -> Option<Vec<Event>> {
+    pub(super) fn lost_in(&self, now: &Self) -> Option<Vec<LogEntry>> {
         let entry = |history: &Self, index: u64| {
             let place = usize::try_from(index.checked_sub(history.first())?).ok()?;
             history.last.get(place).cloned()
@@ -63,8 +69,7 @@ impl History {
             return None;
         }
         let first = (start..self.next.0).find(|index| differs(*index));
-        let lost = first.and_then(|first| self.from(EventIndex(first), usize::MAX)).unwrap_or_default();
-        Some(lost.into_iter().map(|entry| entry.event).filter(|event| !matches!(event, Event::Opened(_))).collect())
+        Some(first.and_then(|first| self.since(EventIndex(first))).unwrap_or_default())
     }
 
     fn first(&self) -> u64 {
@@ -96,7 +101,7 @@ mod tests {
 
         let mut other = History::default();
         (0..count - 2).for_each(|index| other.push(&entry(index)));
-        let last = Some(vec![entry(count - 2).event, entry(count - 1).event]);
+        let last = Some(vec![entry(count - 2), entry(count - 1)]);
         assert_eq!(history.lost_in(&other), last);
         other.push(&LogEntry { event: Event::EndHinted, ..entry(count - 2) });
         assert_eq!(history.lost_in(&other), last);

@@ -38,9 +38,15 @@ impl Slow {
 
     /// From now on there is another store in its place, which knows these entries and has taken in `event` since.
     async fn forget(&self, dir: &TempDir, id: BroadcastId, known: &[LogEntry], event: Option<Event>) {
+        self.forget_for(0, dir, id, known, event).await;
+    }
+
+    /// The same, so many milliseconds later.
+    async fn forget_for(&self, ms: i64, dir: &TempDir, id: BroadcastId, known: &[LogEntry], event: Option<Event>) {
         let name = format!("{}.db", self.breaks.fetch_add(1, Ordering::SeqCst));
-        let other = Sqlite::open(&dir.path().join(name), Limits::default(), Clock::system()).await.unwrap();
-        other.put_back(id, known).await.unwrap();
+        let clock = Clock::from_tokio(Clock::system().now_ms() + ms);
+        let other = Sqlite::open(&dir.path().join(name), Limits::default(), clock).await.unwrap();
+        other.put_back(id, known, StoreTime(i64::MAX)).await.unwrap();
         if let Some(event) = event {
             other.commit(id, &[event], Expect::Any).await.unwrap();
         }
@@ -65,8 +71,8 @@ impl Metadata for Slow {
         self.store().commit(id, events, expect).await
     }
 
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
-        self.store().put_back(id, entries).await
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry], until: StoreTime) -> Result<(), MetadataError> {
+        self.store().put_back(id, entries, until).await
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
@@ -317,8 +323,68 @@ async fn a_log_that_has_lost_more_than_is_known_here_is_taken_as_it_is() {
     let breaks = broadcasts.breaks();
     slow.forget(&dir, id, &begin, None).await;
     followed.refresh().await.unwrap();
-    assert_eq!(followed.read().next_index(), EventIndex(3));
+    assert_eq!(followed.read().next_index(), EventIndex(4), "live is another");
     assert_eq!((broadcasts.breaks(), broadcasts.breaks_of(id)), (breaks + 2, breaks + 2), "away, and given up");
     followed.commit(&[stored(1, 2_000)]).await.unwrap();
-    assert_eq!(slow.log(id).await.len(), 4);
+    assert_eq!(slow.log(id).await.len(), 5);
+}
+
+fn restarts(log: &[LogEntry]) -> usize {
+    log.iter().filter(|entry| entry.event == Event::Restarted).count()
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[tokio::test]
+async fn what_may_have_been_missed_starts_live_anew() {
+    // At once; when there are gaps in its place by now; and what nobody could miss.
+    for (known, away_ms, expected) in [(5, 0, 0), (5, HOUR_MS, 1), (6, HOUR_MS, 0)] {
+        let dir = TempDir::new().unwrap();
+        let (slow, followed) = follow(&dir).await;
+        let log = five_stored(&slow, &followed).await;
+        slow.forget_for(away_ms, &dir, followed.id(), &log[..known], None).await;
+        followed.refresh().await.unwrap();
+        followed.refresh().await.unwrap();
+        let now = slow.log(followed.id()).await;
+        assert_eq!((&now[..log.len()], restarts(&now), now.len()), (&log[..], expected, log.len() + expected));
+        assert_eq!(followed.read().generation().is_first(), expected == 0);
+        // What is lost again is put back with it.
+        slow.forget_for(away_ms, &dir, followed.id(), &now[..known], None).await;
+        followed.refresh().await.unwrap();
+        assert_eq!(slow.log(followed.id()).await, now);
+    }
+}
+
+#[tokio::test]
+async fn who_knew_more_says_once_that_live_is_another() {
+    for (known, expected) in [(3, 1), (7, 0)] {
+        let dir = TempDir::new().unwrap();
+        let (slow, followed) = follow(&dir).await;
+        let log = five_stored(&slow, &followed).await;
+        let (id, others) = (followed.id(), Broadcasts::new(slow.clone(), Tasks::new(), Clock::system()));
+        slow.may_answer.add_permits(1_000);
+        let other = others.get(id).await.unwrap();
+        slow.forget(&dir, id, &log[..known], Some(Event::EndHinted)).await;
+        for one in [&followed, &other, &followed] {
+            one.refresh().await.unwrap();
+        }
+        let now = slow.log(id).await;
+        assert_eq!(restarts(&now), expected, "{now:#?}");
+        for one in [followed, other] {
+            one.refresh().await.unwrap();
+            assert_eq!(one.read().generation().is_first(), expected == 0);
+        }
+    }
+}
+
+/// What is shown of a log that says something else by now is not shown before the log says so.
+#[tokio::test]
+async fn nobody_turns_before_it_is_said() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    let log = five_stored(&slow, &followed).await;
+    slow.forget(&dir, followed.id(), &log[..3], Some(Event::EndHinted)).await;
+    slow.refuses_commits.store(true, Ordering::SeqCst);
+    assert!(followed.refresh().await.is_err());
+    assert_eq!(followed.read().next_index().0, log.len() as u64, "it goes on with what it knew");
 }

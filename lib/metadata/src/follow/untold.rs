@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use broadcast::{Broadcast, Event, RenditionName, Segment, SeqRange, SeqSet};
+use broadcast::{Broadcast, Event, LogEntry, RenditionName, Segment, SeqRange, SeqSet};
 
 /// Events that are to be committed as if they were new.
 #[derive(Debug, Default)]
@@ -16,15 +16,15 @@ pub(super) struct Untold {
 
 impl Untold {
     /// Adds what was lost of a log that said `known`.
-    pub(super) fn add(&mut self, lost: Vec<Event>, known: &Broadcast) {
-        for event in lost {
-            match event {
+    pub(super) fn add(&mut self, lost: Vec<LogEntry>, known: &Broadcast) {
+        for entry in lost {
+            match entry.event {
                 Event::Safe { rendition, seqs } => {
                     let segments = known.rendition(&rendition).into_iter().flat_map(|rendition| rendition.segments());
                     let within = |segment: &&Arc<Segment>| (seqs.first..=seqs.last).contains(&segment.seq);
                     self.safe.extend(segments.filter(within).cloned());
                 }
-                Event::RecordedBy { .. } => {}
+                Event::Opened(_) | Event::RecordedBy { .. } | Event::Restarted => {}
                 event => self.events.push(event),
             }
         }

@@ -2,9 +2,9 @@
 --
 -- KEYS: the log, the state, then the buckets that the events name, in their order.
 -- ARGV: the channel of the broadcast, the greatest length of a log, the length that the log must have ('=N'), the least
---       that it must have ('>N') or '', whether the events were in the log before ('again') or '', the number of
---       events; then for each event its compact form, its time if it was in the log before, the name of its rule, and
---       the rule's arguments.
+--       that it must have ('>N') or '', until when it is unseen that they were away if the events were in the log before,
+--       or '', the number of events; then for each event its compact form, its time if it was in the log before, the name
+--       of its rule, and the rule's arguments; then, if they were in the log before, what follows them if it may be seen.
 -- Returns the name of an obstacle and the log's length; or 'done' and for each event the id of its entry, or a mark:
 --       '=' duplicate, 'e' ended, 'a' abandoned, '!' conflict, followed by the digest that is stored.
 
@@ -21,7 +21,8 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
-local channel, len_max, expected, again, count = arg(), tonumber(arg()), arg(), arg() ~= '', tonumber(arg())
+local channel, len_max, expected, unseen_until, count = arg(), tonumber(arg()), arg(), tonumber(arg()), tonumber(arg())
+local again = unseen_until ~= nil
 local is_expected, len_expected = string.sub(expected, 1, 1), tonumber(string.sub(expected, 2))
 
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
@@ -43,9 +44,10 @@ if len + count > len_max then
 end
 
 -- The clock may go back; the log does not.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not again then
-  local time = redis.call('TIME')
-  at = math.max(at, time[1] * 1000 + math.floor(time[2] / 1000))
+  at = math.max(at, now)
 end
 
 local known = redis.call('HMGET', state, 'ended', 'paused')
@@ -176,6 +178,9 @@ for _ = 1, count do
     len, appended = len + 1, true
   end
   outcomes[#outcomes + 1] = outcome
+end
+if again and now >= unseen_until then
+  redis.call('XADD', log, string.format('%.0f-%.0f', len, math.max(at, now)), 'e', arg())
 end
 if appended then
   redis.call('PUBLISH', channel, '')

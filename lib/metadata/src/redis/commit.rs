@@ -5,7 +5,7 @@ use broadcast::{BroadcastId, EventIndex, LastSeq, Missing, StoreTime};
 use redis::{Script, ScriptInvocation};
 
 use super::keys;
-use crate::batch::{Entry, Rule};
+use crate::batch::{Entry, PutBack, Rule};
 use crate::error::MetadataError;
 use crate::store::{Expect, Limits, Outcome, ShortDigest};
 
@@ -51,19 +51,16 @@ pub(super) fn call<'a>(
 }
 
 /// The call of the script that puts back what was lost, from this index on.
-pub(super) fn call_again<'a>(
-    script: &'a Script,
-    id: BroadcastId,
-    first: EventIndex,
-    entries: &[(Entry, StoreTime)],
-) -> ScriptInvocation<'a> {
+pub(super) fn call_again<'a>(script: &'a Script, id: BroadcastId, put_back: &PutBack) -> ScriptInvocation<'a> {
+    let PutBack { first, entries, unseen_until, restarted } = put_back;
     let mut call = script.key(keys::log(id));
     call.key(keys::state(id)).arg(keys::channel(id)).arg(u64::MAX).arg(format!("={}", first.0));
-    call.arg("again").arg(entries.len());
+    call.arg(unseen_until.0).arg(entries.len());
     for (Entry { body, rule }, at) in entries {
         call.arg(&body[..]).arg(at.0);
         add_rule(&mut call, id, rule);
     }
+    call.arg(&restarted[..]);
     call
 }
 

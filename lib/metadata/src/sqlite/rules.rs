@@ -4,7 +4,7 @@
 use broadcast::{BroadcastId, EventIndex, LastSeq, Missing, RenditionName, Seq, SeqRange, StoreTime};
 use rusqlite::{Connection, OptionalExtension, Params};
 
-use crate::batch::{Entry, Rule};
+use crate::batch::{Entry, PutBack, Rule};
 use crate::error::MetadataError;
 use crate::store::{Expect, Limits, Outcome, ShortDigest};
 
@@ -57,15 +57,16 @@ pub(super) fn commit(
 pub(super) fn put_back(
     db: &Connection,
     id: BroadcastId,
-    first: EventIndex,
-    entries: &[(Entry, StoreTime)],
+    put_back: &PutBack,
+    now: StoreTime,
 ) -> Result<Vec<Outcome>, MetadataError> {
-    if first == EventIndex(0) {
+    let PutBack { first, entries, unseen_until, restarted } = put_back;
+    if *first == EventIndex(0) {
         let sql = "INSERT OR IGNORE INTO broadcast (id, len, at, paused, ended) VALUES (?1, 0, 0, 0, 0)";
         execute(db, sql, [id.to_string()])?;
     }
     let mut log = Log::load(db, id)?;
-    if EventIndex(log.len) != first {
+    if EventIndex(log.len) != *first {
         return Err(MetadataError::Stale { len: EventIndex(log.len) });
     }
     let mut outcomes = Vec::with_capacity(entries.len());
@@ -73,6 +74,9 @@ pub(super) fn put_back(
         // It was new when it was first decided on: here it is only noted.
         log.decide(&entry.rule)?;
         outcomes.push(log.append(&entry.body, *at)?);
+    }
+    if now >= *unseen_until {
+        outcomes.push(log.append(restarted, now)?);
     }
     log.save()?;
     Ok(outcomes)

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::horizon::Horizon;
 use super::rules;
 use super::schema::Locked;
-use crate::batch::Entry;
+use crate::batch::{Entry, PutBack};
 use crate::error::MetadataError;
 use crate::store::{Expect, Limits, Outcome};
 use crate::watches::Watches;
@@ -51,7 +51,7 @@ struct Work {
 enum Job {
     Open { body: Vec<u8> },
     Commit { entries: Vec<Entry>, expect: Expect },
-    PutBack { first: EventIndex, entries: Vec<(Entry, StoreTime)> },
+    PutBack(PutBack),
     Change(Change),
 }
 
@@ -131,13 +131,8 @@ impl Writer {
         Ok(answer.expect("a change that was made has left its answer"))
     }
 
-    pub(super) async fn put_back(
-        &self,
-        id: BroadcastId,
-        first: EventIndex,
-        entries: Vec<(Entry, StoreTime)>,
-    ) -> Result<(), MetadataError> {
-        self.run(id, Job::PutBack { first, entries }).await.map(drop)
+    pub(super) async fn put_back(&self, id: BroadcastId, put_back: PutBack) -> Result<(), MetadataError> {
+        self.run(id, Job::PutBack(put_back)).await.map(drop)
     }
 
     /// Finishes what is queued and ends the thread.
@@ -234,7 +229,7 @@ impl Thread {
             let result = match &work.job {
                 Job::Open { body } => rules::open(&part, work.id, body, now),
                 Job::Commit { entries, expect } => rules::commit(&part, work.id, entries, *expect, self.limits, now),
-                Job::PutBack { first, entries } => rules::put_back(&part, work.id, *first, entries),
+                Job::PutBack(put_back) => rules::put_back(&part, work.id, put_back, now),
                 Job::Change(change) => change.0(&part, now).map(|()| Vec::new()),
             };
             if result.is_ok() {

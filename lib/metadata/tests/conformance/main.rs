@@ -80,6 +80,8 @@ suites! {
     rules::a_broadcast_ends_once
     rules::what_was_lost_is_put_back_as_it_was
     rules::what_is_put_back_follows_the_end_of_the_log
+    rules::what_is_put_back_too_late_starts_live_anew
+    rules::as_much_is_put_back_at_once_as_anybody_remembers
     rules::a_commit_notices_what_was_lost
     rules::nothing_is_stored_beyond_the_end
     rules::an_end_may_abandon_what_is_missing

@@ -32,7 +32,7 @@ impl Model {
     fn apply(&mut self, event: &Event) -> Option<Outcome> {
         let outcome = match event {
             Event::Opened(_) => unreachable!("never committed"),
-            Event::Safe { .. } | Event::RecordedBy { .. } => None,
+            Event::Safe { .. } | Event::RecordedBy { .. } | Event::Restarted => None,
             Event::Format(format) => known(!self.formats.insert((format.rendition.clone(), format.id.0))),
             Event::Mapped { playlist, .. } => known(!self.playlists.insert(playlist.clone())),
             Event::Stored(segment) => self.store(segment),

@@ -1,9 +1,12 @@
 //! Which events are new: the table in the docs of [`headwater_metadata::Metadata`], row by row.
 
-use broadcast::{Event, EventIndex, LastSeq, Missing, Seq};
-use headwater_metadata::{Expect, MetadataError, Outcome};
+use broadcast::{Event, EventIndex, LastSeq, Missing, Seq, StoreTime};
+use headwater_metadata::{Expect, MetadataError, Outcome, PUT_BACK_MAX};
 
 use crate::fixtures::*;
+
+/// What is put back until then has not been missed.
+const NEVER: StoreTime = StoreTime(i64::MAX);
 
 pub(crate) async fn a_log_is_opened_once(Stores { one, other, .. }: Stores) {
     let entry = one.open(id(0), &opened()).await.unwrap();
@@ -231,7 +234,7 @@ pub(crate) async fn what_was_lost_is_put_back_as_it_was(Stores { one, other, .. 
     let log = log(&one).await;
     // As a store that has lost all of it: another broadcast, whose log is the same.
     for entries in log.chunks(3) {
-        one.put_back(id(9), entries).await.unwrap();
+        one.put_back(id(9), entries, NEVER).await.unwrap();
     }
     let back = other.read(id(9), EventIndex(0), 99).await.unwrap();
     assert_eq!(back, log);
@@ -252,13 +255,46 @@ pub(crate) async fn what_is_put_back_follows_the_end_of_the_log(Stores { one, ot
     commit(&one, &[stored(0), stored(1)]).await;
     let log = log(&one).await;
     for entries in [&log[..1], &log[1..], &log[2..]] {
-        let error = other.put_back(id(0), entries).await.unwrap_err();
+        let error = other.put_back(id(0), entries, NEVER).await.unwrap_err();
         assert!(matches!(error, MetadataError::Stale { len: EventIndex(3) }), "{error}");
     }
     let next = broadcast::LogEntry { index: EventIndex(3), ..log[2].clone() };
-    other.put_back(id(0), &[next]).await.unwrap();
-    other.put_back(id(0), &[]).await.unwrap();
+    other.put_back(id(0), &[next], NEVER).await.unwrap();
+    other.put_back(id(0), &[], NEVER).await.unwrap();
     assert_eq!(one.read(id(0), EventIndex(3), 9).await.unwrap().len(), 1);
+}
+
+/// As a store that has lost all of it: another broadcast, whose log is the same.
+pub(crate) async fn what_is_put_back_too_late_starts_live_anew(Stores { one, other, .. }: Stores) {
+    open(&one).await;
+    commit(&one, &[stored(0), stored(1), stored(2)]).await;
+    let log = log(&one).await;
+    let (until, later) = (log[3].at, broadcast::Millis(3_600_000));
+    one.put_back(id(9), &log[..2], until + later).await.unwrap();
+    assert_eq!(other.read(id(9), EventIndex(0), 99).await.unwrap(), log[..2], "in time");
+    one.put_back(id(9), &log[2..], until).await.unwrap();
+    let back = other.read(id(9), EventIndex(0), 99).await.unwrap();
+    assert_eq!(back[..4], log, "with the index and the time that each had");
+    assert_eq!((back.len(), &back[4].event), (5, &Event::Restarted), "in the same step");
+    assert!(back[4].at >= until, "by the store's time");
+    // It says so by itself, too, and goes on from there.
+    let again = [Event::Restarted, stored(3)];
+    let outcomes = other.commit(id(9), &again, Expect::Len(EventIndex(5))).await.unwrap();
+    assert_eq!(outcomes.into_iter().map(index).collect::<Vec<_>>(), [5, 6]);
+    let error = one.put_back(id(9), &[], NEVER).await;
+    assert!(error.is_ok(), "nothing is always in time");
+}
+
+pub(crate) async fn as_much_is_put_back_at_once_as_anybody_remembers(Stores { one, other, .. }: Stores) {
+    open(&one).await;
+    let opened = log(&one).await.remove(0);
+    let entry = |index: u64| broadcast::LogEntry { index: EventIndex(index), at: opened.at, event: stored(index) };
+    let many: Vec<_> = (1..PUT_BACK_MAX as u64 + 2).map(entry).collect();
+    let error = other.put_back(id(0), &many, NEVER).await.unwrap_err();
+    assert!(matches!(error, MetadataError::TooMany { .. }), "{error}");
+    other.put_back(id(0), &many[..PUT_BACK_MAX], NEVER).await.unwrap();
+    let last = one.read(id(0), EventIndex(PUT_BACK_MAX as u64), 9).await.unwrap();
+    assert_eq!(last, many[PUT_BACK_MAX - 1..PUT_BACK_MAX]);
 }
 
 pub(crate) async fn a_commit_notices_what_was_lost(Stores { one, .. }: Stores) {
