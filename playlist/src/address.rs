@@ -3,7 +3,7 @@
 //! Each thing has one address, so that caches keep it once. Unknown query parameters are ignored: players and
 //! networks add their own.
 
-use broadcast::{BroadcastId, Container, Digest, Extent, RenditionName, Seq, View};
+use broadcast::{BroadcastId, Container, Digest, Extent, Generation, RenditionName, Seq, View};
 
 /// What a request under `/hls/` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) enum List {
     Media {
         rendition: RenditionName,
         view: View,
+        /// Of live and dvr; the others have but one.
+        generation: Generation,
         extent: Extent,
     },
 }
@@ -133,9 +135,10 @@ fn multivariant(id: BroadcastId, file: &str, query: &str) -> Result<Address, Add
 fn in_rendition(id: BroadcastId, rendition: RenditionName, file: &str, query: &str) -> Result<Address, AddressError> {
     if let Some(name) = file.strip_suffix(".m3u8") {
         let query = Query::parse(query)?;
+        let (name, generation) = generation_in(name);
         let view = view_of(name, &query)?.ok_or(AddressError::Unknown)?;
         let (extent, until_msn) = query.directives(view)?;
-        let list = List::Media { rendition, view, extent };
+        let list = List::Media { rendition, view, generation, extent };
         return Ok(Address::Playlist(PlaylistAddress { id, list, until_msn }));
     }
     if let Some(digest) = file.strip_prefix("init-").and_then(|file| file.strip_suffix(".mp4")) {
@@ -159,6 +162,13 @@ fn in_rendition(id: BroadcastId, rendition: RenditionName, file: &str, query: &s
 /// Digits without leading zeros: one spelling for each number.
 fn is_plain_number(text: &str) -> bool {
     !text.is_empty() && (text == "0" || !text.starts_with('0')) && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `live-7` is the generation `-7` of live.
+fn generation_in(name: &str) -> (&str, Generation) {
+    let named = |view: &str| Some(name.strip_prefix(view)?.parse::<Generation>().ok()?);
+    let found = ["live", "dvr"].into_iter().find_map(|view| Some((&name[..view.len()], named(view)?)));
+    found.unwrap_or((name, Generation::default()))
 }
 
 fn view_of(name: &str, query: &Query<'_>) -> Result<Option<View>, AddressError> {
@@ -268,7 +278,12 @@ mod tests {
     }
 
     fn media(view: View, extent: Extent, until_msn: Option<u64>) -> Address {
-        let list = List::Media { rendition: RenditionName::main(), view, extent };
+        of_generation("", view, extent, until_msn)
+    }
+
+    fn of_generation(generation: &str, view: View, extent: Extent, until_msn: Option<u64>) -> Address {
+        let generation = generation.parse().unwrap();
+        let list = List::Media { rendition: RenditionName::main(), view, generation, extent };
         Address::Playlist(PlaylistAddress { id: ID.parse().unwrap(), list, until_msn })
     }
 
@@ -284,6 +299,8 @@ mod tests {
             ("main/dvr.m3u8?_HLS_skip=v3", media(View::Dvr, Extent::Whole, None)),
             ("main/catchup.m3u8?from=7&_HLS_msn=9&_HLS_skip=YES", media(from, Extent::Delta, Some(9))),
             ("main/vod.m3u8?_HLS_msn=9&_HLS_skip=YES", media(View::Vod, Extent::Whole, None)),
+            ("main/live-7.m3u8?_HLS_msn=12", of_generation("-7", View::Live, Extent::Whole, Some(12))),
+            ("main/dvr-1790000000000.m3u8", of_generation("-1790000000000", View::Dvr, Extent::Whole, None)),
         ] {
             assert_eq!(parse(rest), Ok(expected), "{rest}");
         }
@@ -337,6 +354,15 @@ mod tests {
             "main/x.m3u8",
             "Main/live.m3u8",
             "main/live.m3u8/",
+            "main/live-.m3u8",
+            "main/live-0.m3u8",
+            "main/live-07.m3u8",
+            "main/live-+7.m3u8",
+            "main/live--7.m3u8",
+            "main/live7.m3u8",
+            "main/live-18446744073709551616.m3u8",
+            "main/vod-7.m3u8",
+            "main/catchup-7.m3u8",
             "main/01.ts",
             "main/-1.ts",
             "main/.ts",

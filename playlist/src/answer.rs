@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use broadcast::{BroadcastId, TargetDuration};
+use broadcast::{BroadcastId, TargetDuration, ViewError};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use service::{Problem, accepts_gzip};
@@ -85,10 +85,13 @@ impl Server {
         let PlaylistAddress { id, list, until_msn } = address;
         let coding = if accepts_gzip(request) { Coding::Gzip } else { Coding::Identity };
         let key = CacheKey { id, list, coding };
-        let finished = match until_msn {
+        let mut finished = match until_msn {
             Some(msn) => Box::pin(self.finished_with(&key, msn)).await?,
             None => self.finished(&key).await?,
         };
+        if finished.outcome.as_ref().is_err_and(|absence| absence.error == ViewError::NotBegun) {
+            finished = Box::pin(self.finished_elsewhere(&key)).await?;
+        }
         let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;
         let kind = Kind::of_list(&key.list);
         self.metrics.answers.of(kind).inc();

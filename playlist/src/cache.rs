@@ -141,7 +141,11 @@ impl Sheet {
         }
         let mut awaited = polled.clone();
         let immutable = Lifetime::Immutable { secs: config.immutable_max_age_s };
-        let lifetimes = if is_final { [immutable; 2] } else { [Lifetime::Polled(target), Lifetime::Awaited(target)] };
+        let lifetimes = match last_msn {
+            _ if is_final => [immutable; 2],
+            Some(_) => [Lifetime::Polled(target), Lifetime::Awaited(target)],
+            None => [Lifetime::Checked; 2],
+        };
         lifetimes[0].set(&mut polled);
         lifetimes[1].set(&mut awaited);
         Self { body, etag, last_msn, target, is_final, polled, awaited }

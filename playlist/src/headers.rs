@@ -50,6 +50,8 @@ pub(crate) fn allowed_methods() -> HeaderValue {
 /// How long caches may keep an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lifetime {
+    /// A Multivariant Playlist that may name other addresses at any time, and is asked for seldom.
+    Checked,
     /// A playlist that was polled.
     Polled(TargetDuration),
     /// A playlist that was waited for: its address names what it holds.
@@ -67,6 +69,7 @@ impl Lifetime {
 
     pub(crate) fn cache_control(self) -> HeaderValue {
         let text = match self {
+            Self::Checked => "public, no-cache".to_owned(),
             Self::Polled(target) => format!("public, max-age={}", (target.secs() / 2).max(1)),
             Self::Awaited(target) => format!("public, max-age={}", 6 * target.secs()),
             Self::Immutable { secs } => format!("public, max-age={secs}, immutable"),

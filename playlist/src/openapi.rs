@@ -23,6 +23,8 @@ const RELOAD: &[Query] = &[MSN, SKIP];
 const NOT_THERE: (u16, &str) = (404, "Nothing is there, or nothing yet: then with Retry-After");
 const AWAY: (u16, &str) = (503, "The metadata store is away, too many wait, or nothing came in time");
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+const GONE: (u16, &str) = (410, "The broadcast goes on at another address, which the Multivariant Playlist names");
+const ARRIVAL_ERRORS: &[(u16, &str)] = &[(400, "A parameter is wrong, or too far ahead"), NOT_THERE, GONE, AWAY];
 const PLAYLIST_ERRORS: &[(u16, &str)] = &[(400, "A parameter is wrong, or too far ahead"), NOT_THERE, AWAY];
 const OBJECT_ERRORS: &[(u16, &str)] =
     &[NOT_THERE, (416, "The range lies outside"), (500, "The object is lost"), (503, "The store is away")];
@@ -50,18 +52,18 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/hls/{id}/{rendition}/live.m3u8",
         id: "live",
-        summary: "A sliding window at the live edge",
+        summary: "A sliding window at the live edge; after a loss of metadata at live-{generation}.m3u8",
         query: RELOAD,
         media_type: PLAYLIST,
-        errors: PLAYLIST_ERRORS,
+        errors: ARRIVAL_ERRORS,
     },
     Endpoint {
         path: "/hls/{id}/{rendition}/dvr.m3u8",
         id: "dvr",
-        summary: "What was live, from the beginning",
+        summary: "What was live, from the beginning; after a loss of metadata at dvr-{generation}.m3u8",
         query: RELOAD,
         media_type: PLAYLIST,
-        errors: PLAYLIST_ERRORS,
+        errors: ARRIVAL_ERRORS,
     },
     Endpoint {
         path: "/hls/{id}/{rendition}/catchup.m3u8",

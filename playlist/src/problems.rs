@@ -25,6 +25,7 @@ const LOST: ProblemKind =
 const NO_PICTURE: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-picture", "There is no picture of this");
 const NO_FFMPEG: ProblemKind =
     ProblemKind::new(StatusCode::NOT_IMPLEMENTED, "no-ffmpeg", "This server cannot make pictures");
+const OVER: ProblemKind = ProblemKind::new(StatusCode::GONE, "over", "This playlist is over");
 
 /// When to come back to something whose target duration is not known yet.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -63,12 +64,20 @@ impl Problems {
 
     /// There is no such playlist, for now or for good.
     pub(crate) fn absence(self, absence: &Absence) -> Problem {
-        let Absence { error, state, target, .. } = absence;
+        let Absence { error, state, target, generation, .. } = absence;
         let problem = match error {
             ViewError::NotEnded | ViewError::Incomplete { .. } => {
                 let missing = if let ViewError::Incomplete { missing } = error { *missing } else { 0 };
                 let dvr = "until then dvr has all that was shown live, and catchup all that has arrived";
-                NOT_FINISHED.detail(format!("{error}; {dvr}")).with("missing", missing).with("use", "dvr.m3u8")
+                NOT_FINISHED
+                    .detail(format!("{error}; {dvr}"))
+                    .with("missing", missing)
+                    .with("use", format!("dvr{generation}.m3u8"))
+            }
+            // RFC 8216bis, 6.2.1: a playlist that is removed is clearly gone. Its segments stay.
+            ViewError::Over => {
+                let detail = format!("{error}, which the multivariant playlist names");
+                OVER.detail(detail).with("use", "../index.m3u8")
             }
             error if absence.may_come() => NOT_YET.detail(format!("{error}; it will be here when it does")),
             error => ProblemKind::NOT_FOUND.detail(error),

@@ -50,14 +50,19 @@ impl Drop for Waiter<'_> {
 }
 
 impl Server {
+    /// A playlist that seems not to have begun: another server may know more, and have told this client of it.
+    pub(crate) async fn finished_elsewhere(&self, key: &CacheKey) -> Result<Arc<Finished>, Problem> {
+        let refreshed = self.follow(key.id).await?.refresh().await;
+        refreshed.map_err(|error| self.problems.metadata(&error))?;
+        self.finished(key).await
+    }
+
     /// The playlist once it has an entry `msn`, or once it has ended.
     pub(crate) async fn finished_with(&self, key: &CacheKey, msn: u64) -> Result<Arc<Finished>, Problem> {
         let mut finished = self.finished(key).await?;
         if is_too_far_ahead(&finished, msn) {
             // Another server may know more, and have told this client of it.
-            let refreshed = self.follow(key.id).await?.refresh().await;
-            refreshed.map_err(|error| self.problems.metadata(&error))?;
-            finished = self.finished(key).await?;
+            finished = self.finished_elsewhere(key).await?;
         }
         let Some(target) = self.should_wait(&finished, msn)? else { return Ok(finished) };
         let Some(_waiter) = self.waiters.join(&self.metrics) else {

@@ -1,6 +1,8 @@
 //! A playlist asked for, as text: the step from an address to the views of `broadcast`. No I/O, no clock.
 
-use broadcast::{Broadcast, Extent, State, StoreTime, TargetDuration, View, ViewError};
+use std::cmp::Ordering;
+
+use broadcast::{Broadcast, Extent, Generation, State, StoreTime, TargetDuration, View, ViewError};
 
 use crate::address::List;
 
@@ -24,6 +26,8 @@ pub(crate) struct Absence {
     pub(crate) error: ViewError,
     /// How the broadcast stands.
     pub(crate) state: State,
+    /// Where live and dvr are.
+    pub(crate) generation: Generation,
     pub(crate) target: Option<TargetDuration>,
     /// When, by the reader's clock, time alone may change that.
     pub(crate) next_change: Option<StoreTime>,
@@ -39,8 +43,9 @@ impl Absence {
 pub(crate) fn render(broadcast: &Broadcast, list: &List, now: StoreTime) -> Result<Page, Absence> {
     let page = match list {
         List::Multivariant(view) => multivariant(broadcast, *view, now),
-        List::Media { rendition, view, extent } => {
-            broadcast.view(rendition, *view, *extent, now).map(|rendered| Page {
+        List::Media { rendition, view, generation, extent } => {
+            let there = is_current(broadcast, *view, *generation);
+            there.and_then(|()| broadcast.view(rendition, *view, *extent, now)).map(|rendered| Page {
                 text: rendered.text,
                 last_msn: Some(rendered.last_msn),
                 target: Some(rendered.target),
@@ -52,9 +57,19 @@ pub(crate) fn render(broadcast: &Broadcast, list: &List, now: StoreTime) -> Resu
     page.map_err(|error| Absence {
         error,
         state: broadcast.state(now),
+        generation: broadcast.generation(),
         target: broadcast.target_duration(),
         next_change: broadcast.next_change(now),
     })
+}
+
+/// What an address has shown, it does not contradict, and what it will show is not known before it begins.
+fn is_current(broadcast: &Broadcast, view: View, asked: Generation) -> Result<(), ViewError> {
+    match asked.cmp(&broadcast.generation()) {
+        Ordering::Less if matches!(view, View::Live | View::Dvr) => Err(ViewError::Over),
+        Ordering::Greater => Err(ViewError::NotBegun),
+        _ => Ok(()),
+    }
 }
 
 fn multivariant(broadcast: &Broadcast, view: Option<View>, now: StoreTime) -> Result<Page, ViewError> {

@@ -6,6 +6,7 @@ mod absence;
 mod cache;
 mod conformance;
 mod fixtures;
+mod generations;
 mod outage;
 mod reload;
 mod segments;

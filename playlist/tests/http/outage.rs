@@ -67,8 +67,8 @@ impl Metadata for Distant {
         self.store.commit(id, events, expect).await
     }
 
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
-        self.store.put_back(id, entries).await
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry], until: StoreTime) -> Result<(), MetadataError> {
+        self.store.put_back(id, entries, until).await
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {
