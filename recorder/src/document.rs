@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::hot::pause_after;
 use crate::problems;
 use crate::recorder::Recorder;
+use crate::scan::Restart;
 
 /// How often a document is read again because another recorder has written it meanwhile.
 const ATTEMPTS_MAX: usize = 16;
@@ -131,7 +132,7 @@ impl Recorder {
         self.read_on(id, &mut log).await?;
         if let Some(told) = read_document(&self.store, id).await? {
             // It may be all that is left of what the log has lost.
-            self.tell_again(id, &log.lacks(&told)).await?;
+            self.tell_again(id, &log.lacks(&told), &mut Restart::Due).await?;
         }
         self.read_on(id, &mut log).await?;
         loop {
@@ -159,7 +160,7 @@ impl Recorder {
             self.read_on(id, log).await?;
             let lacks = told.map(|told| log.lacks(&told)).unwrap_or_default();
             if !lacks.is_empty() {
-                self.tell_again(id, &lacks).await?;
+                self.tell_again(id, &lacks, &mut Restart::Due).await?;
                 self.read_on(id, log).await?;
                 self.store.put(&key, json(&log.document()).into()).await?;
             }
@@ -172,11 +173,21 @@ impl Recorder {
     }
 
     /// Tells the log what it has lost of what a document tells.
-    pub(crate) async fn tell_again(&self, id: BroadcastId, lacks: &[Lack]) -> Result<(), MetadataError> {
+    pub(crate) async fn tell_again(
+        &self,
+        id: BroadcastId,
+        lacks: &[Lack],
+        restart: &mut Restart,
+    ) -> Result<(), MetadataError> {
         for lack in lacks {
             match lack {
                 Lack::Before(event) | Lack::After(event) => {
-                    let outcome = self.broadcasts.get(id).await?.commit(std::slice::from_ref(event)).await?;
+                    let mut events = vec![event.clone()];
+                    if let Some(restarted) = restart.with(&events) {
+                        events.insert(0, restarted);
+                        *restart = Restart::Done;
+                    }
+                    let outcome = self.broadcasts.get(id).await?.commit(&events).await?;
                     tracing::warn!(%id, ?event, ?outcome, "told the log again what it had lost");
                 }
                 Lack::Unplaced { event, why } => {

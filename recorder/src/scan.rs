@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use broadcast::{Broadcast, BroadcastId, Digest, FormatId, Object, RenditionName, State};
+use broadcast::{Broadcast, BroadcastId, Digest, Event, FormatId, Object, RenditionName, State};
 use futures_util::StreamExt;
 use inspection::stored_events;
 use media::Inspector;
@@ -27,6 +27,22 @@ pub(crate) enum Place {
 
 /// A pusher that has sent something in the last hour may go on at once.
 const LATELY_MS: i64 = 3_600_000;
+
+/// Whether live has to be started anew with what is put back now: it may have been shown where it was before the metadata
+/// store lost it. Nobody knows whether it was; what was never committed looks the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Restart {
+    Due,
+    /// It has just been.
+    Done,
+}
+
+impl Restart {
+    /// What is to be committed together with these events, before them.
+    pub(crate) fn with(self, events: &[Event]) -> Option<Event> {
+        (self == Self::Due && events.iter().any(Event::shapes_live)).then_some(Event::Restarted)
+    }
+}
 
 /// What the scan found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,8 +164,9 @@ impl Recorder {
                 Named::Foreign(name) => tracing::warn!(%id, name, "somebody else's file in the segment store"),
             }
         }
+        let mut restart = Restart::Due;
         for listed in std::mem::take(&mut unlisted.segments) {
-            match self.commit_found(&followed, &listed, &unlisted.inits, Place::Here).await {
+            match self.commit_found(&followed, &listed, &unlisted.inits, Place::Here, &mut restart).await {
                 Ok(Kept::Stored) => {
                     report.committed += 1;
                     tracing::info!(key = %listed.key, "committed a segment found at start");
@@ -211,6 +228,7 @@ impl Recorder {
         listed: &Listed,
         inits: &[(RenditionName, Digest)],
         place: Place,
+        restart: &mut Restart,
     ) -> Result<Kept, Problem> {
         let Object::Segment { rendition, seq, captured_at, digest, format, .. } = &listed.key.object else {
             unreachable!("asked of segments only")
@@ -247,12 +265,15 @@ impl Recorder {
             init,
         };
         let (segment, format) = describe(&followed.read(), &candidate, &mut CaptureClock::default());
-        let events = stored_events(&followed.read(), format, segment);
+        let mut events = stored_events(&followed.read(), format, segment);
+        events.splice(0..0, restart.with(&events));
         let key = listed.key.clone();
         // What is refused is set aside here; in the hot store it stays.
         let was_acknowledged = place == Place::Here;
         let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged, _flying: None };
-        self.commit_durable(followed, &durable).await
+        let kept = self.commit_durable(followed, &durable).await?;
+        *restart = Restart::Done;
+        Ok(kept)
     }
 }
 

@@ -1,14 +1,15 @@
 //! Logs made anew from documents and keys, and from what is under the keys.
 //!
 //! A log comes out the same each time that it is made from the same stores, so that one that was begun is gone on with.
-//! When segments were committed is told by nobody any more: they are dated by their capture, in whose order they come.
+//! When segments were committed is told by nobody any more: they are dated by their capture, in whose order they come. So live
+//! is started anew (`Restarted`) with each part that is put into the metadata store.
 
 mod copies;
 mod filling;
 mod making;
 
-use broadcast::BroadcastId;
-use metadata::{COMMIT_EVENTS_MAX, Metadata};
+use broadcast::{BroadcastId, Event, EventIndex, LogEntry, StoreTime};
+use metadata::{Metadata, PUT_BACK_MAX};
 use serde::Serialize;
 
 use crate::finding::{Finding, Kind};
@@ -111,13 +112,27 @@ pub async fn rebuild(
 /// Gives the metadata store what it lacks of a log.
 async fn put(metadata: &dyn Metadata, id: BroadcastId, made: &Made, report: &mut Report<'_>) -> Result<(), SyncError> {
     let there = log_of(metadata, id).await?;
-    if there.len() > made.entries.len() || made.entries[..there.len()] != there[..] {
+    let Some(begun) = begun(&there, &made.entries) else {
         // It went on by itself: what it lacks goes to its end.
-        return Filling { metadata, id, made, report }.fill(there).await;
-    }
-    for entries in made.entries[there.len()..].chunks(COMMIT_EVENTS_MAX) {
-        metadata.put_back(id, entries).await?;
+        return Filling { metadata, id, made, report, restarts: true }.fill(there).await;
+    };
+    // Of what is over, live is not asked for any more.
+    let unseen_until = if made.is_complete { StoreTime(i64::MAX) } else { StoreTime(i64::MIN) };
+    let mut next = there.len() as u64;
+    for entries in made.entries[begun..].chunks(PUT_BACK_MAX) {
+        let entry = |(index, entry): (u64, &LogEntry)| LogEntry { index: EventIndex(index), ..entry.clone() };
+        let entries: Vec<LogEntry> = (next..).zip(entries).map(entry).collect();
+        metadata.put_back(id, &entries, unseen_until).await?;
+        next += entries.len() as u64 + u64::from(!made.is_complete);
         report.rebuilt.entries += entries.len() as u64;
     }
     Ok(())
+}
+
+/// How much of what is made a log has, if it has nothing else.
+fn begun(there: &[LogEntry], made: &[LogEntry]) -> Option<usize> {
+    let there: Vec<&Event> =
+        there.iter().map(|entry| &entry.event).filter(|event| **event != Event::Restarted).collect();
+    let is_same = there.len() <= made.len() && there.iter().zip(made).all(|(there, made)| **there == made.event);
+    is_same.then_some(there.len())
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use broadcast::{BroadcastId, Digest, Document, Event, EventIndex, Key, Lack, LogEntry, Object, RenditionName};
+use broadcast::{
+    BroadcastId, Digest, Document, Event, EventIndex, Key, Lack, LogEntry, Object, RenditionName, StoreTime,
+};
 use metadata::{Followed, MetadataError};
 use storage::Listed;
 
@@ -13,7 +15,7 @@ use super::marks::Mark;
 use crate::commit::{Kept, is_listed};
 use crate::problems;
 use crate::recorder::Recorder;
-use crate::scan::Place;
+use crate::scan::{Place, Restart};
 
 impl Recorder {
     /// Puts back what the log of a broadcast has lost, as far as this disk and the hot store know. How many segments that
@@ -28,7 +30,7 @@ impl Recorder {
         }
         // What is committed meanwhile is no sign that all is there.
         self.marks.forget(id);
-        let (mut put_back, mut has_lost) = (0, known.is_some());
+        let (mut put_back, mut has_lost, mut restart) = (0, known.is_some(), Restart::Due);
         loop {
             let told = match self.told(id).await {
                 Ok(told) => told,
@@ -39,14 +41,16 @@ impl Recorder {
                     return Err(error.into());
                 }
             };
-            let Some(glance) = self.glance_or_reopen(id, told.as_ref(), &mut has_lost).await? else { return Ok(0) };
+            let Some(glance) = self.glance_or_reopen(id, told.as_ref(), (&mut has_lost, &mut restart)).await? else {
+                return Ok(0);
+            };
             let lacks = told.as_ref().map(|told| glance.log.lacks(told)).unwrap_or_default();
             has_lost |= !lacks.is_empty() || told.is_some_and(|told| told.covers > glance.log.covers());
             let mut found = self.find(id, &glance, &mut has_lost).await?;
             let (has_more, failed, mut goes_on) = (found.has_more, found.failed.take(), false);
             let mut mark = glance.mark();
             if !lacks.is_empty() || !found.unlisted.is_empty() || !found.hot.is_empty() {
-                let done = self.put_back_found(id, &lacks, found).await?;
+                let done = self.put_back_found(id, &lacks, found, &mut restart).await?;
                 put_back += done.put_back;
                 (mark, goes_on) = (done.mark, has_more && done.put_back + done.safe > 0);
             }
@@ -89,7 +93,7 @@ impl Recorder {
         &self,
         id: BroadcastId,
         told: Option<&Document>,
-        has_lost: &mut bool,
+        (has_lost, restart): (&mut bool, &mut Restart),
     ) -> Result<Option<Glance>, LostError> {
         match self.glance(id).await {
             Err(MetadataError::NotFound { .. }) => {}
@@ -105,8 +109,11 @@ impl Recorder {
             return Ok(None);
         }
         let opened = LogEntry { index: EventIndex(0), ..opened.clone() };
-        match self.broadcasts.store().put_back(id, &[opened]).await {
-            Ok(()) => tracing::warn!(%id, "the metadata store has lost a broadcast; it is opened again"),
+        match self.broadcasts.store().put_back(id, &[opened], StoreTime(i64::MIN)).await {
+            Ok(()) => {
+                tracing::warn!(%id, "the metadata store has lost a broadcast; it is opened again");
+                *restart = Restart::Done;
+            }
             // Somebody else did.
             Err(MetadataError::Stale { .. } | MetadataError::AlreadyOpened { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -142,6 +149,7 @@ impl Recorder {
         id: BroadcastId,
         lacks: &[Lack],
         found: Found,
+        restart: &mut Restart,
     ) -> Result<Done, LostError> {
         // A stock pusher's next number is the one after all that are stored, and what it seems to have left out is given up.
         let pusher = self.pushers.of(id).await;
@@ -153,8 +161,8 @@ impl Recorder {
         let was_hinted = followed.read().end_hinted_at().is_some() || lacks.iter().any(is_hint);
         let (before, after): (Vec<Lack>, Vec<Lack>) =
             lacks.iter().cloned().partition(|lack| matches!(lack, Lack::Before(_)));
-        self.tell_again(id, &before).await?;
-        let Committed { put_back, damaged, failed } = self.commit_all_found(&followed, &found).await;
+        self.tell_again(id, &before, restart).await?;
+        let Committed { put_back, damaged, failed } = self.commit_all_found(&followed, &found, restart).await;
         let has_more = found.has_more;
         let hot = found.hot.into_iter().map(|listed| (listed.key, listed.len));
         let hot: Vec<(Key, u64)> = hot.filter(|(key, _)| !damaged.contains(key)).collect();
@@ -168,7 +176,7 @@ impl Recorder {
         let safe = safe.len() as u64;
         // What comes after the segments is told after the last of them.
         if !has_more || put_back + safe == 0 {
-            self.tell_again(id, &after).await?;
+            self.tell_again(id, &after, restart).await?;
             self.hint_again(&followed, was_hinted).await?;
         }
         self.document_is_due(id);
@@ -192,12 +200,12 @@ impl Recorder {
     }
 
     /// In the order of their capture. One that fails keeps no other from being put back, unless nothing can be committed.
-    async fn commit_all_found(&self, followed: &Followed, found: &Found) -> Committed {
+    async fn commit_all_found(&self, followed: &Followed, found: &Found, restart: &mut Restart) -> Committed {
         let mut unlisted: Vec<&Vec<(Listed, Place)>> = found.unlisted.values().collect();
         unlisted.sort_by_key(|copies| copies.first().map(|(listed, _)| captured(&listed.key)));
         let mut done = Committed::default();
         for copies in unlisted {
-            let failed = self.commit_first_good(followed, copies, &found.inits, &mut done).await;
+            let failed = self.commit_first_good(followed, copies, &found.inits, (&mut done, restart)).await;
             if failed.is_some() {
                 done.failed = done.failed.or(failed);
                 if self.broadcasts.store().health().is_err() {
@@ -214,7 +222,7 @@ impl Recorder {
         followed: &Followed,
         copies: &[(Listed, Place)],
         inits: &[(RenditionName, Digest)],
-        done: &mut Committed,
+        (done, restart): (&mut Committed, &mut Restart),
     ) -> Option<LostError> {
         // It was on its way when the log was read. Whoever has it at hand commits it before letting go of it.
         let is_known = |(listed, _): &(Listed, _)| {
@@ -225,7 +233,7 @@ impl Recorder {
         }
         let mut failed = None;
         for (at, (listed, place)) in copies.iter().enumerate() {
-            match self.commit_found(followed, listed, inits, *place).await {
+            match self.commit_found(followed, listed, inits, *place, restart).await {
                 Ok(Kept::Stored) => {
                     done.put_back += 1;
                     self.metrics.put_back.inc();

@@ -320,7 +320,7 @@ impl World {
         let path = self.dir.path().join(format!("metadata{breaks}.db"));
         let sqlite = Sqlite::open(&path, Limits::default(), Clock::from_tokio(START_MS)).await.unwrap();
         if kept > 0 {
-            sqlite.put_back(self.id, &entries[..kept]).await.unwrap();
+            sqlite.put_back(self.id, &entries[..kept], StoreTime(i64::MAX)).await.unwrap();
         }
         *self.log.store.lock().unwrap() = Arc::new(sqlite);
         self.log.breaks.store(breaks, Ordering::SeqCst);
@@ -472,8 +472,8 @@ impl Metadata for Moody {
         done
     }
 
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
-        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.put_back(id, entries).await
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry], until: StoreTime) -> Result<(), MetadataError> {
+        self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.put_back(id, entries, until).await
     }
 
     async fn read(&self, id: BroadcastId, from: EventIndex, max: usize) -> Result<Vec<LogEntry>, MetadataError> {

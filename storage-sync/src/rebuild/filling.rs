@@ -4,7 +4,7 @@ use broadcast::{Broadcast, BroadcastId, DocumentFold, Event, Key, Lack, LogEntry
 use metadata::{COMMIT_EVENTS_MAX, Expect, Metadata, Outcome};
 
 use super::Report;
-use super::making::{Made, safe_events};
+use super::making::{Made, is_complete, safe_events};
 use crate::finding::{Finding, Kind};
 use crate::found::{SyncError, log_of};
 
@@ -13,6 +13,8 @@ pub(super) struct Filling<'a, 'r> {
     pub(super) id: BroadcastId,
     pub(super) made: &'a Made,
     pub(super) report: &'a mut Report<'r>,
+    /// Live is to be started anew with what shapes it.
+    pub(super) restarts: bool,
 }
 
 impl Filling<'_, '_> {
@@ -28,6 +30,7 @@ impl Filling<'_, '_> {
             }
         }
         let log = self.replay(&there)?;
+        self.restarts &= !is_complete(&log);
         self.commit(before).await?;
         self.commit(self.segments_lacking(&log)).await?;
         let log = log_of(self.metadata, self.id).await?;
@@ -76,11 +79,16 @@ impl Filling<'_, '_> {
         events
     }
 
-    async fn commit(&mut self, events: Vec<Event>) -> Result<(), SyncError> {
+    async fn commit(&mut self, mut events: Vec<Event>) -> Result<(), SyncError> {
+        if self.restarts && events.iter().any(Event::shapes_live) {
+            events.insert(0, Event::Restarted);
+            self.restarts = false;
+        }
         for events in events.chunks(COMMIT_EVENTS_MAX) {
             let outcomes = self.metadata.commit(self.id, events, Expect::Any).await?;
             for (event, outcome) in events.iter().zip(outcomes) {
                 let why = match outcome {
+                    Outcome::Appended { .. } if *event == Event::Restarted => continue,
                     Outcome::Appended { .. } => {
                         self.report.rebuilt.entries += 1;
                         continue;
@@ -121,5 +129,6 @@ pub(crate) fn shown(event: &Event) -> String {
         Event::Ended { .. } => "ended".to_owned(),
         Event::Mapped { playlist, rendition } => format!("playlist {playlist:?} is of {rendition}"),
         Event::RecordedBy { node } => format!("recorded by {node}"),
+        Event::Restarted => "live was started anew".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use broadcast::{
     Broadcast, BroadcastId, CapturedAt, Document, Event, EventIndex, FormatId, Key, LogEntry, Object, Opened,
-    RenditionName, Seq, SeqRange, SeqSet, StoreTime, ViewPolicy,
+    RenditionName, Seq, SeqRange, SeqSet, State, StoreTime, ViewPolicy,
 };
 use futures_util::stream::{self, StreamExt};
 use inspection::{Found, KnownInit, describe, stored_events};
@@ -24,6 +24,7 @@ pub(super) type Inits = BTreeMap<(RenditionName, FormatId), Arc<KnownInit>>;
 /// A log as the stores tell it.
 pub(super) struct Made {
     pub(super) entries: Vec<LogEntry>,
+    pub(super) is_complete: bool,
     pub(super) document: Document,
     /// Good copies in the hot store.
     pub(super) hot: BTreeSet<Key>,
@@ -88,7 +89,8 @@ impl<'a, 'r> Making<'a, 'r> {
             let at = log.broadcast.last_at();
             log.push(id, at, event)?;
         }
-        Ok(Made { entries: log.entries, document, hot })
+        let is_complete = is_complete(&log.broadcast);
+        Ok(Made { entries: log.entries, is_complete, document, hot })
     }
 
     async fn document(&mut self) -> Result<Document, SyncError> {
@@ -238,6 +240,10 @@ fn events_of(broadcast: &Broadcast, key: &Key, good: &Good<Inspected>) -> Vec<Ev
     };
     let (segment, format) = describe(broadcast, &found);
     stored_events(broadcast, format, segment)
+}
+
+pub(super) fn is_complete(broadcast: &Broadcast) -> bool {
+    broadcast.state(broadcast.last_at()) == State::Complete
 }
 
 /// What is to be said to be safe: what is listed under a key that the hot store has, and not said to be safe.

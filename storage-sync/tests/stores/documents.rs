@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use broadcast::{BroadcastId, Event, Key};
+use broadcast::{BroadcastId, Event, Key, StoreTime};
 use headwater_storage_sync::{CheckOptions, Others};
 use metadata::Sqlite;
 use storage::{Blob, Listed, Listing, Store, StoreError};
@@ -39,7 +39,9 @@ async fn a_document_that_tells_less_or_more_is_found() {
     // The log has lost it.
     let older = world.log("older").await;
     let entries = world.entries(&log).await;
-    metadata::Metadata::put_back(&older, world.id, &entries[..before.covers.0 as usize]).await.unwrap();
+    metadata::Metadata::put_back(&older, world.id, &entries[..before.covers.0 as usize], StoreTime(i64::MAX))
+        .await
+        .unwrap();
     assert_eq!(world.check(&older, CheckOptions::default()).await, ["not-logged : paused"]);
     world.put_document(&before).await;
     world.put(HOT, &Key::of_document(world.id), b"{".as_slice()).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use broadcast::{
-    BroadcastId, CapturedAt, Digest, Document, DocumentFold, Event, EventIndex, Key, LogEntry, MediaDuration, Object,
-    Opened, RenditionName, Seq, ViewPolicy,
+    Broadcast, BroadcastId, CapturedAt, Digest, Document, DocumentFold, Event, EventIndex, Key, LogEntry,
+    MediaDuration, Object, Opened, RenditionName, Seq, ViewPolicy,
 };
 use bytes::Bytes;
 use headwater_storage_sync::{CheckOptions, Finding, RebuildOptions, Rebuilt, SyncError, Tier, check, rebuild};
@@ -109,6 +109,10 @@ impl World {
     }
 
     /// The kinds of the events in the log from `from` on, with their segment numbers.
+    pub(crate) async fn replay(&self, log: &Sqlite) -> Broadcast {
+        Broadcast::replay(&self.entries(log).await).unwrap().expect("it was opened")
+    }
+
     pub(crate) async fn told(&self, log: &Sqlite, from: usize) -> Vec<String> {
         self.entries(log).await[from..].iter().map(|entry| shown(&entry.event)).collect()
     }

@@ -1,6 +1,6 @@
 //! Logs made anew, and what stands in the way.
 
-use broadcast::{Event, Key, LastSeq, LogEntry, Missing, RenditionName, Seq, SeqRange};
+use broadcast::{Event, Key, LastSeq, LogEntry, Missing, RenditionName, Seq, SeqRange, StoreTime};
 use headwater_storage_sync::{CheckOptions, SyncError};
 use metadata::Metadata;
 
@@ -56,7 +56,8 @@ async fn a_damaged_copy_is_told_of_and_the_next_one_taken() {
     assert_eq!((rebuilt.segments, rebuilt.damaged, rebuilt.unreadable, rebuilt.refused), (5, 6, 2, 0));
     assert!(rebuilt.is_incomplete());
     // What the hot store has damaged is not safe: it is copied again.
-    let expected = ["format", "stored 0", "stored 1", "stored 2", "stored 3", "stored 5", "safe 0-0", "safe 3-3"];
+    let expected =
+        ["format", "stored 0", "stored 1", "stored 2", "stored 3", "stored 5", "safe 0-0", "safe 3-3", "restarted"];
     assert_eq!(world.told(&log, 1).await, expected);
     assert_eq!(log.read(world.id, broadcast::EventIndex(0), 1).await.unwrap()[0].event, Event::Opened(opened()));
     let refused = world.rebuild(&log, false).await;
@@ -72,7 +73,7 @@ async fn lost(world: &World, events: &[Event], kept: usize) -> (metadata::Sqlite
     world.put_document(&world.document_of(&whole).await).await;
     let log = world.log("log").await;
     let entries = world.entries(&whole).await;
-    log.put_back(world.id, &entries[..kept]).await.unwrap();
+    log.put_back(world.id, &entries[..kept], StoreTime(i64::MAX)).await.unwrap();
     (log, entries)
 }
 
@@ -85,9 +86,9 @@ async fn what_a_log_has_lost_and_the_stores_tell_is_filled_in() {
     world.commit(&log, &[Event::RecordedBy { node: "r1".to_owned() }]).await;
     let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
     assert_eq!((told.as_slice(), rebuilt.is_incomplete()), (&[] as &[String], false));
-    let expected = ["mapped", "stored 2", "stored 3", "safe 0-3", "abandoned 4-9", "ended"];
+    let expected = ["mapped", "restarted", "stored 2", "stored 3", "safe 0-3", "abandoned 4-9", "ended"];
     assert_eq!(world.told(&log, 5).await, expected);
-    assert_eq!(rebuilt.entries, expected.len() as u64);
+    assert_eq!(rebuilt.entries, expected.len() as u64 - 1, "all but that live was started anew");
     // Once more changes nothing.
     let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
     assert_eq!((rebuilt.entries, told.as_slice()), (0, &[] as &[String]));
@@ -128,7 +129,7 @@ async fn what_its_publisher_said_last_is_filled_in() {
     let over = "it is over, and the log went on without it";
     assert_eq!(told, [format!("refused : paused: {over}"), format!("refused : resumed: {over}")]);
     assert!(rebuilt.is_incomplete());
-    assert_eq!(world.told(&log, 5).await, ["stored 2", "stored 3", "safe 0-3", "paused"]);
+    assert_eq!(world.told(&log, 5).await, ["restarted", "stored 2", "stored 3", "safe 0-3", "paused"]);
 }
 
 #[tokio::test]
@@ -150,5 +151,37 @@ async fn each_refusal_is_told_with_its_reason() {
     ];
     assert_eq!(told, expected);
     assert_eq!((rebuilt.refused, rebuilt.is_incomplete()), (4, true));
-    assert_eq!(world.told(&log, 6).await, ["stored 2", "safe 2-2"]);
+    assert_eq!(world.told(&log, 6).await, ["restarted", "stored 2", "safe 2-2"]);
+}
+
+/// Live was shown as the segments came, and nobody knows any more how: what goes on goes on at other addresses.
+#[tokio::test]
+async fn what_goes_on_is_shown_elsewhere_and_what_is_over_is_not() {
+    let world = World::new();
+    world.put_all(0..4).await;
+    let log = world.log("log").await;
+    world.rebuild(&log, false).await.unwrap();
+    let first = world.replay(&log).await.generation();
+    assert!(!first.is_first());
+    // Again from nothing, and gone on with when it was begun.
+    let again = world.log("again").await;
+    let entries = world.entries(&log).await;
+    again.put_back(world.id, &entries[..4], StoreTime(i64::MIN)).await.unwrap();
+    let begun = world.replay(&again).await.generation();
+    let (rebuilt, told) = world.rebuild(&again, true).await.unwrap();
+    assert_eq!((rebuilt.refused, told.as_slice()), (0, &[] as &[String]));
+    let events = |entries: Vec<LogEntry>| {
+        let events = entries.into_iter().map(|entry| entry.event);
+        events.filter(|event| *event != Event::Restarted).collect::<Vec<_>>()
+    };
+    assert_eq!(events(world.entries(&again).await), events(entries));
+    assert!(world.replay(&again).await.generation() > begun, "each part by itself");
+
+    world.commit(&log, &[ended(3, Missing::Awaited)]).await;
+    world.put_document(&world.document_of(&log).await).await;
+    let over = world.log("over").await;
+    world.rebuild(&over, false).await.unwrap();
+    let broadcast = world.replay(&over).await;
+    assert_eq!(broadcast.state(broadcast.last_at()), broadcast::State::Complete);
+    assert!(broadcast.generation().is_first());
 }
