@@ -38,8 +38,10 @@ pub(crate) struct Judge {
     broadcast: Option<Broadcast>,
     /// Until when everything was seen.
     seen_until: Option<StoreTime>,
-    /// The texts that were shown last.
-    shown: BTreeMap<(RenditionName, &'static str), String>,
+    /// The texts that were shown last, at each address.
+    shown: BTreeMap<(RenditionName, String), String>,
+    /// The log may lack what was shown of it in capture order: whoever has it is about to put it back.
+    has_lost: bool,
     violations: Vec<String>,
 }
 
@@ -56,6 +58,12 @@ impl Judge {
     /// Until when everything was seen.
     pub(crate) fn seen_until(&self) -> Option<StoreTime> {
         self.seen_until
+    }
+
+    /// The metadata store has forgotten something, and this is another log by now. What was shown stays shown.
+    pub(crate) fn begin_again(&mut self) {
+        let (shown, violations) = (std::mem::take(&mut self.shown), std::mem::take(&mut self.violations));
+        *self = Self { shown, violations, has_lost: true, ..Self::default() };
     }
 
     /// Whether an entry is dated before a moment at which it should have been seen, had there been one like it.
@@ -137,6 +145,7 @@ impl Judge {
 
     /// What is shown will never be added to.
     pub(crate) fn look_back(&mut self, now: StoreTime) {
+        self.has_lost = false;
         self.look_at_all(now);
         let Some(broadcast) = &self.broadcast else { return };
         let entries = |name: RenditionName| {
@@ -159,15 +168,24 @@ impl Judge {
         of: View,
         now: StoreTime,
     ) -> Option<Result<Playlist, ()>> {
-        let shown = self.broadcast.as_ref()?.view(name, of, Extent::Whole, now);
-        let key = (name.clone(), view);
+        let broadcast = self.broadcast.as_ref()?;
+        let shown = broadcast.view(name, of, Extent::Whole, now);
+        let address = match of {
+            View::Live | View::Dvr => format!("{view}{}", broadcast.generation()),
+            View::CatchUp { .. } | View::Vod => view.to_owned(),
+        };
+        let key = (name.clone(), address);
+        let before = self.shown.get(&key);
+        let is_to_come = self.has_lost && matches!(of, View::CatchUp { .. });
         let Ok(shown) = shown else {
-            if self.shown.contains_key(&key) {
+            if before.is_some() && !is_to_come {
                 self.violations.push(format!("rule 1: the {view} playlist of {name} is gone"));
             }
             return None;
         };
-        let before = self.shown.get(&key);
+        if is_to_come && before.is_some_and(|before| entries_in(&shown.text) < entries_in(before)) {
+            return None;
+        }
         // The longer ones are held against what has come meanwhile, too.
         if of == View::Live && before == Some(&shown.text) {
             return None;
@@ -194,4 +212,8 @@ impl Judge {
         let renditions = self.broadcast.iter().flat_map(Broadcast::renditions);
         renditions.map(|rendition| rendition.name().clone()).collect()
     }
+}
+
+fn entries_in(text: &str) -> usize {
+    text.lines().filter(|line| line.starts_with("#EXTINF")).count()
 }

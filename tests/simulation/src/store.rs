@@ -145,9 +145,9 @@ impl Metadata for SharedStore {
         self.log().list(after, max).await
     }
 
-    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry]) -> Result<(), MetadataError> {
+    async fn put_back(&self, id: BroadcastId, entries: &[LogEntry], until: StoreTime) -> Result<(), MetadataError> {
         self.reached().await?;
-        let done = self.log().put_back(id, entries).await;
+        let done = self.log().put_back(id, entries, until).await;
         self.heard()?;
         done
     }

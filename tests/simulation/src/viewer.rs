@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, Event, EventIndex, Format, Key, LogEntry, State};
-use metadata::{Metadata, READ_MAX};
+use broadcast::{BroadcastId, Event, EventIndex, Format, Key, LogEntry, State};
+use metadata::{Expect, Metadata, READ_MAX};
 use service::Tasks;
 
 use crate::judge::Judge;
@@ -18,8 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(1_500);
 const LOOKS_PER_LONG: u64 = 32;
 /// For how many looks the store may know less than it did: a few minutes, as machines and the way to it fail too.
 const FORGOTTEN_LOOKS_MAX: u32 = 400;
-/// The same after somebody has rebuilt it.
-const REBUILT_LOOKS_MAX: u32 = 20;
+/// The same after somebody has rebuilt it, or it went on without what it lost: then nobody is left who knew that.
+const LEFT_LOOKS_MAX: u32 = 20;
 
 /// One who watches.
 pub(crate) struct Viewer {
@@ -30,31 +30,18 @@ pub(crate) struct Viewer {
     /// Of the world.
     tasks: Tasks,
     judge: Judge,
-    last: Option<LogEntry>,
+    /// The log as far as it was seen.
+    seen: Vec<LogEntry>,
     breaks: u64,
     /// How many looks in a row the store knew less than was seen before.
     forgotten: u32,
     looks: u64,
-    /// At which look the store was last seen to have forgotten something.
-    broke_at_look: Option<u64>,
 }
 
 impl Viewer {
     pub(crate) fn new(id: BroadcastId, store: Arc<SharedStore>, reach: Reach, truth: Truth, tasks: Tasks) -> Self {
         let judge = Judge::default();
-        Self {
-            id,
-            store,
-            reach,
-            truth,
-            tasks,
-            judge,
-            last: None,
-            breaks: 0,
-            forgotten: 0,
-            looks: 0,
-            broke_at_look: None,
-        }
+        Self { id, store, reach, truth, tasks, judge, seen: Vec::new(), breaks: 0, forgotten: 0, looks: 0 }
     }
 
     /// Watches until nothing changes any more, or for ever.
@@ -98,50 +85,60 @@ impl Viewer {
 
     async fn read_on(&mut self) -> Result<(), String> {
         let log = self.store.log();
-        if self.breaks != self.store.breaks()
-            && let Some(last) = &self.last
-        {
-            match log.read(self.id, last.index, 1).await.map(|found| found.first().cloned()) {
-                Ok(Some(found)) if found == *last => {}
-                // It went on without what was lost: what is shown from here on is shown under other addresses.
-                Ok(Some(_)) => self.begin_again(),
-                // What nobody could put back was made anew.
-                _ if self.forgotten > REBUILT_LOOKS_MAX && self.store.rebuilt.get() > 0 => self.begin_again(),
-                _ if self.forgotten > FORGOTTEN_LOOKS_MAX => return Err("what it forgot is not put back".to_owned()),
-                _ => {
-                    self.forgotten += 1;
-                    return Ok(());
-                }
-            }
-        }
-        if self.breaks != self.store.breaks() {
-            self.broke_at_look = Some(self.looks);
+        if self.breaks != self.store.breaks() && !self.is_as_it_was().await? {
+            return Ok(());
         }
         (self.breaks, self.forgotten) = (self.store.breaks(), 0);
         loop {
-            let next = self.judge.broadcast().map_or(EventIndex(0), Broadcast::next_index);
+            let next = EventIndex(self.seen.len() as u64);
             let entries = log.read(self.id, next, READ_MAX).await.map_err(|error| error.to_string())?;
-            let Some(last) = entries.last() else { return Ok(()) };
+            if entries.is_empty() {
+                return Ok(());
+            }
             if entries.iter().any(|entry| self.judge.comes_late(entry)) {
-                if !self.may_come_late() {
+                if self.breaks == 0 {
                     return Err("an entry is dated before what had been settled".to_owned());
                 }
-                // What was shown meanwhile, without what the store had forgotten, cannot be taken back.
+                // Somebody knew of it, and put it back with the time that it had. What was shown without it cannot be taken
+                // back: either it does not differ, or it is shown elsewhere from here on.
                 self.begin_again();
                 continue;
             }
-            self.last = Some(last.clone());
-            for entry in &entries {
-                self.judge.take(entry, |digest| self.truth.place(self.id, digest))?;
+            for entry in entries {
+                self.judge.take(&entry, |digest| self.truth.place(self.id, digest))?;
                 self.fetch_what_is_new(&entry.event);
+                self.seen.push(entry);
             }
         }
     }
 
-    /// For some minutes after the store has forgotten something: what somebody knew of it is put back with the time that it
-    /// had. Who had not seen it before has shown gaps instead.
-    fn may_come_late(&self) -> bool {
-        self.broke_at_look.is_some_and(|look| self.looks - look <= u64::from(FORGOTTEN_LOOKS_MAX))
+    /// After a break: whether the log has all that was seen of it, or has said that live is another from here on. Until then
+    /// one who knew more goes on with what it knew.
+    async fn is_as_it_was(&mut self) -> Result<bool, String> {
+        let log = self.store.log().read(self.id, EventIndex(0), READ_MAX).await.unwrap_or_default();
+        let same = self.seen.iter().zip(&log).take_while(|(seen, found)| seen == found).count();
+        let (lost, went_on) = (&self.seen[same..], &log[same..]);
+        if lost.is_empty() {
+            return Ok(true);
+        }
+        let is_seen = lost.iter().any(|entry| entry.event.shapes_live());
+        let has_restarted = went_on.iter().any(|entry| entry.event == Event::Restarted);
+        let is_left = !went_on.is_empty() || self.store.rebuilt.get() > 0;
+        if has_restarted || !is_seen && is_left {
+            self.begin_again();
+            return Ok(true);
+        }
+        self.forgotten += 1;
+        if self.forgotten > LEFT_LOOKS_MAX && is_left && !log.is_empty() {
+            // Whoever shows it does that at once. Here recorders are given time to do it.
+            self.truth.note(&format_args!("the viewer of {} starts live anew", self.id));
+            let restarted = self.store.log().commit(self.id, &[Event::Restarted], Expect::Any).await;
+            restarted.map_err(|error| error.to_string())?;
+        }
+        if self.forgotten > FORGOTTEN_LOOKS_MAX {
+            return Err("what it forgot is not put back".to_owned());
+        }
+        Ok(false)
     }
 
     fn fetch_what_is_new(&self, event: &Event) {
@@ -170,6 +167,7 @@ impl Viewer {
             self.judge.look_back(now);
         }
         self.tell();
-        (self.judge, self.last) = (Judge::default(), None);
+        self.judge.begin_again();
+        self.seen.clear();
     }
 }

@@ -106,7 +106,7 @@ fn main() -> RenditionName {
 }
 
 fn text(judge: &Judge, view: &'static str) -> String {
-    judge.shown[&(main(), view)].clone()
+    judge.shown[&(main(), view.to_owned())].clone()
 }
 
 fn read(text: &str) -> Playlist {
@@ -140,7 +140,7 @@ fn rule_1_what_was_shown_is_not_taken_back() {
     for view in ["live", "dvr", "catch-up", "vod"] {
         let (mut judge, now) = shown(&["main"]);
         let other = text(&judge, view).replace("\n10.ts", "\n8.ts");
-        judge.shown.insert((main(), view), other);
+        judge.shown.insert((main(), view.to_owned()), other);
         judge.look_at_live(now);
         judge.look_at_all(now);
         let found = judge.violations();
@@ -153,7 +153,7 @@ fn rule_1_what_was_shown_is_not_taken_back() {
         event: events(&[]).remove(0).1,
     }])
     .expect("a log");
-    judge.shown.insert((main(), "live"), String::new());
+    judge.shown.insert((main(), "live".to_owned()), String::new());
     judge.look(&main(), "live", View::Live, now);
     assert!(judge.violations()[0].contains("is gone"));
 }
@@ -214,7 +214,7 @@ fn rule_5_breaks_are_announced_where_they_are() {
     }
     let (judge, _) = shown(&["main", "720p"]);
     let other: RenditionName = "720p".parse().expect("a name");
-    let mut moved = read(&judge.shown[&(other.clone(), "dvr")]);
+    let mut moved = read(&judge.shown[&(other.clone(), "dvr".to_owned())]);
     moved.segments.iter_mut().for_each(|segment| segment.discontinuities += 1);
     let all = BTreeMap::from([(main(), read(&text(&judge, "dvr"))), (other, moved)]);
     assert!(breaks::together(&all, &judge.facts).unwrap_err().contains("count breaks differently"));
