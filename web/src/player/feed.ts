@@ -101,7 +101,7 @@ export class Feed {
       },
       failure: (failure: Failure) => on.failure(failure),
     };
-    this.#followers.push(new Follower(this.addresses.mediaOf(source), listener));
+    this.#followers.push(new Follower(this.addresses.mediaOf(source), this.addresses.multivariantOf(source), listener));
   }
 
   #told(text: string, date: string | null): void {

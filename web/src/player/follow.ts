@@ -18,7 +18,12 @@ const PAUSE_MS_MIN = 500;
 export type Answer =
   | { kind: "text"; text: string; url: string; date: string | null }
   | { kind: "absent"; absence: Absence; retry_ms: number; date: string | null }
+  /** The broadcast goes on at another address. */
+  | { kind: "over" }
   | { kind: "failure"; failure: Failure };
+
+/** What the server says of a playlist when the metadata was lost: the Multivariant Playlist names another. */
+export const OVER = 410;
 
 /** GET of a playlist. */
 export async function ask(url: string, signal: AbortSignal): Promise<Answer> {
@@ -26,6 +31,7 @@ export async function ask(url: string, signal: AbortSignal): Promise<Answer> {
     const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]) });
     const date = response.headers.get("Date");
     if (response.ok) return { kind: "text", text: await response.text(), url: response.url || url, date };
+    if (response.status === OVER) return { kind: "over" };
     const read = readAbsence(response.status, await response.json().catch(() => null));
     if (typeof read === "string") return { kind: "failure", failure: read };
     const after_s = Number(response.headers.get("Retry-After"));
@@ -93,8 +99,8 @@ export class Opening extends Asking {
   protected async turn(signal: AbortSignal): Promise<number | null> {
     const answer = await ask(this.url, signal);
     if (this.isDestroyed) return null;
-    if (answer.kind === "failure") {
-      this.on.failure(answer.failure);
+    if (answer.kind === "failure" || answer.kind === "over") {
+      this.on.failure(answer.kind === "over" ? "server" : answer.failure);
       return RETRY_MS;
     }
     if (answer.kind === "absent") {
@@ -116,7 +122,9 @@ export class Follower extends Asking {
   #reading: Reading | null = null;
 
   constructor(
-    private readonly url: string,
+    private url: string,
+    /** The Multivariant Playlist that leads to it. */
+    private readonly multivariant: string,
     private readonly on: FollowListener,
   ) {
     super();
@@ -126,6 +134,7 @@ export class Follower extends Asking {
   protected async turn(signal: AbortSignal): Promise<number | null> {
     const answer = await ask(this.#address(), signal);
     if (this.isDestroyed) return null;
+    if (answer.kind === "over") return this.#moveOn(signal);
     if (answer.kind === "failure") {
       this.on.failure(answer.failure);
       return RETRY_MS;
@@ -135,6 +144,14 @@ export class Follower extends Asking {
       return answer.retry_ms;
     }
     return this.#take(answer.text, answer.date);
+  }
+
+  async #moveOn(signal: AbortSignal): Promise<number> {
+    const answer = await ask(this.multivariant, signal);
+    const found = answer.kind === "text" ? readMultivariant(answer.text) : null;
+    if (!found) return RETRY_MS;
+    [this.url, this.#reading] = [new URL(found.first, this.multivariant).href, null];
+    return PAUSE_MS_MIN;
   }
 
   #take(text: string, date: string | null): number | null {

@@ -19,7 +19,7 @@ export function readMultivariant(text: string): Multivariant | null {
   if (lines[0] !== "#EXTM3U") return null;
   const first = lines.find((line) => line !== "" && !line.startsWith("#"));
   if (first === undefined) return null;
-  const name = /(?:^|\/)(live|dvr|catchup|vod)\.m3u8(?:\?|$)/.exec(first)?.[1];
+  const name = /(?:^|\/)(live|dvr|catchup|vod)(?:-\d+)?\.m3u8(?:\?|$)/.exec(first)?.[1];
   const hasMedia = lines.some((line) => line.startsWith("#EXT-X-MEDIA:"));
   return { view: (name as ViewName | undefined) ?? "other", first, hasMedia };
 }

@@ -134,6 +134,12 @@ test("addresses of what can be played", () => {
   const addresses = new Addresses(source, found);
   expect(addresses.mediaOf({ kind: "dvr" })).toBe("https://h.example/hls/abc/main/dvr.m3u8");
   expect(addresses.mediaOf({ kind: "catchup", from: 7 })).toBe("https://h.example/hls/abc/main/catchup.m3u8?from=7");
+  // After a loss of metadata live and dvr are elsewhere.
+  const moved = readMultivariant(text.replaceAll("live.m3u8", "live-17.m3u8"))!;
+  expect(moved.view).toBe("live");
+  const elsewhere = new Addresses("https://h.example/hls/abc/index.m3u8", moved);
+  expect(elsewhere.mediaOf({ kind: "dvr" })).toBe("https://h.example/hls/abc/main/dvr-17.m3u8");
+  expect(elsewhere.mediaOf({ kind: "vod" })).toBe("https://h.example/hls/abc/main/vod.m3u8");
   expect(addresses.stillOf("12.ts", 160)).toBe("https://h.example/hls/abc/main/12.jpg?width=160");
   expect(addresses.stillOf("gap-3.ts", 160)).toBeNull();
   expect(addressOf(source, "dvr")).toBe(`${source}&view=dvr`);

@@ -36,7 +36,10 @@ export class Addresses {
     const first = new URL(this.found.first, this.multivariant);
     if (source.kind === "other") return first.href;
     first.search = source.kind === "catchup" ? `?from=${source.from}` : "";
-    first.pathname = first.pathname.replace(/[^/]+$/, `${source.kind}.m3u8`);
+    // Live and dvr have the same number in their names, if any.
+    const arrives = source.kind === "live" || source.kind === "dvr";
+    const number = arrives ? (/\/(?:live|dvr)(-\d+)\.m3u8$/.exec(first.pathname)?.[1] ?? "") : "";
+    first.pathname = first.pathname.replace(/[^/]+$/, `${source.kind}${number}.m3u8`);
     return first.href;
   }
 

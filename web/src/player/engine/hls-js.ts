@@ -4,6 +4,7 @@
 import type Hls from "hls.js";
 import type { ErrorData, Fragment, LoadPolicy } from "hls.js";
 import workerPath from "hls.js/dist/hls.worker.js?url";
+import { OVER } from "../follow";
 import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
 import type { Reading } from "../reading";
 
@@ -96,6 +97,17 @@ export class HlsEngine implements Engine {
     this.hls.nextLevel = quality ?? -1;
   }
 
+  /** The broadcast goes on at other addresses, which the Multivariant Playlist names. hls.js would try each quality, and
+   * then give up. Dvr is the same from its beginning; a window begins anywhere. */
+  #moveOn(): void {
+    const { hls } = this;
+    hls.config.startPosition = hls.latestLevelDetails?.type === "EVENT" ? (hls.media?.currentTime ?? -1) : -1;
+    clearTimeout(this.#restart);
+    this.#restart = window.setTimeout(() => {
+      if (hls.url) hls.loadSource(hls.url);
+    }, RETRY_MS);
+  }
+
   #failed(data: ErrorData, { ErrorTypes, ErrorDetails }: Build): void {
     this.#on.error({ details: data.details, fatal: data.fatal });
     if (data.details === ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) return this.#on.unplayable();
@@ -106,6 +118,7 @@ export class HlsEngine implements Engine {
       else if (data.frag === undefined && status >= 500) this.#on.failure("server");
       else if (data.frag === undefined && status >= 400) this.#on.doubt();
     }
+    if (status === OVER) return this.#moveOn();
     if (!data.fatal) return;
     if (data.type === ErrorTypes.MEDIA_ERROR && this.#recoveries < RECOVERIES_MAX) {
       this.#recoveries += 1;
