@@ -166,8 +166,8 @@ fn is_plain_number(text: &str) -> bool {
 
 /// `live-7` is the generation `-7` of live.
 fn generation_in(name: &str) -> (&str, Generation) {
-    let named = |view: &str| Some(name.strip_prefix(view)?.parse::<Generation>().ok()?);
-    let found = ["live", "dvr"].into_iter().find_map(|view| Some((&name[..view.len()], named(view)?)));
+    let named = |view: &'static str| Some((view, name.strip_prefix(view)?.parse().ok()?));
+    let found = ["live", "dvr"].into_iter().find_map(named);
     found.unwrap_or((name, Generation::default()))
 }
 

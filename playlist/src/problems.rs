@@ -75,7 +75,7 @@ impl Problems {
                     .with("use", format!("dvr{generation}.m3u8"))
             }
             // RFC 8216bis, 6.2.1: a playlist that is removed is clearly gone. Its segments stay.
-            ViewError::Over => {
+            ViewError::Over | ViewError::NotBegun => {
                 let detail = format!("{error}, which the multivariant playlist names");
                 OVER.detail(detail).with("use", "../index.m3u8")
             }

@@ -94,7 +94,9 @@ pub async fn rebuild(
         if objects.keys.is_empty() {
             continue;
         }
-        let made = Making::new(tiers, &objects, id, &mut report).made().await?;
+        // What a publisher dated ahead was not committed ahead.
+        let now = metadata.time().unwrap_or(StoreTime(i64::MAX));
+        let made = Making::new(tiers, &objects, id, now, &mut report).made().await?;
         match put(metadata, id, &made, &mut report).await {
             Ok(()) => {}
             Err(SyncError::Metadata(error)) if !error.is_retryable() => {
@@ -116,14 +118,16 @@ async fn put(metadata: &dyn Metadata, id: BroadcastId, made: &Made, report: &mut
         // It went on by itself: what it lacks goes to its end.
         return Filling { metadata, id, made, report, restarts: true }.fill(there).await;
     };
+    let rest = &made.entries[begun..];
     // Of what is over, live is not asked for any more.
-    let unseen_until = if made.is_complete { StoreTime(i64::MAX) } else { StoreTime(i64::MIN) };
+    let restarts = !made.is_complete && rest.iter().any(|entry| entry.event.shapes_live());
+    let unseen_until = StoreTime(if restarts { i64::MIN } else { i64::MAX });
     let mut next = there.len() as u64;
-    for entries in made.entries[begun..].chunks(PUT_BACK_MAX) {
+    for entries in rest.chunks(PUT_BACK_MAX) {
         let entry = |(index, entry): (u64, &LogEntry)| LogEntry { index: EventIndex(index), ..entry.clone() };
         let entries: Vec<LogEntry> = (next..).zip(entries).map(entry).collect();
         metadata.put_back(id, &entries, unseen_until).await?;
-        next += entries.len() as u64 + u64::from(!made.is_complete);
+        next += entries.len() as u64 + u64::from(restarts);
         report.rebuilt.entries += entries.len() as u64;
     }
     Ok(())

@@ -30,9 +30,14 @@ impl World {
     }
 
     fn assert_over(&self, rest: &str) {
-        let answer = self.headwater.get(&format!("/hls/{}/{rest}", self.broadcast.id)).expect(410);
+        let answer = self.headwater.get(&format!("/hls/{}/{rest}", self.broadcast.id));
+        assert_eq!(answer.status, 410, "{rest}, and {} is named: {}", self.live(), answer.text());
         let problem: Value = answer.json();
-        assert_eq!((&problem["type"], &problem["use"]), (&"/problems/over".into(), &"../index.m3u8".into()), "{problem}");
+        assert_eq!(
+            (&problem["type"], &problem["use"]),
+            (&"/problems/over".into(), &"../index.m3u8".into()),
+            "{problem}"
+        );
     }
 
     /// The metadata burns down.

@@ -56,7 +56,7 @@ pub enum ViewError {
     Incomplete { missing: u64 },
     #[error("this playlist is over: the broadcast goes on at another address")]
     Over,
-    #[error("nothing is known of this playlist yet")]
+    #[error("nothing is known of this playlist: the broadcast is at another address")]
     NotBegun,
 }
 
@@ -65,8 +65,8 @@ impl ViewError {
     pub fn may_come(&self) -> bool {
         match self {
             Self::NoRendition { .. } | Self::NotStarted | Self::NotThere { .. } => true,
-            Self::NotEnded | Self::Incomplete { .. } | Self::NotBegun => true,
-            Self::Over => false,
+            Self::NotEnded | Self::Incomplete { .. } => true,
+            Self::Over | Self::NotBegun => false,
         }
     }
 }

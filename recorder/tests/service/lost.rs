@@ -128,7 +128,7 @@ async fn after_a_break_what_nobody_asks_for_is_looked_at_too() {
     world.until_later("a look", async |world| world.looked_through() >= 2).await;
     // Nothing is listed if nothing was lost.
     let listed = hot.listed.load(Ordering::SeqCst);
-    world.forget(before.len()).await;
+    world.forget(world.entries().await.len()).await;
     world.pass(30).await;
     world.until_later("another look", async |world| world.looked_through() >= 3).await;
     assert_eq!(hot.listed.load(Ordering::SeqCst), listed);

@@ -34,6 +34,8 @@ pub(super) struct Making<'a, 'r> {
     tiers: &'a [Tier],
     objects: &'a Objects,
     id: BroadcastId,
+    /// By the metadata store's time.
+    now: StoreTime,
     report: &'a mut Report<'r>,
     /// Copies that are damaged, with the places of their tiers.
     damaged: BTreeSet<(Key, usize)>,
@@ -56,8 +58,14 @@ impl Log {
 }
 
 impl<'a, 'r> Making<'a, 'r> {
-    pub(super) fn new(tiers: &'a [Tier], objects: &'a Objects, id: BroadcastId, report: &'a mut Report<'r>) -> Self {
-        Self { tiers, objects, id, report, damaged: BTreeSet::new() }
+    pub(super) fn new(
+        tiers: &'a [Tier],
+        objects: &'a Objects,
+        id: BroadcastId,
+        now: StoreTime,
+        report: &'a mut Report<'r>,
+    ) -> Self {
+        Self { tiers, objects, id, now, report, damaged: BTreeSet::new() }
     }
 
     pub(super) async fn made(mut self) -> Result<Made, SyncError> {
@@ -126,7 +134,7 @@ impl<'a, 'r> Making<'a, 'r> {
             let Some(Chosen { key, damaged, good }) = found else { continue };
             self.damaged(&key, &damaged);
             let Object::Segment { captured_at, duration, .. } = &key.object else { continue };
-            let at = StoreTime(captured_at.0 + duration.0);
+            let at = StoreTime(captured_at.0 + duration.0).min(self.now);
             while let Some(entry) = timed.next_if(|entry| entry.at < at) {
                 log.push(id, entry.at, entry.event.clone())?;
             }

@@ -84,21 +84,52 @@ fn events(names: &[RenditionName]) -> Vec<(i64, Event)> {
 fn shown(names: &[&str]) -> (Judge, StoreTime) {
     let names: Vec<RenditionName> = names.iter().map(|name| name.parse().expect("a name")).collect();
     let mut judge = Judge::default();
+    let mut now = tell(&mut judge, &events(&names));
+    now = moved(now, 30_000);
+    judge.wait_until(now);
+    judge.look_back(now);
+    (judge, now)
+}
+
+/// The judge looks after each event.
+fn tell(judge: &mut Judge, events: &[(i64, Event)]) -> StoreTime {
     let mut now = StoreTime(START_MS);
-    for (index, (at, event)) in (0..).zip(events(&names)) {
+    for (index, (at, event)) in (0..).zip(events) {
         now = StoreTime(START_MS + at);
         let known = |wanted: Digest| {
             let all = (0..2).flat_map(|rendition| (0..COUNT).map(move |seq| (rendition, seq)));
             all.filter(|(rendition, seq)| digest(*rendition, *seq) == wanted).map(|(_, seq)| place(seq)).next()
         };
-        judge.take(&LogEntry { index: EventIndex(index), at: now, event }, known).expect("a log");
+        let entry = LogEntry { index: EventIndex(index), at: now, event: event.clone() };
+        judge.take(&entry, known).expect("a log");
         judge.look_at_live(now);
         judge.look_at_all(now);
     }
-    now = moved(now, 30_000);
-    judge.wait_until(now);
-    judge.look_back(now);
-    (judge, now)
+    now
+}
+
+/// A gap was shown; then what belongs there is put back with its time.
+#[test]
+fn what_is_put_back_is_judged_at_its_address() {
+    let whole = events(&[main()]);
+    let forgotten = |event: &Event| matches!(event, Event::Stored(segment) if segment.seq == Seq(5));
+    let without: Vec<_> = whole.iter().filter(|(_, event)| !forgotten(event)).cloned().collect();
+    for restarts in [false, true] {
+        let mut judge = Judge::default();
+        let now = tell(&mut judge, &without);
+        assert_eq!(judge.violations(), Vec::<String>::new());
+        judge.begin_again();
+        let restarted = restarts.then(|| ((now - StoreTime(START_MS)).0, Event::Restarted));
+        // It is shown once all of it is back.
+        let mut told = Judge::default();
+        tell(&mut told, &whole.iter().cloned().chain(restarted).collect::<Vec<_>>());
+        (judge.broadcast, judge.facts, judge.seen_until) = (told.broadcast, told.facts, told.seen_until);
+        judge.look_at_live(now);
+        judge.look_at_all(now);
+        let found = judge.violations();
+        assert_eq!(found.iter().any(|found| found.starts_with("rule 1: the dvr")), !restarts, "{found:?}");
+        assert_eq!(found.is_empty(), restarts, "{found:?}");
+    }
 }
 
 fn main() -> RenditionName {
