@@ -99,11 +99,11 @@ async fn what_a_log_has_lost_and_the_stores_tell_is_filled_in() {
 #[tokio::test]
 async fn what_only_the_hot_store_has_is_safe_again() {
     for (kept, goes_on, expected) in [
-        (2, true, &["stored 0", "stored 1", "stored 2", "stored 3", "safe 0-3"][..]),
-        (4, true, &["stored 2", "stored 3", "safe 0-3"]),
+        (2, true, &["restarted", "stored 0", "stored 1", "stored 2", "stored 3", "safe 0-3"][..]),
+        (4, true, &["restarted", "stored 2", "stored 3", "safe 0-3"]),
         (6, true, &["safe 0-3"]),
         (6, false, &["safe 0-3"]),
-        (0, false, &["opened", "format", "stored 0", "stored 1", "stored 2", "stored 3", "safe 0-3"]),
+        (0, false, &["opened", "format", "stored 0", "stored 1", "stored 2", "stored 3", "safe 0-3", "restarted"]),
     ] {
         let world = World::new();
         let (log, _) = lost(&world, &[], kept).await;

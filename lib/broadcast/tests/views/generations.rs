@@ -1,7 +1,7 @@
 //! Rule 1 where a metadata store forgets: what is put back contradicts nothing that anybody has shown at the same address,
 //! whatever they knew of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use broadcast::{Broadcast, Event, EventIndex, Generation, LogEntry, RenditionName, StoreTime, View};
 use proptest::prelude::*;
@@ -67,7 +67,7 @@ fn contradicts_nothing(script: &Script, loss: Loss) -> Result<bool, TestCaseErro
         // Their clocks may be fast.
         look(&log[..known], moved(back_at, margin), &[0.0, 0.3, 0.6, 0.9, 1.0], names, &mut before);
     }
-    for known in [len, usize::midpoint(len, after.len()), after.len()] {
+    for known in BTreeSet::from([len, usize::midpoint(len, after.len()), after.len()]) {
         // From here on nothing is lost: whoever looks knows what came before.
         let much_later = moved(after[known - 1].at, 3 * script.base_ms);
         let until = after.get(known).map_or(much_later, |next| much_later.min(moved(next.at, margin)));
