@@ -96,6 +96,11 @@ export function clock(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** For estimates that are said aloud: a new one every second would interrupt itself. */
+export function wholeMinutes(seconds: number): number {
+  return 60 * Math.max(1, Math.round(seconds / 60));
+}
+
 function wholeSeconds(seconds: number): number {
   return Number.isFinite(seconds) ? Math.max(0, Math.round(seconds)) : 0;
 }

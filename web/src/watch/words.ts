@@ -57,7 +57,7 @@ const sl: PageWords = {
     offline: "Z vaše strani ni povezave",
     "server-trouble": "Težava na strežniku; poskušamo znova",
   },
-  watchOn: "Glejte v svojem oknu",
+  watchOn: "Glejte v ločenem oknu",
 };
 
 export function pageWords(language: Language): PageWords {

@@ -41,7 +41,7 @@ export const ru: Words = {
   watchRecording: "Смотреть запись",
   watchFromStart: "Смотреть с начала",
   catchingUp: "Догоняем эфир",
-  behind: (length) => `${length} до эфира`,
+  behind: (length) => `отставание ${length}`,
   catchingUpSpoken: "Догоняем прямой эфир.",
   liveAgain: "Вы снова в прямом эфире.",
   tapForSound: "Включить звук",

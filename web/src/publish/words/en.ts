@@ -1,5 +1,5 @@
 /** What the publish page says, in English. The other languages have the type of this. */
-import { clock, counted, durationInWords } from "../../language";
+import { clock, counted, durationInWords, wholeMinutes } from "../../language";
 import type { Headline, Missing, Problem, Stage } from "../model";
 
 const segments = (count: number) => counted("en", count, { one: "segment", other: "segments" });
@@ -67,7 +67,7 @@ export const en = {
   missingLabel: "Not sent yet",
   nothingMissing: "nothing missing",
   missingSegments: (count: number, s: number) => `${segments(count)}, ${whole(s)}`,
-  storageLow: (left_s: number) => `Little room on this device: enough for about ${durationInWords("en", left_s)}.`,
+  storageLow: (left_s: number) => `Little room on this device: enough for about ${durationInWords("en", wholeMinutes(left_s))}.`,
   storageFull: "No room on this device! Free some space now, or what you record next is lost.",
   lostFootage: "Some footage was lost: there was no room for it.",
   noPictures: "The camera gives no pictures. Trying again …",

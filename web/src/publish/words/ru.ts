@@ -1,8 +1,10 @@
 /** What the publish page says, in Russian. */
-import { clock, counted, durationInWords } from "../../language";
+import { clock, counted, durationInWords, wholeMinutes } from "../../language";
 import type { Words } from "./en";
 
 const segments = (count: number) => counted("ru", count, { one: "фрагмент", few: "фрагмента", many: "фрагментов" });
+const segmentsRefused = (count: number) =>
+  counted("ru", count, { one: "фрагмент отклонён", few: "фрагмента отклонены", many: "фрагментов отклонено" });
 const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
 export const ru: Words = {
@@ -67,7 +69,7 @@ export const ru: Words = {
   missingLabel: "Ещё не отправлено",
   nothingMissing: "всё отправлено",
   missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
-  storageLow: (left_s) => `На устройстве мало места: хватит примерно на ${durationInWords("ru", left_s)}.`,
+  storageLow: (left_s) => `На устройстве мало места: хватит примерно на ${durationInWords("ru", wholeMinutes(left_s))}.`,
   storageFull: "На устройстве нет места! Освободите его сейчас, иначе дальнейшая запись пропадёт.",
   lostFootage: "Часть записи потеряна: для неё не было места.",
   noPictures: "Камера не даёт изображения. Пробуем снова …",
@@ -86,7 +88,7 @@ export const ru: Words = {
   stage(stage) {
     if (stage.kind === "asking") return "Разрешите, пожалуйста, камеру и микрофон.";
     if (stage.kind !== "no-camera") return "";
-    if (stage.why === "denied") return "Камера запрещена. Разрешите её для этой страницы в настройках браузера и попробуйте снова.";
+    if (stage.why === "denied") return "Доступ к камере запрещён. Разрешите его для этой страницы в настройках браузера и попробуйте снова.";
     if (stage.why === "none") return "На этом устройстве нет камеры.";
     return "Камера занята другой программой. Закройте её и попробуйте снова.";
   },
@@ -112,7 +114,7 @@ export const ru: Words = {
   left: {
     interrupted: (waiting_s) => (waiting_s > 0 ? `Прервана. Осталось отправить ${whole(waiting_s)}.` : "Прервана. Всё записанное отправлено."),
     sending: (waiting_s) => (waiting_s > 0 ? `Завершена. Осталось отправить ${whole(waiting_s)}.` : "Завершена. Проверяем сохранность."),
-    stuck: (count, waiting_s) => `Сервер принимает не всё: отклонено ${segments(count)}, ждёт ${whole(waiting_s)}. Запись останется на этом устройстве.`,
+    stuck: (count, waiting_s) => `Сервер принимает не всё: ${segmentsRefused(count)}, ждёт ${whole(waiting_s)}. Запись останется на этом устройстве.`,
     sent: "Всё отправлено и сохранено.",
     held: "С ней работает другая вкладка.",
     damaged: (count) => `${segments(count)} не удалось сохранить, когда браузер был остановлен.`,

@@ -1,8 +1,14 @@
 /** What the publish page says, in Slovenian. */
-import { clock, counted, durationInWords } from "../../language";
+import { clock, counted, durationInWords, wholeMinutes } from "../../language";
 import type { Words } from "./en";
 
 const segments = (count: number) => counted("sl", count, { one: "odsek", two: "odseka", few: "odseki", other: "odsekov" });
+/** The server has refused (whom or what?). */
+const segmentsAccusative = (count: number) => counted("sl", count, { one: "odsek", two: "odseka", few: "odseke", other: "odsekov" });
+/** It was not possible to save (of what?). */
+const segmentsGenitive = (count: number) => counted("sl", count, { one: "odseka", two: "odsekov", few: "odsekov", other: "odsekov" });
+const segmentsRefused = (count: number) =>
+  counted("sl", count, { one: "odsek je zavrnjen", two: "odseka sta zavrnjena", few: "odseki so zavrnjeni", other: "odsekov je zavrnjenih" });
 const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
 export const sl: Words = {
@@ -14,12 +20,12 @@ export const sl: Words = {
       case "connecting": return line.waiting_s > 4 ? `Snemamo, povezujemo se: čaka ${whole(line.waiting_s)}` : "Snemamo, povezujemo se …";
       case "live": return `V živo, zamik ${decimal(line.behind_s)} s`;
       case "later": return `Snemamo, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
-      case "paused": return line.waiting_s > 0 ? `Premor, za poslati še ${whole(line.waiting_s)}` : "Premor";
+      case "paused": return line.waiting_s > 0 ? `Premor, poslati je treba še ${whole(line.waiting_s)}` : "Premor";
       case "saving": return "Shranjujemo zadnje trenutke …";
       case "sending":
         if (line.waiting_s === 0) return "Končano, preverjamo, ali je vse na varnem …";
         return line.isReachable ? `Končano, pošiljamo: še ${whole(line.waiting_s)}` : `Končano, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
-      case "kept-here": return `Končano. Strežnik je zavrnil ${segments(line.segments)}: posnetek ostane na tej napravi.`;
+      case "kept-here": return `Končano. Strežnik je zavrnil ${segmentsAccusative(line.segments)}: posnetek ostane na tej napravi.`;
       case "done": return "Končano. Vse je poslano in na varnem.";
       case "ended-there": return "Ta prenos je bil končan drugje. Posneto ostane na tej napravi.";
       case "not-accepted": return "Strežnik ne sprejme te povezave. Posneto ostane na tej napravi.";
@@ -35,7 +41,7 @@ export const sl: Words = {
   start: "Začni prenos",
   goOn: "Nadaljuj",
   stop: "Končaj prenos",
-  stopSure: "Končam prenos?",
+  stopSure: "Želite končati prenos?",
   stopSureText: "Potem ga ne bo več mogoče nadaljevati. Kar še ni poslano, bo poslano.",
   stopYes: "Končaj",
   stopNo: "Še ne",
@@ -67,7 +73,7 @@ export const sl: Words = {
   missingLabel: "Še ni poslano",
   nothingMissing: "vse je poslano",
   missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
-  storageLow: (left_s) => `Na napravi je malo prostora: dovolj za približno ${durationInWords("sl", left_s)}.`,
+  storageLow: (left_s) => `Na napravi je malo prostora: dovolj za približno ${durationInWords("sl", wholeMinutes(left_s))}.`,
   storageFull: "Na napravi ni prostora! Sprostite ga zdaj, sicer bo nadaljnje snemanje izgubljeno.",
   lostFootage: "Del posnetka je izgubljen: zanj ni bilo prostora.",
   noPictures: "Kamera ne daje slike. Poskušamo znova …",
@@ -110,12 +116,12 @@ export const sl: Words = {
   obsWay: "Z OBS Studio: izberite storitev »YouTube - HLS« ter strežnik in ključ z lastnikove strani vpišite v service.json profila.",
   leftTitle: "Prejšnji posnetki na tej napravi",
   left: {
-    interrupted: (waiting_s) => (waiting_s > 0 ? `Prekinjen. Za poslati še ${whole(waiting_s)}.` : "Prekinjen. Vse doslej posneto je poslano."),
-    sending: (waiting_s) => (waiting_s > 0 ? `Končan. Za poslati še ${whole(waiting_s)}.` : "Končan. Preverjamo, ali je vse na varnem."),
-    stuck: (count, waiting_s) => `Strežnik ne sprejme vsega: zavrnjeno ${segments(count)}, čaka ${whole(waiting_s)}. Posnetek ostane na tej napravi.`,
+    interrupted: (waiting_s) => (waiting_s > 0 ? `Prekinjen. Poslati je treba še ${whole(waiting_s)}.` : "Prekinjen. Vse doslej posneto je poslano."),
+    sending: (waiting_s) => (waiting_s > 0 ? `Končan. Poslati je treba še ${whole(waiting_s)}.` : "Končan. Preverjamo, ali je vse na varnem."),
+    stuck: (count, waiting_s) => `Strežnik ne sprejme vsega: ${segmentsRefused(count)}, čaka ${whole(waiting_s)}. Posnetek ostane na tej napravi.`,
     sent: "Vse je poslano in na varnem.",
     held: "Z njim dela drug zavihek.",
-    damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti: ${segments(count)}.`,
+    damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,
   },
   finish: "Zaključi",
   save: "Shrani v datoteko",
