@@ -4,10 +4,8 @@
  */
 import { type Multivariant, readMultivariant } from "./multivariant";
 import { type Reading, readPlaylist } from "./reading";
-import { type Absence, type Failure, readAbsence } from "./standing";
+import { type Absence, type Failure, answerLimit_ms, readAbsence } from "./standing";
 
-/** Longest wait for an answer. A blocking reload is answered within three target durations. */
-const ANSWER_MS_MAX = 15_000;
 const RETRY_MS = 2_000;
 /** Largest pause that a server may ask for. */
 const RETRY_MS_MAX = 10_000;
@@ -25,10 +23,11 @@ export type Answer =
 /** What the server says of a playlist when the metadata was lost: the Multivariant Playlist names another. */
 export const OVER = 410;
 
-/** GET of a playlist. */
-export async function ask(url: string, signal: AbortSignal): Promise<Answer> {
+/** GET of a playlist; if it is one that is reloaded, with its target duration. */
+export async function ask(url: string, signal: AbortSignal, target_s = 0): Promise<Answer> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]) });
+    const late = AbortSignal.timeout(answerLimit_ms(target_s));
+    const response = await fetch(url, { signal: AbortSignal.any([signal, late]) });
     const date = response.headers.get("Date");
     if (response.ok) return { kind: "text", text: await response.text(), url: response.url || url, date };
     if (response.status === OVER) return { kind: "over" };
@@ -132,7 +131,7 @@ export class Follower extends Asking {
   }
 
   protected async turn(signal: AbortSignal): Promise<number | null> {
-    const answer = await ask(this.#address(), signal);
+    const answer = await ask(this.#address(), signal, this.#reading?.target_s);
     if (this.isDestroyed) return null;
     if (answer.kind === "over") return this.#moveOn(signal);
     if (answer.kind === "failure") {

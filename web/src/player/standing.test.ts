@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { sample } from "./samples";
-import { type Knowledge, NOTHING_KNOWN, type News, hasStarted, heard, isOver, readAbsence, silenceLimit_ms } from "./standing";
+import { type Knowledge, NOTHING_KNOWN, type News, answerLimit_ms, hasStarted, heard, isOver, readAbsence, silenceLimit_ms } from "./standing";
 
 const open = (kind: "interrupted" | "paused", end_ms: number | null = null) =>
   ({ kind, id: kind, start_ms: 8_000, end_ms }) as const;
@@ -60,4 +60,6 @@ test("what has begun, what is over, how long silence may last", () => {
   expect(standings.filter(hasStarted).map(({ kind }) => kind)).toEqual(["live", "interrupted", "paused", "ended", "complete"]);
   expect(standings.filter(isOver).map(({ kind }) => kind)).toEqual(["ended", "complete"]);
   expect([0, 1, 2, 6].map(silenceLimit_ms)).toEqual([5_000, 5_000, 6_000, 18_000]);
+  // A server may hold a blocking reload back for three target durations: we wait longer than that.
+  expect([0, 4, 6, 10].map(answerLimit_ms)).toEqual([15_000, 15_000, 21_000, 33_000]);
 });

@@ -118,6 +118,16 @@ export function hasStarted({ kind }: Standing): boolean {
 const SILENT_TARGETS_MAX = 3;
 const SILENT_MS_MIN = 5_000;
 
+/** Longest wait for the first byte of an answer, unless a playlist asks for more. */
+const ANSWER_MS_MIN = 15_000;
+/** For an answer that was given at the last moment to come through. */
+const UNDERWAY_MS = 3_000;
+
+/** How long a request for a playlist may take: longer than the server may let a blocking reload wait. */
+export function answerLimit_ms(target_s: number): number {
+  return Math.max(ANSWER_MS_MIN, SILENT_TARGETS_MAX * target_s * 1000 + UNDERWAY_MS);
+}
+
 /** From when on, after the last word, silence is a failure. */
 export function silenceLimit_ms(target_s: number): number {
   return Math.max(SILENT_MS_MIN, SILENT_TARGETS_MAX * target_s * 1000);

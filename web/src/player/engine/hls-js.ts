@@ -7,6 +7,7 @@ import workerPath from "hls.js/dist/hls.worker.js?url";
 import { OVER } from "../follow";
 import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
 import type { Reading } from "../reading";
+import { answerLimit_ms } from "../standing";
 
 /** What was played stays at hand for this long, so that memory does not grow with the broadcast. */
 const BACK_BUFFER_S = 60;
@@ -18,12 +19,17 @@ const RESTART_MS = 2_000;
 const RECOVERIES_MAX = 5;
 
 const FOREVER = { maxNumRetry: Number.MAX_SAFE_INTEGER, retryDelayMs: RETRY_MS, maxRetryDelayMs: RETRY_MS_MAX };
-const PLAYLISTS: LoadPolicy = {
-  default: { maxTimeToFirstByteMs: 15_000, maxLoadTimeMs: 30_000, timeoutRetry: FOREVER, errorRetry: FOREVER },
-};
+/** What comes of a playlist after its first byte. */
+const PLAYLIST_BODY_MS = 15_000;
 const SEGMENTS: LoadPolicy = {
   default: { maxTimeToFirstByteMs: 10_000, maxLoadTimeMs: 120_000, timeoutRetry: FOREVER, errorRetry: FOREVER },
 };
+
+function playlists(target_s: number): LoadPolicy {
+  const maxTimeToFirstByteMs = answerLimit_ms(target_s);
+  const maxLoadTimeMs = maxTimeToFirstByteMs + PLAYLIST_BODY_MS;
+  return { default: { maxTimeToFirstByteMs, maxLoadTimeMs, timeoutRetry: FOREVER, errorRetry: FOREVER } };
+}
 
 type Build = typeof import("hls.js");
 
@@ -49,12 +55,13 @@ export class HlsEngine implements Engine {
       workerPath,
       backBufferLength: BACK_BUFFER_S,
       startPosition: start_s ?? -1,
-      manifestLoadPolicy: PLAYLISTS,
-      playlistLoadPolicy: PLAYLISTS,
+      manifestLoadPolicy: playlists(0),
+      playlistLoadPolicy: playlists(0),
       fragLoadPolicy: SEGMENTS,
     });
     this.hls.on(Events.ERROR, (_event, data) => this.#failed(data, build));
     this.hls.on(Events.LEVEL_LOADED, (_event, { details, networkDetails }) => {
+      this.hls.config.playlistLoadPolicy = playlists(details.targetduration);
       const date = networkDetails instanceof XMLHttpRequest ? networkDetails.getResponseHeader("Date") : null;
       on.playlist(details.m3u8, date);
     });
