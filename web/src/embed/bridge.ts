@@ -11,6 +11,7 @@ export class Bridge {
   readonly #origin: string | null;
   readonly #quit: () => void;
   readonly #sizes: ResizeObserver;
+  #height = 0;
   #stateKey = "";
   #timeSaid_ms = 0;
   #hasEnded = false;
@@ -25,7 +26,9 @@ export class Bridge {
     this.#origin = siteOrigin(search, ancestorOrigins?.[0], referrer);
     frame.addEventListener("message", (message) => this.#heard(message), { signal: this.#listening.signal });
     this.#quit = player.onState((state) => this.#tell(state));
-    this.#sizes = new ResizeObserver(() => this.#say({ event: "height", height: heightAt(frame.innerWidth) }));
+    // A phone that is turned changes the picture's shape, and not the frame's.
+    player.video.addEventListener("resize", () => this.#tellHeight(), { signal: this.#listening.signal });
+    this.#sizes = new ResizeObserver(() => this.#tellHeight());
     this.#sizes.observe(document.documentElement);
     this.#say({ event: "ready", versions: [VERSION] });
     this.#tell(player.state);
@@ -78,6 +81,14 @@ export class Bridge {
     const { ended } = this.player.video;
     if (ended && !this.#hasEnded) this.#say({ event: "ended" });
     this.#hasEnded = ended;
+  }
+
+  /** Once for each height: a site that follows it changes our frame, which asks again. */
+  #tellHeight(): void {
+    const height = heightAt(this.frame.innerWidth, this.player.video);
+    if (height === this.#height) return;
+    this.#height = height;
+    this.#say({ event: "height", height });
   }
 
   #say(event: Event): void {

@@ -29,5 +29,16 @@ test("the site is who the address names, or where the browser says we are", () =
   for (const [search, ancestor, referrer, origin] of cases) {
     expect(siteOrigin(search, ancestor, referrer), `${search} ${ancestor}`).toBe(origin);
   }
-  expect(heightAt(640)).toBe(360);
+});
+
+test("the height is that of the picture", () => {
+  const cases: [number, number, number, number][] = [
+    [640, 0, 0, 360],
+    [640, 1280, 720, 360],
+    [360, 720, 1280, 640],
+    [600, 640, 480, 450],
+  ];
+  for (const [width, videoWidth, videoHeight, height] of cases) {
+    expect(heightAt(width, { videoWidth, videoHeight }), `${videoWidth}x${videoHeight}`).toBe(height);
+  }
 });

@@ -62,7 +62,14 @@ export function stateKey({ standing, view, following, isPlaying, isMuted, missed
   return [standing, view, following, isPlaying, isMuted, missed_s].join();
 }
 
-/** 16:9, at this width. */
-export function heightAt(width: number): number {
-  return Math.round((width * 9) / 16);
+/** The size of a picture; nothing of it is known while it is 0. */
+export interface Shape {
+  videoWidth: number;
+  videoHeight: number;
+}
+
+/** The height that shows the whole picture at this width; 16:9 until its shape is known. */
+export function heightAt(width: number, { videoWidth, videoHeight }: Shape): number {
+  const ratio = videoWidth > 0 && videoHeight > 0 ? videoHeight / videoWidth : 9 / 16;
+  return Math.round(width * ratio);
 }
