@@ -9,7 +9,7 @@ import { useLanguage } from "./language";
 import { load, takeFromAddress } from "./owner-key";
 import { KeyForm } from "./owner/key-form";
 import { confirmed } from "./owner/question";
-import { ownerWords } from "./owner/words";
+import { ownerWords, said } from "./owner/words";
 import { Poll } from "./poll";
 import { ApiFailure, listBroadcasts, order } from "./transport";
 
@@ -69,7 +69,7 @@ function fail(error: unknown, kept: string | null): void {
     mine.hidden = true;
     return;
   }
-  list.show({ kind: "failed", why: words.tryingAgain(error.kind === "unreachable" ? words.unreachable : error.message) });
+  list.show({ kind: "failed", why: words.tryingAgain(said(words, error)) });
 }
 
 function more(): void {

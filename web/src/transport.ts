@@ -1,5 +1,6 @@
 /**
- * The server's JSON API. Every failure is an ApiFailure that says in words what happened; nothing is retried here.
+ * The server's JSON API. Every failure is an ApiFailure, which pages put into the words of their language; nothing is
+ * retried here.
  */
 import type { Broadcast, Details } from "./broadcast";
 
@@ -21,15 +22,20 @@ export type ApiFailureKind =
   /** The owner key is missing or wrong. */
   | "refused"
   | "not-found"
+  /** What came is no answer of this API. */
+  | "nonsense"
   /** Any other answer that is not a success. */
   | "failed";
 
 export class ApiFailure extends Error {
   constructor(
     readonly kind: ApiFailureKind,
-    message: string,
+    /** Null without an answer. */
+    readonly status: number | null,
+    /** What the server says of it, in English; may be empty. */
+    readonly detail = "",
   ) {
-    super(message);
+    super(detail || (status === null ? "The server does not answer." : `The server answers ${status}.`));
   }
 }
 
@@ -93,20 +99,20 @@ async function request<T>(path: string, options: Options): Promise<{ body: T; cl
     init.body = JSON.stringify(options.post);
   }
   const response = await fetch(path, init).catch(() => {
-    throw new ApiFailure("unreachable", "The server does not answer.");
+    throw new ApiFailure("unreachable", null);
   });
   if (!response.ok) throw await failure(response);
   const body = await response.json().catch(() => {
-    throw new ApiFailure("failed", "The server's answer makes no sense.");
+    throw new ApiFailure("nonsense", response.status);
   });
   return { body: body as T, clock_ahead_ms: clockAhead(response) };
 }
 
-/** What a problem document (RFC 9457) says, or at least the status. */
+/** With what a problem document (RFC 9457) says. */
 async function failure(response: Response): Promise<ApiFailure> {
   const problem = (await response.json().catch(() => ({}))) as { title?: unknown; detail?: unknown };
   const said = [problem.detail, problem.title].find((text) => typeof text === "string" && text !== "");
-  return new ApiFailure(kindOf(response.status), (said as string | undefined) ?? `The server answers ${response.status}.`);
+  return new ApiFailure(kindOf(response.status), response.status, said as string | undefined);
 }
 
 function kindOf(status: number): ApiFailureKind {

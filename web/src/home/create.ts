@@ -3,7 +3,7 @@
  */
 import { element } from "../element";
 import { load } from "../owner-key";
-import type { OwnerWords } from "../owner/words";
+import { type OwnerWords, said } from "../owner/words";
 import { ApiFailure, createBroadcast } from "../transport";
 
 export class CreateView {
@@ -34,7 +34,7 @@ export class CreateView {
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       if (error.kind === "refused") this.refused();
-      else this.#said.textContent = this.words.notCreated(error.kind === "unreachable" ? this.words.unreachable : error.message);
+      else this.#said.textContent = this.words.notCreated(said(this.words, error));
     } finally {
       this.#button.disabled = false;
     }

@@ -10,7 +10,7 @@ import { ApiFailure, type Order, getBroadcast, getPublishing, order } from "../t
 import { KeyForm } from "./key-form";
 import { publishing } from "./publishing";
 import { BroadcastView } from "./view";
-import { type OwnerWords, ownerWords } from "./words";
+import { type OwnerWords, ownerWords, said } from "./words";
 
 const REFRESH_MS = 2_000;
 const STILL_MS = 4_000;
@@ -99,10 +99,6 @@ class OwnerPage {
       this.#view.say(this.words.failed(said(this.words, error)));
     }
   }
-}
-
-function said(words: OwnerWords, error: ApiFailure): string {
-  return error.kind === "unreachable" ? words.unreachable : error.message;
 }
 
 takeFromAddress();

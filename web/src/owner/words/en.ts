@@ -123,5 +123,6 @@ export const en = {
 
   unreachable: "The server does not answer.",
   nonsense: "The server's answer makes no sense.",
-  answers: (status: number) => `The server answers ${status}.`,
+  /** What the server says of it, if it says anything, is in English. */
+  answers: (status: number, detail: string) => `The server answers ${status}${detail && `: ${detail}`}.`,
 };

@@ -119,5 +119,5 @@ export const ru: OwnerWords = {
 
   unreachable: "Сервер не отвечает.",
   nonsense: "Ответ сервера непонятен.",
-  answers: (status) => `Сервер отвечает ${status}.`,
+  answers: (status, detail) => `Сервер отвечает ${status}${detail && `: ${detail}`}.`,
 };

@@ -118,5 +118,5 @@ export const sl: OwnerWords = {
 
   unreachable: "Strežnik se ne odziva.",
   nonsense: "Odgovor strežnika ni razumljiv.",
-  answers: (status) => `Strežnik odgovarja ${status}.`,
+  answers: (status, detail) => `Strežnik odgovarja ${status}${detail && `: ${detail}`}.`,
 };
