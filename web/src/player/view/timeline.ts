@@ -21,6 +21,9 @@ const STILL_FAILURES_MAX = 2;
 /** A part narrower than this, of the whole, is drawn as wide as this so that it can be seen. */
 const STRETCH_MIN = 0.003;
 
+/** How often the position is spoken anew to whoever rests on the slider. Any sooner, and it interrupts all else. */
+const SPOKEN_MS = 30_000;
+
 export class TimelineView {
   readonly root = element("div", { class: "hw-timeline", dir: "ltr", hidden: true });
   readonly input: HTMLInputElement;
@@ -33,6 +36,7 @@ export class TimelineView {
   #stretches: Stretch[] = [];
   #most_s = 0;
   #isDragging = false;
+  #spoken_ms = -Infinity;
   #stillTimer: number | undefined;
   #stillFailures = 0;
 
@@ -71,6 +75,9 @@ export class TimelineView {
     this.input.max = String(total_s);
     this.input.value = String(position_s);
     this.#played.style.width = `${(100 * position_s) / total_s}%`;
+    const now_ms = performance.now();
+    if (document.activeElement === this.input && now_ms - this.#spoken_ms < SPOKEN_MS) return;
+    this.#spoken_ms = now_ms;
     this.input.setAttribute("aria-valuetext", this.#spoken(position_s, total_s));
   }
 
@@ -93,7 +100,9 @@ export class TimelineView {
   }
 
   #listen(signal: AbortSignal): void {
-    const { input } = this;
+    const { input, playback } = this;
+    // Whoever goes elsewhere wants to hear where that is.
+    playback.video.addEventListener("seeking", () => (this.#spoken_ms = -Infinity), { signal });
     input.addEventListener("input", () => {
       this.#isDragging = true;
       this.#played.style.width = `${(100 * Number(input.value)) / Number(input.max)}%`;
