@@ -37,7 +37,7 @@ const trouble = { kind: "unreachable", detail: "cannot be reached" } as const;
 
 const model = (stage: Stage, spools: UplinkStatus[]): Pick<Model, "stage" | "keeper" | "now_ms"> => ({
   stage,
-  keeper: { spools, held: [], storage: storageStatus(0, 1e12, 0) },
+  keeper: { spools, held: [], unreadable: [], storage: storageStatus(0, 1e12, 0) },
   now_ms: NOW_MS,
 });
 const recording: Stage = { kind: "recording", id: "b", since_ms: 0 };

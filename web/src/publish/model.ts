@@ -60,6 +60,7 @@ export type Problem =
   | { kind: "unreachable" }
   | { kind: "held" }
   | { kind: "no-room" }
+  | { kind: "lost"; detail: string }
   | { kind: "encoder"; detail: string }
   | { kind: "other"; detail: string };
 
@@ -159,14 +160,17 @@ export type Left =
   | { kind: "stuck"; spool: UplinkStatus }
   | { kind: "sent"; spool: UplinkStatus }
   /** Another tab has it. */
-  | { kind: "held"; id: string };
+  | { kind: "held"; id: string }
+  /** It cannot be opened. */
+  | { kind: "unreadable"; id: string; detail: string };
 
 /** All spools but the one that is recorded to. */
 export function leftOver(model: Pick<Model, "stage" | "keeper">): Left[] {
   const at = "id" in model.stage ? model.stage.id : null;
   const spools = model.keeper?.spools.filter((spool) => spool.id !== at) ?? [];
   const held = model.keeper?.held.map((id): Left => ({ kind: "held", id })) ?? [];
-  return [...spools.map(stateOf), ...held];
+  const unreadable = model.keeper?.unreadable.map((one): Left => ({ kind: "unreadable", ...one })) ?? [];
+  return [...spools.map(stateOf), ...held, ...unreadable];
 }
 
 function stateOf(spool: UplinkStatus): Left {

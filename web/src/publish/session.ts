@@ -22,6 +22,8 @@ export class Session {
   readonly #device = new DeviceState();
   readonly #listening = new AbortController();
   #recording: Recording | null = null;
+  /** What begins and ends recording: one after the other, however quick the person is. */
+  #doing: Promise<void> = Promise.resolve();
   #recordedBefore_ms = 0;
   #choice = loadChoice();
   #link: Link | null = takeLink();
@@ -61,10 +63,11 @@ export class Session {
         this.#look();
       },
       kept: () => undefined,
-      lost: () => this.#trouble({ kind: "no-room" }),
+      lost: (_, why) => this.#trouble(why.kind === "no-room" ? why : { kind: "lost", detail: why.detail }),
       saved: (name, file) => download(name, file),
       failed: (detail) => this.#trouble({ kind: "other", detail }),
     });
+    this.#tellOfLink();
     this.#timer = window.setInterval(() => this.#look(), LOOK_EVERY_MS);
     const { signal } = this.#listening;
     addEventListener("beforeunload", (event) => isUnsent(this.model) && event.preventDefault(), { signal });
@@ -129,7 +132,7 @@ export class Session {
     void this.#camera.sound?.wake();
     void navigator.storage.persist?.().catch(() => false);
     try {
-      await this.#record(this.#link ? { ...this.#link, server: location.origin } : await this.#create(title));
+      await this.#record(this.#addressOfLink() ?? (await this.#create(title)));
     } catch (error) {
       this.#goTo({ kind: "ready" });
       this.#trouble(problemOf(error));
@@ -147,7 +150,23 @@ export class Session {
     const spool = this.model.keeper?.spools.find((spool) => spool.id === id);
     this.#goTo({ kind: "starting", id });
     void this.#camera.sound?.wake();
-    await this.#record({ id, token: "", title: spool?.title ?? "", server: "" });
+    try {
+      const link = this.#addressOfLink();
+      await this.#record(link?.id === id ? link : { id, token: "", title: spool?.title ?? "", server: "" });
+    } catch (error) {
+      this.#goTo({ kind: "ready" });
+      this.#trouble(problemOf(error));
+    }
+  }
+
+  #addressOfLink(): Address | null {
+    return this.#link && { ...this.#link, server: location.origin };
+  }
+
+  /** A link that is opened again may have the token that what is left was sent without. */
+  #tellOfLink(): void {
+    const address = this.#addressOfLink();
+    if (address) this.#keeper.know(address);
   }
 
   async #record(address: Address): Promise<void> {
@@ -188,8 +207,10 @@ export class Session {
     const { stage } = this.model;
     if (stage.kind !== "recording") return;
     this.#goTo({ kind: "paused", id: stage.id });
-    await this.#cut();
-    this.#keeper.pause(stage.id, true);
+    await this.#then(async () => {
+      await this.#cut();
+      this.#keeper.pause(stage.id, true);
+    });
   }
 
   async resume(): Promise<void> {
@@ -197,8 +218,16 @@ export class Session {
     if (stage.kind !== "paused") return;
     this.#goTo({ kind: "starting", id: stage.id });
     void this.#camera.sound?.wake();
-    this.#keeper.pause(stage.id, false);
-    await this.#roll(stage.id);
+    await this.#then(async () => {
+      try {
+        this.#keeper.pause(stage.id, false);
+        await this.#roll(stage.id);
+      } catch (error) {
+        this.#keeper.pause(stage.id, true);
+        this.#goTo({ kind: "paused", id: stage.id });
+        this.#trouble(problemOf(error));
+      }
+    });
   }
 
   /** Sends everything, then says so. */
@@ -206,8 +235,10 @@ export class Session {
     const { stage } = this.model;
     if (stage.kind !== "recording" && stage.kind !== "paused") return;
     this.#goTo({ kind: "ending", id: stage.id });
-    await this.#cut();
-    this.#keeper.end(stage.id);
+    await this.#then(async () => {
+      await this.#cut();
+      this.#keeper.end(stage.id);
+    });
     if (this.#link?.id === stage.id) this.#forgetLink();
   }
 
@@ -269,6 +300,11 @@ export class Session {
     this.#device.stayAwake(false);
   }
 
+  #then(work: () => Promise<void>): Promise<void> {
+    this.#doing = this.#doing.then(work).catch((error: unknown) => this.#failed(error));
+    return this.#doing;
+  }
+
   #noticeDone(): void {
     const { stage } = this.model;
     if (stage.kind === "ending" && spoolOf(this.model)?.isDone) this.#goTo({ kind: "done", id: stage.id });
@@ -277,6 +313,7 @@ export class Session {
   #takeLink(): void {
     this.#link = takeLink();
     this.model = { ...this.model, target: this.#target() };
+    this.#tellOfLink();
     void this.#askTitle();
     this.#look();
   }

@@ -6,11 +6,11 @@ import type { SegmentFile } from "../spool/names";
 import { allSpools, type Mark, Spool, SpoolFull } from "../spool/spool";
 import { digestOf } from "../uplink/blake3";
 import { Uplink } from "../uplink/uplink";
-import type { Address, Footage } from "./messages";
+import type { Address, Footage, WhyLost } from "./messages";
 
-/** How long to wait for room. */
+/** How long to wait before what could not be written is tried again. */
 const ROOM_RETRY_MS = 1_000;
-/** The most footage that waits in memory for room. */
+/** The most footage that waits in memory to be written. */
 const WAITING_BYTES_MAX = 64 << 20;
 
 export { allSpools };
@@ -45,7 +45,8 @@ function lockName(id: string): string {
 /** What a held spool tells its keeper. */
 export interface Events {
   kept(seq: number, bytes: number): void;
-  lost(why: string): void;
+  /** What was recorded is gone. */
+  lost(why: WhyLost): void;
 }
 
 export class Held {
@@ -54,7 +55,10 @@ export class Held {
   #waitingBytes = 0;
   /** The number of the next segment, once one was recorded. */
   #next = 0;
-  #isFull = false;
+  /** What a write failed of last. */
+  #detail = "";
+  /** Why nothing can be written now. */
+  #heldUp: "full" | "failing" | null = null;
   #isDestroyed = false;
 
   private constructor(
@@ -73,18 +77,32 @@ export class Held {
 
   /** Footage that is in memory only. */
   get waitingBytes(): number {
-    return this.#isFull ? this.#waitingBytes : 0;
+    return this.#heldUp === null ? 0 : this.#waitingBytes;
+  }
+
+  /** Whether writing fails, though not for want of room. */
+  get isFailing(): boolean {
+    return this.#heldUp === "failing";
+  }
+
+  /** What is given now goes before what was known: a token that was wrong may be right now. */
+  async readdress(address: Address): Promise<void> {
+    const { token, server } = this.spool.about;
+    // Not after what waits to be written: sending may be what makes room for that.
+    const written = this.spool.readdress(address);
+    if (token !== this.spool.about.token || server !== this.spool.about.server) this.uplink.readdressed();
+    await written.catch((error: unknown) => console.warn("what is known is not written down", error));
   }
 
   /** Makes it durable, after all that came before. */
   keep(footage: Footage): void {
     const { length } = footage.bytes;
     if (this.#waitingBytes + length > WAITING_BYTES_MAX) {
-      this.events.lost("there is no room for it on this device");
+      this.events.lost(this.#heldUp === "failing" ? { kind: "failed", detail: this.#detail } : { kind: "no-room" });
       return;
     }
     this.#waitingBytes += length;
-    this.#then(async () => {
+    void this.#then("recording", async () => {
       try {
         await this.#keep(footage);
       } finally {
@@ -94,7 +112,7 @@ export class Held {
   }
 
   async #keep({ bytes, captured_ms, duration_ms, container, init }: Footage): Promise<void> {
-    const initDigest = init && (await this.#withRoom(() => this.spool.keepInit(init)));
+    const initDigest = init && (await this.#untilWritten(() => this.spool.keepInit(init)));
     const segment = {
       seq: this.#number(),
       captured_ms: Math.round(captured_ms),
@@ -104,7 +122,7 @@ export class Held {
       container,
       init: initDigest,
     };
-    await this.#withRoom(() => this.spool.keep(segment, bytes));
+    await this.#untilWritten(() => this.spool.keep(segment, bytes));
     this.#next = segment.seq + 1;
     this.uplink.recorded(segment);
     this.events.kept(segment.seq, segment.bytes);
@@ -116,26 +134,31 @@ export class Held {
 
   /** Gives it a number that nobody has. Should this break off, the next start finds it twice, and drops the old one. */
   #renumber(taken: SegmentFile): void {
-    this.#then(async () => {
+    void this.#then("noting", async () => {
       const segment = { ...taken, seq: this.#number() };
       const bytes = await this.spool.read(taken);
-      await this.#withRoom(() => this.spool.keep(segment, bytes));
+      await this.#untilWritten(() => this.spool.keep(segment, bytes));
       this.#next = segment.seq + 1;
       await this.spool.forget(taken);
       this.uplink.renumbered(taken.seq, segment);
     });
   }
 
-  /** Tries until there is room: what is safe is deleted meanwhile, and what is sent becomes safe. */
-  async #withRoom<T>(write: () => Promise<T>): Promise<T> {
+  /**
+   * Tries until it is written, whatever fails: what is safe is deleted meanwhile, what is sent becomes safe, and a disk
+   * may come to itself. What may wait here is bounded by `WAITING_BYTES_MAX`.
+   */
+  async #untilWritten<T>(write: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         const written = await write();
-        this.#isFull = false;
+        this.#heldUp = null;
         return written;
       } catch (error) {
-        if (!(error instanceof SpoolFull)) throw error;
-        this.#isFull = true;
+        if (this.#isDestroyed) throw error;
+        this.#heldUp = error instanceof SpoolFull ? "full" : "failing";
+        if (this.#detail !== String(error)) console.warn(`cannot write to the spool ${this.spool.about.id}`, error);
+        this.#detail = String(error);
         await new Promise((resolve) => setTimeout(resolve, ROOM_RETRY_MS));
       }
     }
@@ -143,8 +166,8 @@ export class Held {
 
   /** Notes what the publisher says, after all that was recorded before. */
   mark(mark: Mark, on: boolean): void {
-    this.#then(async () => {
-      await (on ? this.spool.mark(mark) : this.spool.unmark(mark));
+    void this.#then("noting", async () => {
+      await this.#untilWritten(() => (on ? this.spool.mark(mark) : this.spool.unmark(mark)));
       this.uplink.said();
     });
   }
@@ -161,10 +184,12 @@ export class Held {
     await this.spool.destroy();
   }
 
-  #then(work: () => Promise<void>): void {
+  /** One thing after the other. Footage is lost only where it is that which fails. */
+  #then(what: "recording" | "noting", work: () => Promise<void>): Promise<void> {
     this.#writing = this.#writing.then(work).catch((error: unknown) => {
       console.error(error);
-      this.events.lost(error instanceof Error ? error.message : String(error));
+      if (what === "recording") this.events.lost({ kind: "failed", detail: error instanceof Error ? error.message : String(error) });
     });
+    return this.#writing;
   }
 }

@@ -2,25 +2,28 @@
  * The page's end of the keeper.
  */
 import type { SegmentReport } from "../uplink/status";
-import type { Address, Footage, FromKeeper, KeeperStatus, NotAdopted, ToKeeper } from "./messages";
+import type { Address, Footage, FromKeeper, KeeperStatus, NotAdopted, ToKeeper, WhyLost } from "./messages";
 
 export interface KeeperEvents {
   status(status: KeeperStatus): void;
   kept(id: string, seq: number, bytes: number): void;
-  lost(id: string, why: string): void;
+  lost(id: string, why: WhyLost): void;
   saved(name: string, file: Blob): void;
   /** The worker itself has failed. */
   failed(why: string): void;
 }
 
+const DEAD = "the keeper does not start";
+
 export class Keeper {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "keeper" });
   readonly #adopting = new Map<string, (why: NotAdopted | null) => void>();
+  #isDead = false;
   readonly #reporting = new Map<string, (segments: SegmentReport[]) => void>();
 
   constructor(private readonly events: KeeperEvents) {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromKeeper>) => this.#take(data));
-    this.#worker.addEventListener("error", (event) => events.failed(event.message || "the keeper does not start"));
+    this.#worker.addEventListener("error", (event) => this.#fail(event.message));
     addEventListener("online", this.#online);
   }
 
@@ -34,6 +37,7 @@ export class Keeper {
   /** Opens the spool of a broadcast, making it if there is none; why not, if that cannot be done. */
   adopt(address: Address): Promise<NotAdopted | null> {
     return new Promise((resolve) => {
+      if (this.#isDead) return resolve({ kind: "failed", detail: DEAD });
       this.#adopting.set(address.id, resolve);
       this.#post({ kind: "adopt", address });
     });
@@ -52,6 +56,11 @@ export class Keeper {
     this.#post({ kind: "mark", id, mark: "ended", on: true });
   }
 
+  /** There is a link to this broadcast: what is left of it may be sent with that. */
+  know(address: Address): void {
+    this.#post({ kind: "know", address });
+  }
+
   /** Each segment that was recorded, with what became of it. */
   report(id: string): Promise<SegmentReport[]> {
     return new Promise((resolve) => {
@@ -63,6 +72,17 @@ export class Keeper {
   /** Gives what is still here to the person, as a file. */
   save(id: string): void {
     this.#post({ kind: "save", id });
+  }
+
+  /** Whoever waits for the worker waits no longer. Without a message it has never started. */
+  #fail(message: string): void {
+    const detail = message || DEAD;
+    this.#isDead ||= message === "" || message === undefined;
+    for (const adopted of this.#adopting.values()) adopted({ kind: "failed", detail });
+    for (const reported of this.#reporting.values()) reported([]);
+    this.#adopting.clear();
+    this.#reporting.clear();
+    this.events.failed(detail);
   }
 
   #post(message: ToKeeper): void {

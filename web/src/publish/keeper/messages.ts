@@ -27,6 +27,8 @@ export interface Footage {
 export type ToKeeper =
   /** Make a spool, or open it. */
   | { kind: "adopt"; address: Address }
+  /** Somebody has a link to this broadcast: if anything of it is here, it may be sent with that. */
+  | { kind: "know"; address: Address }
   | { kind: "keep"; id: string; footage: Footage }
   | { kind: "mark"; id: string; mark: "paused" | "ended"; on: boolean }
   | { kind: "report"; id: string }
@@ -39,11 +41,16 @@ export type FromKeeper =
   | { kind: "adopted"; id: string; why: NotAdopted | null }
   /** What was recorded is durable. */
   | { kind: "kept"; id: string; seq: number; bytes: number }
-  /** What was recorded is gone: there is no room for it, nor in memory. */
-  | { kind: "lost"; id: string; why: string }
+  /** What was recorded is gone. */
+  | { kind: "lost"; id: string; why: WhyLost }
   | { kind: "status"; status: KeeperStatus }
   | { kind: "report"; id: string; segments: SegmentReport[] }
   | { kind: "saved"; id: string; name: string; file: Blob };
+
+export type WhyLost =
+  /** There is no room for it, nor in memory. */
+  | { kind: "no-room" }
+  | { kind: "failed"; detail: string };
 
 export type NotAdopted =
   /** Another tab of this browser has it. */
@@ -54,13 +61,16 @@ export interface KeeperStatus {
   spools: UplinkStatus[];
   /** Spools that another tab works on. */
   held: string[];
+  /** Spools that cannot be opened, and why. */
+  unreadable: { id: string; detail: string }[];
   storage: StorageStatus;
 }
 
 export interface StorageStatus {
   used: number;
   quota: number;
-  /** Footage that is in memory only, since there is no room on the disk. */
+  /** Footage that is in memory only, since it cannot be written. */
   waiting: number;
-  state: "roomy" | "low" | "full";
+  /** `failing`: there would be room, and what is written fails. */
+  state: "roomy" | "low" | "full" | "failing";
 }

@@ -11,9 +11,9 @@ export const FULL_BYTES = 16 << 20;
 export const KEEP_BYTES = 64 << 20;
 
 /** `waiting`: the bytes that could not be written. */
-export function storageStatus(used: number, quota: number, waiting: number): StorageStatus {
+export function storageStatus(used: number, quota: number, waiting: number, isFailing = false): StorageStatus {
   const room = Math.max(0, quota - used);
-  const state = waiting > 0 || room < FULL_BYTES ? "full" : room < LOW_BYTES ? "low" : "roomy";
+  const state = isFailing ? "failing" : waiting > 0 || room < FULL_BYTES ? "full" : room < LOW_BYTES ? "low" : "roomy";
   return { used, quota, waiting, state };
 }
 

@@ -47,7 +47,7 @@ export class Spool {
     readonly found: Listing,
   ) {}
 
-  /** Opens a spool, making it if there is none and it is known what of. `null` if nothing can be done with it. */
+  /** Opens a spool, making it if there is none and it is known what of. `null` if there is nothing in it. */
   static async open(id: string, given: Omit<About, "recorders"> | null): Promise<Spool | null> {
     const parent = await folder();
     const directory = await parent.getDirectoryHandle(id, { create: given !== null });
@@ -62,6 +62,7 @@ export class Spool {
     for (const name of [...listing.torn, ...listing.twice]) await directory.removeEntry(name);
     const known = await newest(directory, listing.about);
     const about = merged(known, given);
+    if (about === null && listing.segments.length > 0) throw new Error("it is not written down what this footage is of");
     if (about === null) return null;
     const spool = new Spool(directory, about, listing);
     spool.#aboutVersion = Math.max(0, ...listing.about.map((name) => Number(name.replace(/\D/g, ""))));
@@ -77,6 +78,12 @@ export class Spool {
     this.#aboutVersion += 1;
     await write(this.directory, aboutName(this.#aboutVersion), new TextEncoder().encode(JSON.stringify(about)));
     if (before > 0) await this.directory.removeEntry(aboutName(before)).catch(() => undefined);
+  }
+
+  /** It is known better how to reach the broadcast. */
+  async readdress(given: Omit<About, "recorders">): Promise<void> {
+    const about = merged(this.about, given);
+    if (about !== null && JSON.stringify(about) !== JSON.stringify(this.about)) await this.describe(about);
   }
 
   /** Makes a segment durable. */
@@ -109,7 +116,10 @@ export class Spool {
   /** Deletes a segment that is safe; its name stays. */
   async remove(segment: SegmentFile): Promise<void> {
     await this.directory.getFileHandle(goneName(segment), { create: true });
-    await this.directory.removeEntry(segmentName(segment));
+    await this.directory.removeEntry(segmentName(segment)).catch((error: unknown) => {
+      // It is gone already: all is as it should be.
+      if (!(error instanceof DOMException && error.name === "NotFoundError")) throw error;
+    });
   }
 
   /** Removes a segment that is kept under another number. */
@@ -157,7 +167,8 @@ export class Spool {
 function merged(known: About | null, given: Omit<About, "recorders"> | null): About | null {
   if (given === null) return known;
   const title = given.title === "" ? (known?.title ?? "") : given.title;
-  return { ...given, title, recorders: known?.recorders ?? [] };
+  const { id, server, token } = given;
+  return { id, server, token, title, recorders: known?.recorders ?? [] };
 }
 
 /** The newest description that was written whole. */

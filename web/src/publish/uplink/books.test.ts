@@ -44,6 +44,17 @@ describe("ledger", () => {
     expect(books.with("owed")).toEqual([1, 2]);
   });
 
+  it("takes nothing back that is deleted here", () => {
+    const books = ledger(2);
+    books.acknowledged(0, true);
+    books.deleted(0);
+    books.acknowledged(0, false);
+    expect([books.get(0)?.standing, books.isSettled()]).toEqual(["deleted", false]);
+    books.acknowledged(0, true);
+    books.acknowledged(1, true);
+    expect([books.deletable(), books.isSettled()]).toEqual([1, true]);
+  });
+
   it("sends again only what is there and not safe", () => {
     const books = ledger(4);
     books.arrived({ stored: set(0, 1), safe: set(0), told: set(0, 1) });

@@ -49,7 +49,9 @@ export class Ledger {
     this.#stand(segment.seq, standing);
   }
 
+  /** A late word of a second recorder takes back nothing: what is deleted here was safe. */
   acknowledged(seq: number, safe: boolean): void {
+    if (this.#entries.get(seq)?.standing === "deleted") return;
     this.#stand(seq, safe ? "safe" : "stored");
   }
 

@@ -42,9 +42,9 @@ export function runningTime_ms(): number {
 export class Uplink {
   readonly #files = new Map<number, SegmentFile>();
   readonly #ledger = new Ledger();
-  readonly #remote: Remote;
-  readonly #guide: Guide;
-  readonly #route = new Route();
+  #remote!: Remote;
+  #guide!: Guide;
+  #route = new Route();
   readonly #link = new Link();
   readonly #offset = new Offset();
   #flights: Flight[] = [];
@@ -74,11 +74,26 @@ export class Uplink {
     private readonly keepBytes: () => number,
     private readonly taken: (segment: SegmentFile) => void,
   ) {
-    const { id, token, server, recorders } = spool.about;
-    this.#remote = new Remote(id, token);
-    this.#guide = new Guide([server], recorders);
+    this.#address();
     for (const segment of spool.found.segments) this.recorded(segment);
     for (const segment of spool.found.gone) this.#note(segment, "deleted");
+    this.#step();
+  }
+
+  #address(): void {
+    const { id, token, server, recorders } = this.spool.about;
+    this.#remote = new Remote(id, token);
+    this.#guide = new Guide([server], recorders);
+  }
+
+  /** The spool knows another token or server: all is asked anew, of whoever that is. */
+  readdressed(): void {
+    if (this.#isDone) return;
+    this.#address();
+    this.#route = new Route();
+    this.#there = null;
+    this.#trouble = null;
+    this.#asked_ms = -Infinity;
     this.#step();
   }
 

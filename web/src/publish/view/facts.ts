@@ -56,6 +56,7 @@ export function warnings(model: Model, words: Words): string[] {
   const { keeper, stage, bitrate } = model;
   const isAtWork = stage.kind === "recording";
   if (keeper?.storage.state === "full") said.push(words.storageFull);
+  else if (keeper?.storage.state === "failing") said.push(words.storageFailing);
   else if (keeper && isAtWork) {
     const left_s = roomLeft_s(keeper.storage, (bitrate ?? 1_000_000) + 100_000);
     if (keeper.storage.state === "low" && left_s !== null) said.push(words.storageLow(left_s));

@@ -28,6 +28,10 @@ export class LeftView {
   #card(left: Left, session: Session, canGoOn: boolean): HTMLElement {
     const { words } = this;
     if (left.kind === "held") return element("li", { class: "card" }, element("p", {}, words.left.held));
+    if (left.kind === "unreadable") {
+      const attributes = { class: "card stuck", "data-id": left.id, "data-state": left.kind };
+      return element("li", attributes, element("p", {}, words.left.unreadable(left.detail)));
+    }
     const { spool } = left;
     const card = element(
       "li",
@@ -50,7 +54,7 @@ export class LeftView {
     return card;
   }
 
-  #said(left: Exclude<Left, { kind: "held" }>): string {
+  #said(left: Extract<Left, { spool: unknown }>): string {
     const { words } = this;
     const waiting_s = left.spool.owed.duration_ms / 1000;
     switch (left.kind) {

@@ -69,6 +69,7 @@ export const en = {
   missingSegments: (count: number, s: number) => `${segments(count)}, ${whole(s)}`,
   storageLow: (left_s: number) => `Little room on this device: enough for about ${durationInWords("en", wholeMinutes(left_s))}.`,
   storageFull: "No room on this device! Free some space now, or what you record next is lost.",
+  storageFailing: "This device does not save what is recorded. It is kept in memory for a while and tried again: keep this page open.",
   lostFootage: "Some footage was lost: there was no room for it.",
   noPictures: "The camera gives no pictures. Trying again …",
   notAwake: "The screen may switch off: keep it on.",
@@ -78,6 +79,7 @@ export const en = {
       case "unreachable": return "The server does not answer. To make a new broadcast, a network is needed; a broadcast that was begun goes on without.";
       case "held": return "Another tab of this browser is broadcasting this. Close that one, or go on there.";
       case "no-room": return en.lostFootage;
+      case "lost": return `Some footage was lost: this device did not save it. (${problem.detail})`;
       case "encoder": return `The picture cannot be encoded: ${problem.detail}`;
       case "other": return problem.detail;
     }
@@ -115,6 +117,7 @@ export const en = {
     stuck: (count: number, waiting_s: number) => `The server does not take all of this. ${segments(count)} refused, ${whole(waiting_s)} waiting. It stays on this device.`,
     sent: "Everything is sent and safe.",
     held: "Another tab is working on this one.",
+    unreadable: (detail: string) => `A recording on this device cannot be opened. It stays here, and is tried again at the next visit. (${detail})`,
     damaged: (count: number) => `${segments(count)} could not be saved when the browser was stopped.`,
   },
   finish: "Finish",

@@ -71,6 +71,7 @@ export const ru: Words = {
   missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
   storageLow: (left_s) => `На устройстве мало места: хватит примерно на ${durationInWords("ru", wholeMinutes(left_s))}.`,
   storageFull: "На устройстве нет места! Освободите его сейчас, иначе дальнейшая запись пропадёт.",
+  storageFailing: "Устройство не сохраняет запись. Пока она остаётся в памяти, и мы пробуем снова: не закрывайте страницу.",
   lostFootage: "Часть записи потеряна: для неё не было места.",
   noPictures: "Камера не даёт изображения. Пробуем снова …",
   notAwake: "Экран может погаснуть: не давайте ему выключиться.",
@@ -80,6 +81,7 @@ export const ru: Words = {
       case "unreachable": return "Сервер не отвечает. Для новой трансляции нужна сеть; начатая продолжается и без неё.";
       case "held": return "Эту трансляцию ведёт другая вкладка. Закройте её или продолжайте там.";
       case "no-room": return ru.lostFootage;
+      case "lost": return `Часть записи потеряна: устройство не смогло её сохранить. (${problem.detail})`;
       case "encoder": return `Не удаётся кодировать изображение: ${problem.detail}`;
       case "other": return problem.detail;
     }
@@ -117,6 +119,7 @@ export const ru: Words = {
     stuck: (count, waiting_s) => `Сервер принимает не всё: ${segmentsRefused(count)}, ждёт ${whole(waiting_s)}. Запись останется на этом устройстве.`,
     sent: "Всё отправлено и сохранено.",
     held: "С ней работает другая вкладка.",
+    unreadable: (detail) => `Запись на этом устройстве не открывается. Она останется здесь, при следующем посещении попробуем снова. (${detail})`,
     damaged: (count) => `${segments(count)} не удалось сохранить, когда браузер был остановлен.`,
   },
   finish: "Завершить",

@@ -75,6 +75,7 @@ export const sl: Words = {
   missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
   storageLow: (left_s) => `Na napravi je malo prostora: dovolj za približno ${durationInWords("sl", wholeMinutes(left_s))}.`,
   storageFull: "Na napravi ni prostora! Sprostite ga zdaj, sicer bo nadaljnje snemanje izgubljeno.",
+  storageFailing: "Naprava posnetka ne shranjuje. Nekaj časa ostane v pomnilniku in poskušamo znova: strani ne zapirajte.",
   lostFootage: "Del posnetka je izgubljen: zanj ni bilo prostora.",
   noPictures: "Kamera ne daje slike. Poskušamo znova …",
   notAwake: "Zaslon se lahko ugasne: pustite ga prižganega.",
@@ -84,6 +85,7 @@ export const sl: Words = {
       case "unreachable": return "Strežnik se ne odziva. Za nov prenos je potrebno omrežje; začeti prenos teče tudi brez njega.";
       case "held": return "Ta prenos vodi drug zavihek brskalnika. Zaprite ga ali nadaljujte tam.";
       case "no-room": return sl.lostFootage;
+      case "lost": return `Del posnetka je izgubljen: naprava ga ni shranila. (${problem.detail})`;
       case "encoder": return `Slike ni mogoče kodirati: ${problem.detail}`;
       case "other": return problem.detail;
     }
@@ -122,6 +124,7 @@ export const sl: Words = {
     sent: "Vse je poslano in na varnem.",
     held: "Z njim dela drug zavihek.",
     damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,
+    unreadable: (detail) => `Posnetka na tej napravi ni mogoče odpreti. Ostane tukaj, ob naslednjem obisku poskusimo znova. (${detail})`,
   },
   finish: "Zaključi",
   save: "Shrani v datoteko",

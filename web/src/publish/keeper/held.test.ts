@@ -1,0 +1,109 @@
+/** A spool at work on a disk and with recorders that fail. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { FakeDisk } from "../spool/files.fake";
+import { segmentName } from "../spool/names";
+import { Spool } from "../spool/spool";
+import { Held } from "./held";
+import type { Footage, WhyLost } from "./messages";
+
+const asked: string[] = [];
+vi.mock("../uplink/exchange", async (original) => ({
+  ...(await original<object>()),
+  exchange: async ({ token, url }: { token: string; url: string }) => {
+    asked.push(token);
+    if (url.endsWith("/route")) return { status: 404, retryAfter: null, json: null };
+    if (token === "right") return { status: 200, retryAfter: null, json: { state: "live", server_time_ms: 1 } };
+    return { status: 401, retryAfter: null, json: { type: "/problems/unauthorized" } };
+  },
+}));
+
+const address = { id: "b", server: "http://r", token: "wrong", title: "Regatta" };
+const footage = (length = 3): Footage => ({
+  bytes: new Uint8Array(length),
+  captured_ms: 1_790_000_000_000,
+  duration_ms: 2_000,
+  container: "ts",
+  init: null,
+});
+
+let disk = new FakeDisk();
+const kept: number[] = [];
+const lost: WhyLost[] = [];
+const events = { kept: (seq: number) => kept.push(seq), lost: (why: WhyLost) => lost.push(why) };
+const open = async () => (await Held.open("b", address, () => 0, events))!;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  disk = new FakeDisk();
+  vi.stubGlobal("navigator", disk.navigator);
+  for (const log of [kept, lost, asked]) log.length = 0;
+  for (const say of ["warn", "error"] as const) vi.spyOn(console, say).mockReturnValue();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+it("tries again whatever a write failed of, and loses nothing meanwhile", async () => {
+  const held = await open();
+  for (const [name, isFailing] of [["InvalidStateError", true], ["QuotaExceededError", false]] as const) {
+    kept.length = 0;
+    disk.failure = () => new DOMException("not now", name);
+    held.keep(footage());
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([kept.length, lost, held.isFailing, held.waitingBytes]).toEqual([0, [], isFailing, 3]);
+    disk.failure = () => null;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([kept.length, lost, held.isFailing, held.waitingBytes]).toEqual([1, [], false, 0]);
+  }
+  held.uplink.destroy();
+});
+
+it("says why what is too much to wait for is lost", async () => {
+  const held = await open();
+  disk.failure = () => new DOMException("broken", "InvalidStateError");
+  held.keep(footage());
+  await vi.advanceTimersByTimeAsync(2_000);
+  held.keep(footage(64 << 20));
+  expect(lost).toEqual([{ kind: "failed", detail: "InvalidStateError: broken" }]);
+  disk.failure = () => new DOMException("full", "QuotaExceededError");
+  await vi.advanceTimersByTimeAsync(2_000);
+  held.keep(footage(64 << 20));
+  expect(lost.at(-1)).toEqual({ kind: "no-room" });
+  held.uplink.destroy();
+});
+
+it("takes another token, forgets the trouble with the old one, and writes it down, also without room", async () => {
+  const held = await open();
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(held.uplink.status().trouble?.kind).toBe("unauthorized");
+  expect(held.uplink.status().isKnown).toBe(false);
+  expect(new Set(asked)).toEqual(new Set(["wrong"]));
+  await held.readdress({ ...address, title: "", token: "right" });
+  expect(held.uplink.status().trouble).toBeNull();
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect([asked.at(-1), held.uplink.status().isKnown]).toEqual(["right", true]);
+  held.uplink.destroy();
+  expect((await Spool.open("b", null))?.about).toMatchObject({ token: "right", title: "Regatta", server: "http://r" });
+});
+
+it("takes what is gone already as deleted", async () => {
+  const spool = (await Spool.open("b", address))!;
+  const segment = { seq: 0, captured_ms: 1, duration_ms: 2, bytes: 3, digest: "a".repeat(32), container: "ts", init: null } as const;
+  await spool.keep(segment, new Uint8Array(3));
+  await spool.remove(segment);
+  await spool.remove(segment);
+  expect(await disk.names("b")).toContain(`${segmentName(segment)}.gone`);
+});
+
+it("does not hide footage of which it is not known what it is of", async () => {
+  expect(await Spool.open("b", address)).not.toBeNull();
+  const folder = await disk.spool("b");
+  folder.files.clear();
+  expect(await Spool.open("b", null)).toBeNull();
+  const segment = { seq: 0, captured_ms: 1, duration_ms: 2, bytes: 0, digest: "a".repeat(32), container: "ts", init: null } as const;
+  await folder.getFileHandle(segmentName(segment), { create: true });
+  await expect(Spool.open("b", null)).rejects.toThrow("not written down");
+  expect(await Spool.open("b", address)).not.toBeNull();
+});

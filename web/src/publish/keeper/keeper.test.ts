@@ -1,0 +1,38 @@
+/** The page's end of a worker that fails. */
+import { afterEach, expect, it, vi } from "vitest";
+import { Keeper } from "./keeper";
+
+class FakeWorker extends EventTarget {
+  static last: FakeWorker;
+
+  constructor() {
+    super();
+    FakeWorker.last = this;
+  }
+
+  postMessage(): void {}
+
+  fail(message: string): void {
+    this.dispatchEvent(Object.assign(new Event("error"), { message }));
+  }
+}
+
+afterEach(() => vi.unstubAllGlobals());
+
+it("lets nobody wait for a worker that has failed", async () => {
+  vi.stubGlobal("Worker", FakeWorker);
+  vi.stubGlobal("addEventListener", () => undefined);
+  const failed = vi.fn();
+  const nothing = () => undefined;
+  const keeper = new Keeper({ status: nothing, kept: nothing, lost: nothing, saved: nothing, failed });
+  const address = { id: "b", token: "t", server: "http://r", title: "" };
+  const [adopted, reported] = [keeper.adopt(address), keeper.report("b")];
+  FakeWorker.last.fail("out of memory");
+  expect(await adopted).toEqual({ kind: "failed", detail: "out of memory" });
+  expect(await reported).toEqual([]);
+  const again = keeper.adopt(address);
+  FakeWorker.last.fail("");
+  expect(await again).toMatchObject({ kind: "failed" });
+  expect(await keeper.adopt(address)).toMatchObject({ kind: "failed" });
+  expect(failed).toHaveBeenCalledTimes(2);
+});

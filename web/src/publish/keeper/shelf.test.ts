@@ -1,0 +1,60 @@
+/** Which spools are opened, and what becomes of those that cannot be. */
+import { beforeEach, expect, it, vi } from "vitest";
+import type { Address } from "./messages";
+import { Shelf } from "./shelf";
+
+const address = (id: string, token = "t"): Address => ({ id, token, server: "http://r", title: "" });
+
+interface Fake {
+  id: string;
+  readdress(address: Address): Promise<void>;
+}
+
+let given: Address[] = [];
+let others = new Set<string>();
+let broken = new Set<string>();
+
+const shelf = (...ids: string[]) =>
+  new Shelf<Fake>({
+    all: async () => ids,
+    hold: async (id) => !others.has(id),
+    holdLater: () => new Promise(() => undefined),
+    open: async (id, known) => {
+      if (broken.has(id) && known === null) throw new Error("torn");
+      return { id, readdress: async (address) => void given.push(address) };
+    },
+  });
+
+beforeEach(() => {
+  [given, others, broken] = [[], new Set(), new Set()];
+  vi.spyOn(console, "error").mockReturnValue();
+});
+
+it("opens the others beside one that cannot be read or that another tab has", async () => {
+  broken.add("a");
+  others.add("b");
+  const here = shelf("a", "b", "c");
+  await vi.waitFor(() => expect([...here.spools.keys()]).toEqual(["c"]));
+  expect([[...here.unreadable], [...here.held]]).toEqual([[["a", "torn"]], ["b"]]);
+});
+
+it("says why nothing was opened, and opens it with what is needed for that", async () => {
+  broken.add("a");
+  others.add("b");
+  const here = shelf("a", "b");
+  expect(await here.adopt(address("a", ""))).toEqual({ kind: "failed", detail: "torn" });
+  expect(await here.adopt(address("b"))).toEqual({ kind: "held" });
+  expect(await here.adopt(address("a"))).toBeNull();
+  expect([here.spools.has("a"), here.unreadable.size]).toEqual([true, 0]);
+});
+
+it("gives a spool that is open what a link says, and makes none for a link alone", async () => {
+  const here = shelf("a");
+  expect(await here.adopt(address("a", ""))).toBeNull();
+  expect(given).toEqual([]);
+  expect(await here.adopt(address("a", "new"))).toBeNull();
+  await here.know(address("a", "newer"));
+  await here.know(address("x"));
+  expect(given.map(({ token }) => token)).toEqual(["new", "newer"]);
+  expect([...here.spools.keys()]).toEqual(["a"]);
+});

@@ -1,0 +1,109 @@
+/**
+ * The spools of this origin: which of them this tab has, which another one has, and which cannot be read. One that cannot
+ * be opened never keeps the others from being sent.
+ */
+import type { Address, NotAdopted } from "./messages";
+
+/** What is done with a spool that is open. */
+export interface Opened {
+  /** It is known better how to reach its broadcast. */
+  readdress(address: Address): Promise<void>;
+}
+
+export interface ShelfDoes<S extends Opened> {
+  all(): Promise<string[]>;
+  /** Takes a spool for this tab; whether no other has it. */
+  hold(id: string): Promise<boolean>;
+  /** The same, as soon as the other one lets go of it. */
+  holdLater(id: string): Promise<void>;
+  /** `null` if there is nothing in it, nor known of it. */
+  open(id: string, address: Address | null): Promise<S | null>;
+}
+
+export class Shelf<S extends Opened> {
+  readonly spools = new Map<string, S>();
+  /** Another tab works on these. */
+  readonly held = new Set<string>();
+  /** Why these cannot be opened. */
+  readonly unreadable = new Map<string, string>();
+  readonly #ours = new Set<string>();
+  /** Of each spool one thing after the other. */
+  #doing: Promise<void>;
+
+  /** What earlier visits left is taken up before anything else. */
+  constructor(private readonly does: ShelfDoes<S>) {
+    this.#doing = this.#takeUpAll().catch((error: unknown) => console.error("cannot list the spools", error));
+  }
+
+  /** Opens the spool of a broadcast, making it if there is none; why not, if that cannot be done. */
+  adopt(address: Address): Promise<NotAdopted | null> {
+    return this.#then(async () => {
+      const { id } = address;
+      try {
+        if (!(await this.#hold(id))) return { kind: "held" };
+        await this.#openOrReaddress(id, address.token === "" ? null : address);
+        return this.spools.has(id) ? null : { kind: "failed", detail: this.unreadable.get(id) ?? id };
+      } catch (error) {
+        return { kind: "failed", detail: String(error) };
+      }
+    });
+  }
+
+  /** Somebody has a link to a broadcast: what is left of it may be sent with that. */
+  know(address: Address): Promise<void> {
+    return this.#then(async () => {
+      const isHere = this.spools.has(address.id) || this.unreadable.has(address.id);
+      if (isHere) await this.#openOrReaddress(address.id, address);
+    });
+  }
+
+  async #openOrReaddress(id: string, address: Address | null): Promise<void> {
+    const spool = this.spools.get(id);
+    if (!spool) await this.#open(id, address);
+    else if (address) await spool.readdress(address);
+  }
+
+  async #open(id: string, address: Address | null): Promise<void> {
+    try {
+      const spool = await this.does.open(id, address);
+      if (spool) this.spools.set(id, spool);
+      this.unreadable.delete(id);
+    } catch (error) {
+      console.error(`cannot open the spool ${id}`, error);
+      this.unreadable.set(id, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #hold(id: string): Promise<boolean> {
+    if (this.#ours.has(id)) return true;
+    const isOurs = await this.does.hold(id);
+    if (isOurs) this.#ours.add(id);
+    return isOurs;
+  }
+
+  /** What earlier visits left is sent by itself; what another tab works on, once that is closed. */
+  async #takeUpAll(): Promise<void> {
+    for (const id of await this.does.all()) {
+      const isOurs = await this.#hold(id).catch(() => false);
+      if (isOurs) await this.#open(id, null);
+      else this.#takeUpLater(id).catch((error: unknown) => console.error(`cannot take up the spool ${id}`, error));
+    }
+  }
+
+  async #takeUpLater(id: string): Promise<void> {
+    this.held.add(id);
+    await this.does.holdLater(id);
+    this.#ours.add(id);
+    this.held.delete(id);
+    await this.#then(async () => {
+      // The other tab may have sent all of it.
+      if (!this.spools.has(id) && (await this.does.all()).includes(id)) await this.#open(id, null);
+    });
+  }
+
+  #then<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#doing.then(work);
+    this.#doing = done.then(() => undefined, (error: unknown) => console.error(error));
+    return done;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * An origin private file system in memory, for tests: as much of it as a spool needs, and writes that can be made to fail.
+ */
+type Entry = FakeFolder | FakeFile;
+
+const missing = (name: string) => new DOMException(`no ${name}`, "NotFoundError");
+
+class FakeFile {
+  readonly kind = "file";
+  bytes = new Uint8Array();
+
+  constructor(private readonly disk: FakeDisk) {}
+
+  async getFile(): Promise<File> {
+    return new File([this.bytes as Uint8Array<ArrayBuffer>], "");
+  }
+
+  async createSyncAccessHandle() {
+    return {
+      truncate: () => (this.bytes = new Uint8Array()),
+      write: (bytes: Uint8Array) => {
+        const error = this.disk.failure();
+        if (error) throw error;
+        this.bytes = new Uint8Array(bytes);
+        return bytes.length;
+      },
+      flush: () => undefined,
+      close: () => undefined,
+    };
+  }
+}
+
+export class FakeFolder {
+  readonly kind = "directory";
+  readonly files = new Map<string, Entry>();
+
+  constructor(private readonly disk: FakeDisk) {}
+
+  async getDirectoryHandle(name: string, options: { create?: boolean } = {}): Promise<FakeFolder> {
+    return this.#get(name, options, () => new FakeFolder(this.disk)) as FakeFolder;
+  }
+
+  async getFileHandle(name: string, options: { create?: boolean } = {}): Promise<FakeFile> {
+    return this.#get(name, options, () => new FakeFile(this.disk)) as FakeFile;
+  }
+
+  async removeEntry(name: string): Promise<void> {
+    if (!this.files.delete(name)) throw missing(name);
+  }
+
+  async *entries(): AsyncGenerator<[string, Entry]> {
+    yield* this.files;
+  }
+
+  #get(name: string, { create = false }: { create?: boolean }, make: () => Entry): Entry {
+    const found = this.files.get(name) ?? (create ? make() : undefined);
+    if (!found) throw missing(name);
+    this.files.set(name, found);
+    return found;
+  }
+}
+
+export class FakeDisk {
+  /** Why the next write fails, if it does. */
+  failure: () => Error | null = () => null;
+  readonly root = new FakeFolder(this);
+
+  /** For `vi.stubGlobal("navigator", …)`. */
+  readonly navigator = { storage: { getDirectory: async () => this.root } };
+
+  /** The folder of a spool. */
+  async spool(id: string): Promise<FakeFolder> {
+    const spools = await this.root.getDirectoryHandle("spools", { create: true });
+    return spools.getDirectoryHandle(id, { create: true });
+  }
+
+  async names(id: string): Promise<string[]> {
+    return [...(await this.spool(id)).files.keys()].sort();
+  }
+}
