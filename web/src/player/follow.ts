@@ -2,6 +2,7 @@
  * Asks for playlists, where no engine does: before there is anything to play, beside an engine that tells nothing, and
  * of live while something else plays. Every failure is told; nothing is given up.
  */
+import { sessionHeaders } from "./cmcd";
 import { type Multivariant, readMultivariant } from "./multivariant";
 import { type Reading, readPlaylist } from "./reading";
 import { type Absence, type Failure, answerLimit_ms, readAbsence } from "./standing";
@@ -27,7 +28,7 @@ export const OVER = 410;
 export async function ask(url: string, signal: AbortSignal, target_s = 0): Promise<Answer> {
   try {
     const late = AbortSignal.timeout(answerLimit_ms(target_s));
-    const response = await fetch(url, { signal: AbortSignal.any([signal, late]) });
+    const response = await fetch(url, { headers: sessionHeaders(url), signal: AbortSignal.any([signal, late]) });
     const date = response.headers.get("Date");
     if (response.ok) return { kind: "text", text: await response.text(), url: response.url || url, date };
     if (response.status === OVER) return { kind: "over" };

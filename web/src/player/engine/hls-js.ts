@@ -4,6 +4,7 @@
 import type Hls from "hls.js";
 import type { ErrorData, Fragment, LoadPolicy } from "hls.js";
 import workerPath from "hls.js/dist/hls.worker.js?url";
+import { openInSession } from "../cmcd";
 import { OVER } from "../follow";
 import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
 import type { Reading } from "../reading";
@@ -55,6 +56,7 @@ export class HlsEngine implements Engine {
       workerPath,
       backBufferLength: BACK_BUFFER_S,
       startPosition: start_s ?? -1,
+      xhrSetup: openInSession,
       manifestLoadPolicy: playlists(0),
       playlistLoadPolicy: playlists(0),
       fragLoadPolicy: SEGMENTS,

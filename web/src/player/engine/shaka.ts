@@ -1,6 +1,7 @@
 /**
  * Shaka Player as an engine, for sites that use it anyway: theirs if they give it, else ours, loaded when it is needed.
  */
+import { sessionHeaders } from "../cmcd";
 import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
 import type { Reading } from "../reading";
 
@@ -22,6 +23,16 @@ interface ShakaResponse {
   headers: Record<string, string>;
 }
 
+interface ShakaRequest {
+  uris: string[];
+  headers: Record<string, string>;
+}
+
+interface ShakaNetwork {
+  registerRequestFilter(filter: (type: number, request: ShakaRequest) => void): void;
+  registerResponseFilter(filter: (type: number, response: ShakaResponse) => void): void;
+}
+
 interface ShakaError {
   code: number;
   category: number;
@@ -35,7 +46,7 @@ interface ShakaPlayer {
   getVariantTracks(): ShakaTrack[];
   selectVariantTrack(track: ShakaTrack, clearBuffer?: boolean): void;
   seekRange(): { start: number; end: number };
-  getNetworkingEngine(): { registerResponseFilter(filter: (type: number, response: ShakaResponse) => void): void } | null;
+  getNetworkingEngine(): ShakaNetwork | null;
   retryStreaming(): boolean;
   addEventListener(name: string, listener: (event: { detail: ShakaError }) => void): void;
   destroy(): Promise<unknown>;
@@ -111,7 +122,9 @@ export class ShakaEngine implements Engine {
     const { video, url, start_s, on } = this.task;
     try {
       await this.player.attach(video);
-      this.player.getNetworkingEngine()?.registerResponseFilter((type, response) => tell(on, type, response));
+      const network = this.player.getNetworkingEngine();
+      network?.registerRequestFilter((_type, { uris, headers }) => Object.assign(headers, sessionHeaders(uris[0] ?? url)));
+      network?.registerResponseFilter((type, response) => tell(on, type, response));
       await this.player.load(url, start_s);
     } catch (error) {
       if (this.#isDestroyed) return;
