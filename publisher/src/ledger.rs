@@ -100,8 +100,11 @@ impl Ledger {
         }
     }
 
-    /// A recorder has acknowledged a segment.
+    /// A recorder has acknowledged a segment. A late word of a second one takes back nothing: what is deleted here was safe.
     pub fn acknowledged(&mut self, name: &SegmentName, safe: bool) {
+        if self.recorded.get(name).is_some_and(|recorded| recorded.standing == Standing::Deleted) {
+            return;
+        }
         self.stand(name, if safe { Standing::Safe } else { Standing::Stored });
     }
 
@@ -344,6 +347,18 @@ pub(crate) mod tests {
         ledger.arrived(&arrived(&[2], &[2]), &BTreeMap::new());
         assert_eq!(owed(&ledger), [1]);
         assert_eq!(ledger.deletable(), Some(&name(2)));
+    }
+
+    #[test]
+    fn a_late_acknowledgement_takes_back_nothing() {
+        let mut ledger = ledger(2);
+        ledger.acknowledged(&name(0), true);
+        ledger.deleted(&name(0));
+        ledger.acknowledged(&name(0), false);
+        ledger.acknowledged(&name(0), true);
+        ledger.acknowledged(&name(1), true);
+        assert_eq!(ledger.deletable(), Some(&name(1)));
+        assert!(ledger.is_settled());
     }
 
     #[test]
