@@ -9,10 +9,12 @@ import { askForBoth, type Choice, devices, openCamera, openMicrophone } from "./
 /** While one camera gives way to another, the last picture stands: so often, and so long. */
 const STAND_EVERY_MS = 100;
 const STAND_MAX_MS = 3_000;
-/** How long after a camera was lost it is tried again. */
+/** How long after a camera or a microphone was lost it is tried again. */
 const AGAIN_MS = 1_000;
 /** A camera that gives no picture for longer than this is opened anew. */
 const SILENT_MAX_MS = 4_000;
+/** A microphone that gives nothing for longer than this is told of. */
+const DEAF_MAX_MS = 2_000;
 
 export interface CameraEvents {
   picture(taken: Taken): void;
@@ -26,9 +28,16 @@ export class Camera {
   #sound: SoundEncoder | null = null;
   #stop: (() => void) | null = null;
   #isTaking = false;
+  #isMuted = false;
+  /** What is wanted, and what could be had last. */
   #choice: Choice | null = null;
+  #works: Choice | null = null;
+  #heard: Choice | null = null;
+  #opening: Promise<void> = Promise.resolve();
+  #openings = 0;
   #pictured_ms = 0;
-  #isOpening = false;
+  #deafSince_ms: number | null = null;
+  #watched_ms = -Infinity;
   /** What stands while no camera is open. */
   #still: VideoFrame | null = null;
   #standing: number | undefined;
@@ -47,11 +56,27 @@ export class Camera {
     return this.#audio !== null;
   }
 
-  /** Whether pictures should come, and none do. It is opened anew then. */
+  /** Whether pictures should come, and none do. */
   get isSilent(): boolean {
-    if (!this.#isTaking || performance.now() - this.#pictured_ms < SILENT_MAX_MS) return false;
-    if (this.#choice && !this.#isOpening) void this.openCamera(this.#choice).catch((error: unknown) => console.warn("no camera", error));
-    return true;
+    return this.#isTaking && performance.now() - this.#pictured_ms >= SILENT_MAX_MS;
+  }
+
+  /** Whether there should be sound, and the system gives none: a call, or a microphone that was pulled out. */
+  get isDeaf(): boolean {
+    return this.#isTaking && this.#deafSince_ms !== null && performance.now() - this.#deafSince_ms >= DEAF_MAX_MS;
+  }
+
+  /** To be called now and then: what gives nothing is opened anew. */
+  watch(): void {
+    const now_ms = performance.now();
+    const isHeard = this.#audio === null || (this.#audio.readyState === "live" && !this.#audio.muted && this.#sound?.isRunning === true);
+    this.#deafSince_ms = isHeard ? null : (this.#deafSince_ms ?? now_ms);
+    if (now_ms - this.#watched_ms < AGAIN_MS) return;
+    this.#watched_ms = now_ms;
+    if (this.isDeaf) void this.#sound?.wake();
+    if (this.isSilent && this.#choice && this.#openings === 0) {
+      this.openCamera(this.#choice).catch((error: unknown) => console.warn("no camera", error));
+    }
   }
 
   /** Which camera it is, as far as that is known. */
@@ -67,17 +92,28 @@ export class Camera {
   async open(choice: Choice): Promise<void> {
     if (this.#video === null && (await isUnasked())) await askForBoth(choice);
     await this.openCamera(choice);
-    await this.openMicrophone(choice);
+    // Without a microphone there is no sound, and all else goes on.
+    await this.openMicrophone(choice).catch((error: unknown) => console.warn("no microphone", error));
   }
 
-  async openCamera(choice: Choice): Promise<void> {
+  /** Opens another one. Rejects if it cannot be had; the one before goes on then, if that can be had. */
+  openCamera(choice: Choice): Promise<void> {
     this.#choice = choice;
-    this.#isOpening = true;
-    try {
-      await this.#open(choice);
-    } finally {
-      this.#isOpening = false;
-    }
+    return this.#inTurn(async () => {
+      // Meanwhile another one was chosen.
+      if (this.#choice !== choice) return;
+      try {
+        await this.#open(choice);
+        this.#works = choice;
+      } catch (error) {
+        const before = this.#works;
+        if (before !== null && before !== choice && this.#choice === choice) {
+          this.#choice = before;
+          await this.#open(before).catch((error: unknown) => console.warn("the camera before is gone too", error));
+        }
+        throw error;
+      }
+    });
   }
 
   async #open(choice: Choice): Promise<void> {
@@ -90,31 +126,50 @@ export class Camera {
     const [track] = stream.getVideoTracks();
     if (!track || this.#isDestroyed) return track?.stop();
     this.#video = track;
-    track.addEventListener("ended", () => this.#reopen(choice, track));
+    track.addEventListener("ended", () => this.#reopen(track));
     this.preview.srcObject = stream;
     const faces = track.getSettings().facingMode;
     this.preview.classList.toggle("mirrored", faces === "user");
     await this.preview.play().catch(() => undefined);
+    this.#pictured_ms = performance.now();
     if (this.#isTaking) this.#take();
   }
 
-  /** Without a microphone there is no sound, and all else goes on. */
-  async openMicrophone(choice: Choice): Promise<void> {
+  /** Opens another one. Rejects if it cannot be had; the one before goes on then. */
+  openMicrophone(choice: Choice): Promise<void> {
+    this.#heard = choice;
+    return this.#inTurn(async () => {
+      if (this.#heard === choice) await this.#listen(choice);
+    });
+  }
+
+  async #listen(choice: Choice): Promise<void> {
     const before = this.#audio;
+    const [track] = (await openMicrophone(choice)).getAudioTracks();
+    if (!track || this.#isDestroyed) return track?.stop();
+    track.enabled = !this.#isMuted;
     try {
-      const [track] = (await openMicrophone(choice)).getAudioTracks();
-      if (!track) return;
-      track.enabled = before?.enabled ?? true;
-      this.#audio = track;
       this.#sound ??= new SoundEncoder(this.events.sound, this.events.failed);
       await this.#sound.listen(track);
-      before?.stop();
     } catch (error) {
-      console.warn("no microphone", error);
+      track.stop();
+      throw error;
     }
+    this.#audio = track;
+    track.addEventListener("ended", () => this.#listenAgain(track));
+    before?.stop();
+  }
+
+  /** One opening after the other, however quickly they are asked for. */
+  #inTurn(open: () => Promise<void>): Promise<void> {
+    this.#openings += 1;
+    const opened = this.#opening.then(open).finally(() => (this.#openings -= 1));
+    this.#opening = opened.catch(() => undefined);
+    return opened;
   }
 
   set isMuted(isMuted: boolean) {
+    this.#isMuted = isMuted;
     if (this.#audio) this.#audio.enabled = !isMuted;
   }
 
@@ -171,11 +226,20 @@ export class Camera {
   }
 
   /** The system has taken the camera away: a call, or somebody has pulled it out. */
-  #reopen(choice: Choice, lost: MediaStreamTrack): void {
-    if (this.#isDestroyed || this.#video !== lost) return;
-    this.openCamera(choice).catch((error: unknown) => {
+  #reopen(lost: MediaStreamTrack): void {
+    if (this.#isDestroyed || this.#video !== lost || this.#choice === null) return;
+    this.openCamera(this.#choice).catch((error: unknown) => {
       console.warn("the camera is gone", error);
-      setTimeout(() => this.#reopen(choice, lost), AGAIN_MS);
+      setTimeout(() => this.#reopen(lost), AGAIN_MS);
+    });
+  }
+
+  /** The same of the microphone. */
+  #listenAgain(lost: MediaStreamTrack): void {
+    if (this.#isDestroyed || this.#audio !== lost || this.#heard === null) return;
+    this.openMicrophone(this.#heard).catch((error: unknown) => {
+      console.warn("the microphone is gone", error);
+      setTimeout(() => this.#listenAgain(lost), AGAIN_MS);
     });
   }
 }

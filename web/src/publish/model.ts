@@ -48,6 +48,8 @@ export interface Model {
   isAwake: boolean;
   /** Whether the camera gives no pictures, though it should. */
   isBlind: boolean;
+  /** Whether the microphone gives no sound, though it should. */
+  isDeaf: boolean;
   /** How much was recorded since the start. */
   recorded_ms: number;
   size: { width: number; height: number } | null;
@@ -62,6 +64,8 @@ export type Problem =
   | { kind: "no-room" }
   | { kind: "lost"; detail: string }
   | { kind: "encoder"; detail: string }
+  /** Another one was chosen, and cannot be had. */
+  | { kind: "camera" | "microphone"; detail: string }
   | { kind: "other"; detail: string };
 
 /** How things stand, in one line. */

@@ -11,6 +11,8 @@ vi.mock("./camera", () => ({
     sound = null;
     hasMicrophone = false;
     isSilent = false;
+    isDeaf = false;
+    watch = () => undefined;
     settings = {};
     microphoneSettings = {};
     open = slow;

@@ -47,6 +47,7 @@ export class Session {
       battery: null,
       isAwake: false,
       isBlind: false,
+      isDeaf: false,
       recorded_ms: 0,
       size: null,
       now_ms: 0,
@@ -273,13 +274,19 @@ export class Session {
 
   /** Another camera, microphone or size, also while it records. */
   async choose(change: Partial<Choice>): Promise<void> {
-    this.#choice = { ...this.#choice, ...change };
-    storeChoice(this.#choice);
+    const before = this.#choice;
+    const choice = { ...before, ...change };
+    const what = "microphone" in change ? "microphone" : "camera";
+    this.#choice = choice;
+    storeChoice(choice);
     try {
-      if ("microphone" in change) await this.#camera.openMicrophone(this.#choice);
-      else await this.#camera.openCamera(this.#choice);
+      if (what === "microphone") await this.#camera.openMicrophone(choice);
+      else await this.#camera.openCamera(choice);
+      if (this.model.problem?.kind === what) this.model = { ...this.model, problem: null };
     } catch (error) {
-      this.#failed(error);
+      console.warn(`no ${what}`, error);
+      if (this.#choice === choice) storeChoice((this.#choice = before));
+      this.#trouble({ kind: what, detail: error instanceof Error ? error.message : String(error) });
     }
     await this.#count();
   }
@@ -349,6 +356,7 @@ export class Session {
   }
 
   #look(): void {
+    this.#camera.watch();
     this.model = {
       ...this.model,
       bitrate: this.#recording?.bitrate ?? null,
@@ -358,6 +366,7 @@ export class Session {
       battery: this.#device.battery,
       isAwake: this.#device.isAwake,
       isBlind: this.#camera.isSilent,
+      isDeaf: this.#camera.isDeaf,
       recorded_ms: this.#recordedBefore_ms + (this.#recording?.recorded_ms ?? 0),
       now_ms: performance.timeOrigin + performance.now(),
     };

@@ -24,7 +24,10 @@ export class SoundEncoder {
   constructor(
     private readonly give: (packet: SoundPacket) => void,
     private readonly fail: (error: unknown) => void,
-  ) {}
+  ) {
+    // A phone call stops it, and does not always let it go on.
+    this.#context.addEventListener("statechange", () => void this.wake());
+  }
 
   /** How loud it is, from 0 to 1. */
   get level(): number {
@@ -59,7 +62,7 @@ export class SoundEncoder {
 
   /** Browsers let sound begin after a touch only, and stop it for a call. */
   async wake(): Promise<void> {
-    if (this.#context.state !== "running") await this.#context.resume().catch(() => undefined);
+    if (this.#context.state !== "running" && this.#context.state !== "closed") await this.#context.resume().catch(() => undefined);
   }
 
   /** From here on it is encoded; media time is performance.now() less this. */

@@ -63,6 +63,7 @@ export function warnings(model: Model, words: Words): string[] {
   }
   if (model.problem) said.push(words.problem(model.problem));
   if (model.isBlind) said.push(words.noPictures);
+  if (model.isDeaf) said.push(words.noSound);
   if (isAtWork && !model.isAwake && !document.hidden && model.now_ms > 0 && "wakeLock" in navigator && model.recorded_ms > 4_000) {
     said.push(words.notAwake);
   }

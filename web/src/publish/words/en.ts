@@ -72,6 +72,7 @@ export const en = {
   storageFailing: "This device does not save what is recorded. It is kept in memory for a while and tried again: keep this page open.",
   lostFootage: "Some footage was lost: there was no room for it.",
   noPictures: "The camera gives no pictures. Trying again …",
+  noSound: "The microphone gives no sound. Trying again …",
   notAwake: "The screen may switch off: keep it on.",
   problem(problem: Problem): string {
     switch (problem.kind) {
@@ -80,6 +81,8 @@ export const en = {
       case "held": return "Another tab of this browser is broadcasting this. Close that one, or go on there.";
       case "no-room": return en.lostFootage;
       case "lost": return `Some footage was lost: this device did not save it. (${problem.detail})`;
+      case "camera": return `This camera cannot be opened: ${problem.detail}`;
+      case "microphone": return `This microphone cannot be opened: ${problem.detail}`;
       case "encoder": return `The picture cannot be encoded: ${problem.detail}`;
       case "other": return problem.detail;
     }

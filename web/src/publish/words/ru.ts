@@ -74,6 +74,7 @@ export const ru: Words = {
   storageFailing: "Устройство не сохраняет запись. Пока она остаётся в памяти, и мы пробуем снова: не закрывайте страницу.",
   lostFootage: "Часть записи потеряна: для неё не было места.",
   noPictures: "Камера не даёт изображения. Пробуем снова …",
+  noSound: "Микрофон не даёт звука. Пробуем снова …",
   notAwake: "Экран может погаснуть: не давайте ему выключиться.",
   problem(problem) {
     switch (problem.kind) {
@@ -82,6 +83,8 @@ export const ru: Words = {
       case "held": return "Эту трансляцию ведёт другая вкладка. Закройте её или продолжайте там.";
       case "no-room": return ru.lostFootage;
       case "lost": return `Часть записи потеряна: устройство не смогло её сохранить. (${problem.detail})`;
+      case "camera": return `Не удаётся открыть эту камеру: ${problem.detail}`;
+      case "microphone": return `Не удаётся открыть этот микрофон: ${problem.detail}`;
       case "encoder": return `Не удаётся кодировать изображение: ${problem.detail}`;
       case "other": return problem.detail;
     }

@@ -78,6 +78,7 @@ export const sl: Words = {
   storageFailing: "Naprava posnetka ne shranjuje. Nekaj časa ostane v pomnilniku in poskušamo znova: strani ne zapirajte.",
   lostFootage: "Del posnetka je izgubljen: zanj ni bilo prostora.",
   noPictures: "Kamera ne daje slike. Poskušamo znova …",
+  noSound: "Mikrofon ne daje zvoka. Poskušamo znova …",
   notAwake: "Zaslon se lahko ugasne: pustite ga prižganega.",
   problem(problem) {
     switch (problem.kind) {
@@ -86,6 +87,8 @@ export const sl: Words = {
       case "held": return "Ta prenos vodi drug zavihek brskalnika. Zaprite ga ali nadaljujte tam.";
       case "no-room": return sl.lostFootage;
       case "lost": return `Del posnetka je izgubljen: naprava ga ni shranila. (${problem.detail})`;
+      case "camera": return `Te kamere ni mogoče odpreti: ${problem.detail}`;
+      case "microphone": return `Tega mikrofona ni mogoče odpreti: ${problem.detail}`;
       case "encoder": return `Slike ni mogoče kodirati: ${problem.detail}`;
       case "other": return problem.detail;
     }
