@@ -76,7 +76,7 @@ export class Controls {
     if (playback.wantsToPlay && !video.ended) this.#play.show("pause", words.pause);
     else this.#play.show("play", words.play);
     this.#showLive();
-    put(this.#time, this.#timeText());
+    this.#showTime();
     if (video.muted) this.#mute.show("silent", words.unmute);
     else this.#mute.show("sound", words.mute);
     const volume = video.muted ? 0 : video.volume;
@@ -105,14 +105,26 @@ export class Controls {
     return following.kind === "live" && !(feed?.playing && isBehind(behind_s ?? 0, feed.playing));
   }
 
-  #timeText(): string {
-    const { playback, words } = this;
+  /** Beside the way to live, how far behind is a number: there is no room for words, and they must not hide it. */
+  #showTime(): void {
+    const behind_s = this.#behindShown_s();
+    put(this.#time, behind_s === null ? this.#position() : `−${clock(behind_s)}`);
+    const title = behind_s === null ? "" : this.words.behind(clock(behind_s));
+    if (this.#time.title !== title) this.#time.title = title;
+  }
+
+  #position(): string {
+    const { playback } = this;
     const reading = playback.feed?.playing;
-    if (!reading || playback.picture === "none") return "";
-    if (!playback.isLive) return `${clock(playback.position_s)} / ${clock(length_s(reading))}`;
-    const behind = playback.behind_s ?? 0;
-    if (this.#isAtLive() || behind < 1 || playback.following.kind === "catching-up") return "";
-    return words.behind(clock(behind));
+    if (!reading || playback.picture === "none" || playback.isLive) return "";
+    return `${clock(playback.position_s)} / ${clock(length_s(reading))}`;
+  }
+
+  /** Null at live, and while what is over the picture says it. */
+  #behindShown_s(): number | null {
+    const { picture, isLive, following, behind_s } = this.playback;
+    if (picture === "none" || !isLive || behind_s === null || behind_s < 1) return null;
+    return this.#isAtLive() || following.kind === "catching-up" ? null : behind_s;
   }
 
   #showCaptions(): void {
