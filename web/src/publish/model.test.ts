@@ -1,6 +1,6 @@
 /** What the page says is true: for each situation, in words. */
 import { describe, expect, it } from "vitest";
-import { headline, isUnsent, leftOver, type Model, roomLeft_s, type Stage, toneOf } from "./model";
+import { headline, isAtRisk, isUnsent, leftOver, type Model, roomLeft_s, type Stage, toneOf } from "./model";
 import { linkIn } from "./address";
 import type { UplinkStatus } from "./uplink/status";
 import { wordsIn } from "./words";
@@ -106,6 +106,12 @@ describe("storage", () => {
     expect(states.map(({ state }) => state)).toEqual(["roomy", "low", "full"]);
     expect(states.map(keepBytes).map((bytes) => bytes > 0)).toEqual([true, false, false]);
     expect(storageStatus(0, 5e9, 1).state).toBe("full");
+  });
+
+  it("is told of when the browser may delete what is not sent", () => {
+    const check = (isEvictable: boolean, spools: UplinkStatus[]) => isAtRisk({ isEvictable, keeper: model(recording, spools).keeper });
+    expect([check(true, [spool({ owed: owed(40) })]), check(false, [spool({ owed: owed(40) })])]).toEqual([true, false]);
+    expect([check(true, [spool({ owed: owed(4) })]), check(true, [])]).toEqual([false, false]);
   });
 
   it("is enough for so long", () => {

@@ -50,6 +50,8 @@ export interface Model {
   isBlind: boolean;
   /** Whether the microphone gives no sound, though it should. */
   isDeaf: boolean;
+  /** Whether the browser may delete what is stored when the device runs short of room. */
+  isEvictable: boolean;
   /** How much was recorded since the start. */
   recorded_ms: number;
   size: { width: number; height: number } | null;
@@ -193,6 +195,15 @@ export function isUnsent(model: Pick<Model, "stage" | "keeper">): boolean {
   const { stage, keeper } = model;
   if (stage.kind === "recording" || stage.kind === "starting") return true;
   return keeper?.spools.some((spool) => !spool.isDone && spool.owed.segments > 0) ?? false;
+}
+
+/** So much that waits is worth a warning. */
+const AT_RISK_MIN_MS = 30_000;
+
+/** Whether the browser may delete what is nowhere else. */
+export function isAtRisk({ isEvictable, keeper }: Pick<Model, "isEvictable" | "keeper">): boolean {
+  const owed_ms = keeper?.spools.reduce((sum, spool) => sum + (spool.isDone ? 0 : spool.owed.duration_ms), 0) ?? 0;
+  return isEvictable && owed_ms >= AT_RISK_MIN_MS;
 }
 
 /** For how long one can go on recording at this bit rate; `null` while there is plenty. */

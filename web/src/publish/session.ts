@@ -48,6 +48,7 @@ export class Session {
       isAwake: false,
       isBlind: false,
       isDeaf: false,
+      isEvictable: false,
       recorded_ms: 0,
       size: null,
       now_ms: 0,
@@ -131,7 +132,7 @@ export class Session {
     this.#goTo({ kind: "starting", id: this.#link?.id ?? null });
     // While it is a touch that brought us here.
     void this.#camera.sound?.wake();
-    void navigator.storage.persist?.().catch(() => false);
+    void this.#askToPersist();
     try {
       await this.#record(this.#addressOfLink() ?? (await this.#create(title)));
     } catch (error) {
@@ -151,6 +152,7 @@ export class Session {
     const spool = this.model.keeper?.spools.find((spool) => spool.id === id);
     this.#goTo({ kind: "starting", id });
     void this.#camera.sound?.wake();
+    void this.#askToPersist();
     try {
       const link = this.#addressOfLink();
       await this.#record(link?.id === id ? link : { id, token: "", title: spool?.title ?? "", server: "" });
@@ -158,6 +160,12 @@ export class Session {
       this.#goTo({ kind: "ready" });
       this.#trouble(problemOf(error));
     }
+  }
+
+  /** What is stored may be deleted for want of room, unless the browser promises that it is not. */
+  async #askToPersist(): Promise<void> {
+    const isPersistent = await navigator.storage.persist?.().catch(() => false);
+    this.model = { ...this.model, isEvictable: isPersistent !== true };
   }
 
   #addressOfLink(): Address | null {

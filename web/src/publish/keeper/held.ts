@@ -114,7 +114,7 @@ export class Held {
   async #keep({ bytes, captured_ms, duration_ms, container, init }: Footage): Promise<void> {
     const initDigest = init && (await this.#untilWritten(() => this.spool.keepInit(init)));
     const segment = {
-      seq: this.#number(),
+      seq: await this.#number(),
       captured_ms: Math.round(captured_ms),
       duration_ms: Math.round(duration_ms),
       bytes: bytes.length,
@@ -128,15 +128,23 @@ export class Held {
     this.events.kept(segment.seq, segment.bytes);
   }
 
-  #number(): number {
-    return Math.max(this.#next, this.uplink.next());
+  /** The next one that nobody has, as far as is known. What is left out between is noted before it is used. */
+  async #number(): Promise<number> {
+    const own = Math.max(this.#next, this.uplink.ownNext());
+    const seq = Math.max(own, this.uplink.next());
+    if (seq > own) await this.#untilWritten(() => this.spool.noteOthers([own, seq - 1]));
+    return seq;
   }
 
   /** Gives it a number that nobody has. Should this break off, the next start finds it twice, and drops the old one. */
   #renumber(taken: SegmentFile): void {
     void this.#then("noting", async () => {
-      const segment = { ...taken, seq: this.#number() };
-      const bytes = await this.spool.read(taken);
+      const bytes = await this.spool.read(taken).catch((error: unknown) => {
+        this.uplink.notRenumbered(taken.seq);
+        throw error;
+      });
+      await this.#untilWritten(() => this.spool.noteOthers([taken.seq, taken.seq]));
+      const segment = { ...taken, seq: await this.#number() };
       await this.#untilWritten(() => this.spool.keep(segment, bytes));
       this.#next = segment.seq + 1;
       await this.spool.forget(taken);

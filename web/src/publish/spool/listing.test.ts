@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readListing } from "./listing";
-import { aboutName, goneName, initName, readName, type SegmentFile, segmentName } from "./names";
+import { aboutName, goneName, initName, othersName, readName, type SegmentFile, segmentName } from "./names";
 
 const segment = (seq: number): SegmentFile => ({
   seq,
@@ -53,7 +53,13 @@ describe("a listing", () => {
     const moved = { ...segment(0), seq: 7 };
     const listing = readListing([whole(0), whole(1), { name: segmentName(moved), bytes: moved.bytes }]);
     expect(listing.segments.map(({ seq }) => seq)).toEqual([1, 7]);
-    expect([listing.twice, listing.lost]).toEqual([[whole(0).name], [2, 3, 4, 5, 6]]);
+    expect(listing.twice).toEqual([whole(0).name]);
+  });
+
+  it("takes nothing as lost that somebody else has", () => {
+    const others = [[0, 0], [2, 6]].map(([first, last]) => ({ name: othersName([first!, last!]), bytes: 0 }));
+    const torn = { name: segmentName(segment(8)), bytes: 1 };
+    expect(readListing([whole(1), whole(7), ...others, torn, whole(9)]).lost).toEqual([8]);
   });
 
   it("takes a deletion that broke off as not done", () => {

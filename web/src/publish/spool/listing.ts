@@ -1,6 +1,7 @@
 /**
  * What a listing of a spool comes to: what is whole, what is torn, and what is lost between. Pure.
  */
+import { contains, type Range } from "../uplink/seqs";
 import { readName, type SegmentFile, segmentName } from "./names";
 
 /** A file as it is found. */
@@ -18,7 +19,7 @@ export interface Listing {
   torn: string[];
   /** Segments that were given another number, and are kept under that too. */
   twice: string[];
-  /** Numbers between others that nothing is left of. */
+  /** Numbers between others that nothing is left of, and that nobody else is known to have used. */
   lost: number[];
   /** The files that say what this is of, the newest first. */
   about: string[];
@@ -27,11 +28,13 @@ export interface Listing {
 export function readListing(files: readonly Found[]): Listing {
   const listing: Listing = { segments: [], gone: [], torn: [], twice: [], lost: [], about: [] };
   const about: { version: number; name: string }[] = [];
+  const others: Range[] = [];
   const seen = new Set<number>();
   const gone: SegmentFile[] = [];
   for (const { name, bytes } of files) {
     const read = readName(name);
     if (read?.kind === "about") about.push({ version: read.version, name });
+    else if (read?.kind === "others") others.push(read.range);
     else if (read?.kind === "gone") gone.push(read.segment);
     else if (read?.kind === "segment") {
       if (bytes !== read.segment.bytes || seen.has(read.segment.seq)) listing.torn.push(name);
@@ -49,7 +52,7 @@ export function readListing(files: readonly Found[]): Listing {
   listing.twice = listing.segments.filter((segment) => !isNewest(segment)).map(segmentName);
   listing.segments = listing.segments.filter(isNewest);
   listing.about = about.sort((a, b) => b.version - a.version).map(({ name }) => name);
-  listing.lost = holes([...listing.segments, ...listing.gone].map((segment) => segment.seq));
+  listing.lost = holes([...listing.segments, ...listing.gone].map((segment) => segment.seq)).filter((seq) => !contains(others, seq));
   return listing;
 }
 

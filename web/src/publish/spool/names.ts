@@ -3,6 +3,8 @@
  * listing is the ledger. Pure.
  */
 
+import type { Range } from "../uplink/seqs";
+
 export type Container = "ts" | "m4s";
 
 /** A segment that was recorded. */
@@ -25,10 +27,13 @@ export type FileName =
   /** It was safe, and has been deleted: only its name stays, so that the whole can still be compared. */
   | { kind: "gone"; segment: SegmentFile }
   | { kind: "init"; digest: string }
-  | { kind: "about"; version: number };
+  | { kind: "about"; version: number }
+  /** Numbers that somebody else has used: an empty file. */
+  | { kind: "others"; range: Range };
 
 const SEGMENT = /^(\d{8})-(\d{1,16})-(\d{1,9})-(\d{1,12})-([0-9a-f]{32})(?:-([0-9a-f]{32}))?\.(ts|m4s)(\.gone)?$/;
 const INIT = /^init-([0-9a-f]{32})\.mp4$/;
+const OTHERS = /^others-(\d{8})-(\d{8})$/;
 const ABOUT = /^about-(\d{1,9})\.json$/;
 
 export function segmentName(segment: SegmentFile): string {
@@ -49,12 +54,18 @@ export function aboutName(version: number): string {
   return `about-${version}.json`;
 }
 
+export function othersName(range: Range): string {
+  return `others-${range.map((seq) => String(seq).padStart(8, "0")).join("-")}`;
+}
+
 /** `null` for what is not ours. */
 export function readName(name: string): FileName | null {
   const init = INIT.exec(name);
   if (init) return { kind: "init", digest: init[1]! };
   const about = ABOUT.exec(name);
   if (about) return { kind: "about", version: Number(about[1]) };
+  const others = OTHERS.exec(name);
+  if (others) return { kind: "others", range: [Number(others[1]), Number(others[2])] };
   const found = SEGMENT.exec(name);
   if (!found) return null;
   const [, seq, captured_ms, duration_ms, bytes, digest, initDigest, container, gone] = found;

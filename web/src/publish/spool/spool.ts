@@ -4,7 +4,8 @@
  */
 import { digestOf } from "../uplink/blake3";
 import { type Found, type Listing, readListing } from "./listing";
-import { aboutName, goneName, initName, type SegmentFile, segmentName } from "./names";
+import type { Range } from "../uplink/seqs";
+import { aboutName, goneName, initName, othersName, type SegmentFile, segmentName } from "./names";
 
 const FOLDER = "spools";
 
@@ -120,6 +121,11 @@ export class Spool {
       // It is gone already: all is as it should be.
       if (!(error instanceof DOMException && error.name === "NotFoundError")) throw error;
     });
+  }
+
+  /** Notes that somebody else has used these numbers: nothing of ours is missing there. */
+  async noteOthers(range: Range): Promise<void> {
+    await this.directory.getFileHandle(othersName(range), { create: true });
   }
 
   /** Removes a segment that is kept under another number. */

@@ -50,6 +50,8 @@ export class Uplink {
   #flights: Flight[] = [];
   /** How often an upload of this segment was given up, or could not be read. */
   readonly #givenUp = new Map<number, number>();
+  /** What somebody else has sent under the same number, until it has another one. */
+  readonly #renumbering = new Set<number>();
   #unsure = new Set<number>();
   /** What is at another recorder alone, and since when that is known. */
   #elsewhere = new Map<number, number>();
@@ -113,7 +115,14 @@ export class Uplink {
   renumbered(from: number, segment: SegmentFile): void {
     this.#files.delete(from);
     this.#ledger.forget(from);
+    this.#renumbering.delete(from);
     this.recorded(segment);
+  }
+
+  /** It cannot be read, so it stays what it is: refused. */
+  notRenumbered(seq: number): void {
+    this.#renumbering.delete(seq);
+    this.#step();
   }
 
   /** The publisher has paused, resumed or ended: the spool says so. */
@@ -132,6 +141,11 @@ export class Uplink {
   next(): number {
     const there = this.#there?.stored.at(-1)?.range[1] ?? -1;
     return Math.max(this.#ledger.next(), there + 1);
+  }
+
+  /** The number after the last of our own. */
+  ownNext(): number {
+    return this.#ledger.next();
   }
 
   #note(segment: SegmentFile, standing: "owed" | "deleted"): void {
@@ -231,6 +245,7 @@ export class Uplink {
     const file = this.#files.get(seq);
     if (failure.kind === "taken" && file) {
       this.#ledger.refused(seq);
+      this.#renumbering.add(seq);
       this.taken(file);
     }
     // The others go on without one that cannot be read; the next visit tries again.
@@ -312,9 +327,14 @@ export class Uplink {
     if (isPaused !== there.paused && !this.spool.is("ended")) return { kind: isPaused ? "pause" : "resume" };
     const untold = rangesOf(this.spool.found.lost.filter((seq) => !contains(there.abandoned, seq) && !this.#isThere(seq)));
     if (untold[0]) return { kind: "abandon", first: untold[0][0], last: untold[0][1] };
-    if (!this.spool.is("ended")) return null;
+    if (!this.spool.is("ended") || this.#mayBeRenumbered()) return null;
     const next = this.next();
     return { kind: "end", last: next === 0 ? null : next - 1 };
+  }
+
+  /** Whether something here may get a number beyond the last: after the end that would not be taken any more. */
+  #mayBeRenumbered(): boolean {
+    return this.#renumbering.size > 0 || this.#ledger.with("owed").some((seq) => this.#isThere(seq));
   }
 
   #isThere(seq: number): boolean {

@@ -2,7 +2,7 @@
  * The small facts beside the state: for how long, how fast, the battery, the storage, and what is missing.
  */
 import { element } from "../../element";
-import { type Model, roomLeft_s, spoolOf } from "../model";
+import { isAtRisk, type Model, roomLeft_s, spoolOf } from "../model";
 import type { Words } from "../words";
 
 type Name = "time" | "rate" | "link" | "missing" | "storage" | "battery";
@@ -67,5 +67,6 @@ export function warnings(model: Model, words: Words): string[] {
   if (isAtWork && !model.isAwake && !document.hidden && model.now_ms > 0 && "wakeLock" in navigator && model.recorded_ms > 4_000) {
     said.push(words.notAwake);
   }
+  if (isAtRisk(model)) said.push(words.evictable);
   return said;
 }

@@ -74,6 +74,7 @@ export const en = {
   noPictures: "The camera gives no pictures. Trying again …",
   noSound: "The microphone gives no sound. Trying again …",
   notAwake: "The screen may switch off: keep it on.",
+  evictable: "This browser may delete what is not sent yet when the device runs short of room. Keep some free, and let it be sent soon.",
   problem(problem: Problem): string {
     switch (problem.kind) {
       case "refused": return "The server does not accept your owner key. Open the link again that Headwater printed.";

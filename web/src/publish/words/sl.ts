@@ -80,6 +80,7 @@ export const sl: Words = {
   noPictures: "Kamera ne daje slike. Poskušamo znova …",
   noSound: "Mikrofon ne daje zvoka. Poskušamo znova …",
   notAwake: "Zaslon se lahko ugasne: pustite ga prižganega.",
+  evictable: "Brskalnik lahko izbriše, kar še ni poslano, če na napravi zmanjka prostora. Pustite nekaj prostora in poskrbite, da bo kmalu poslano.",
   problem(problem) {
     switch (problem.kind) {
       case "refused": return "Strežnik ne sprejme vašega lastniškega ključa. Znova odprite povezavo, ki jo je izpisal Headwater.";

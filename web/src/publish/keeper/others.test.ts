@@ -1,0 +1,96 @@
+/** Two publishers that counted from the same number: the recorder already has other segments under ours. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { readListing } from "../spool/listing";
+import { FakeDisk } from "../spool/files.fake";
+import { digestOf } from "../uplink/blake3";
+import type { Request } from "../uplink/exchange";
+import { runningTime_ms } from "../uplink/uplink";
+import { Held } from "./held";
+import type { Footage } from "./messages";
+
+/** What the recorder has: the digests by their numbers. */
+let stored = new Map<number, string>();
+/** What it was told beside segments. */
+let said: { said: string; body: unknown }[] = [];
+
+vi.mock("../uplink/exchange", async (original) => ({
+  ...(await original<object>()),
+  exchange: async ({ method, url, body }: Request) => answer(method, url, body),
+}));
+
+async function answer(method: string, url: string, body: Request["body"]) {
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  const ok = (json: unknown) => ({ status: 200, retryAfter: null, json });
+  if (method === "GET" && url.endsWith("/route")) return { ...ok(null), status: 404 };
+  if (method === "GET") {
+    const last = Math.max(...stored.keys());
+    const state = said.length > 0 ? "ended" : "live";
+    return ok({ state, server_time_ms: runningTime_ms(), renditions: { main: { stored: [[0, last]], stored_digests: ["other"] } } });
+  }
+  if (method === "POST") {
+    const text = String(body ?? "");
+    said.push({ said: url.split("/").at(-1)!, body: text === "" ? null : JSON.parse(text) });
+    return ok(null);
+  }
+  const seq = Number(/(\d+)\.ts$/.exec(url)![1]);
+  const digest = digestOf(body as Uint8Array);
+  if (stored.has(seq) && stored.get(seq) !== digest) return { ...ok({ type: "/problems/other-bytes-stored" }), status: 409 };
+  stored.set(seq, digest);
+  return ok({ digest, safe: false });
+}
+
+const footage = (byte: number): Footage => ({
+  bytes: new Uint8Array([byte, byte]),
+  captured_ms: runningTime_ms() - 2_000,
+  duration_ms: 2_000,
+  container: "ts",
+  init: null,
+});
+
+let disk = new FakeDisk();
+const events = { kept: vi.fn(), lost: vi.fn() };
+const open = async () => (await Held.open("b", { id: "b", server: "http://r", token: "t", title: "" }, () => 1e9, events))!;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  disk = new FakeDisk();
+  vi.stubGlobal("navigator", disk.navigator);
+  vi.spyOn(crypto.subtle, "digest").mockResolvedValue(new ArrayBuffer(32));
+  stored = new Map([0, 1, 2, 3, 4].map((seq) => [seq, "other"]));
+  said = [];
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+it("says the end when what had to be numbered anew has its number, and gives up nothing of the others", async () => {
+  const held = await open();
+  for (const byte of [1, 2]) held.keep(footage(byte));
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(30_000);
+  held.uplink.destroy();
+  expect([...stored.keys()]).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(said).toEqual([{ said: "end", body: { last: { main: 6 } } }]);
+  expect(events.lost).not.toHaveBeenCalled();
+});
+
+it("notes what the others have, so that a reload takes nothing of theirs as lost here", async () => {
+  const held = await open();
+  held.keep(footage(1));
+  await vi.advanceTimersByTimeAsync(5_000);
+  held.keep(footage(2));
+  await vi.advanceTimersByTimeAsync(5_000);
+  // More of the others come, and our next number is behind them.
+  for (let seq = 7; seq <= 20; seq++) stored.set(seq, "other");
+  await vi.advanceTimersByTimeAsync(15_000);
+  held.keep(footage(3));
+  await vi.advanceTimersByTimeAsync(1_000);
+  held.uplink.destroy();
+  const folder = await disk.spool("b");
+  const found = await Promise.all([...folder.files].map(async ([name, file]) => ({ name, bytes: file.kind === "file" ? file.bytes.length : 0 })));
+  const listing = readListing(found);
+  expect(listing.segments.map(({ seq }) => seq)).toEqual([5, 6, 21]);
+  expect([listing.lost, listing.torn, listing.twice]).toEqual([[], [], []]);
+});
