@@ -60,7 +60,8 @@ export class Controls {
     help.root.classList.add("hw-wide-only");
     this.#pip = new IconButton("small", words.pictureInPicture, wishes.togglePictureInPicture, signal);
     this.#full = new IconButton("full", words.fullscreen, wishes.toggleFullscreen, signal);
-    for (const { root } of [this.#share, this.#pip]) root.classList.add("hw-small-last");
+    this.#pip.root.classList.add("hw-phone-last");
+    this.#share.root.classList.add("hw-small-last");
     const left = [this.#play.root, this.#live, this.#time];
     const sound = element("div", { class: "hw-sound-part" }, this.#mute.root, this.#volume);
     const right = [sound, this.#captions, this.#share, help, this.menuButton, this.#pip, this.#full];
