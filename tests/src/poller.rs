@@ -9,6 +9,8 @@ use std::time::Duration;
 use testkit::hls::{self, Playlist, Violation};
 use testkit::{HttpClient, every};
 
+/// The status of a playlist that is over.
+const GONE: u16 = 410;
 /// How often they ask.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -24,6 +26,8 @@ pub struct Poller {
 /// One look at a playlist that was there.
 #[derive(Clone, Debug)]
 pub struct Poll {
+    /// Its address: another one once a playlist is over and the broadcast goes on elsewhere.
+    pub url: String,
     pub text: String,
     /// What `_HLS_skip=YES` gave right after it.
     pub delta: String,
@@ -36,9 +40,12 @@ impl Poller {
         let running = thread::spawn({
             let (url, enough, polls, client) = (url.to_owned(), enough.clone(), polls.clone(), HttpClient::default());
             move || {
+                let mut at = url.clone();
                 every(PERIOD, || {
-                    if let Some(poll) = look(&client, &url) {
-                        polls.lock().expect("nobody panics with it").push(poll);
+                    match look(&client, &at) {
+                        Ok(poll) => polls.lock().expect("nobody panics with it").push(poll),
+                        Err(Some(GONE)) => at = named_by_the_index(&client, &url).unwrap_or(at.clone()),
+                        Err(_) => {}
                     }
                     if enough.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                 });
@@ -66,7 +73,7 @@ impl Poller {
             let whole = hls::apply_delta(&poll.text, &poll.delta).map_err(|violation| vec![violation]);
             self.check(whole.map(|whole| self.check_delta(poll, &whole)), &[&poll.text, &poll.delta]);
         }
-        for pair in polls.windows(2) {
+        for pair in polls.windows(2).filter(|pair| pair[0].url == pair[1].url) {
             self.check(hls::transition(&pair[0].text, &pair[1].text), &[&pair[0].text, &pair[1].text]);
         }
         polls
@@ -97,10 +104,24 @@ impl Drop for Poller {
     }
 }
 
-fn look(client: &HttpClient, url: &str) -> Option<Poll> {
-    let ask = |url: &str| client.send("GET", url, &[], []).ok().filter(|answer| answer.status == 200);
-    let text = ask(url)?.text().to_owned();
+/// The answer's status if it is not 200, if there is an answer.
+fn look(client: &HttpClient, url: &str) -> Result<Poll, Option<u16>> {
+    let ask = |url: &str| {
+        let answer = client.send("GET", url, &[], []).map_err(|_| None)?;
+        if answer.status == 200 { Ok(answer.text().to_owned()) } else { Err(Some(answer.status.as_u16())) }
+    };
+    let text = ask(url)?;
     let mark = if url.contains('?') { '&' } else { '?' };
-    let delta = ask(&format!("{url}{mark}_HLS_skip=YES"))?.text().to_owned();
-    Some(Poll { text, delta })
+    let delta = ask(&format!("{url}{mark}_HLS_skip=YES"))?;
+    Ok(Poll { url: url.to_owned(), text, delta })
+}
+
+/// Where a view goes on whose first address is over: the multivariant playlist names it for live, and dvr goes with it.
+fn named_by_the_index(client: &HttpClient, first: &str) -> Option<String> {
+    let (rendition, file) = first.rsplit_once('/')?;
+    let (broadcast, name) = rendition.rsplit_once('/')?;
+    let answer = client.send("GET", &format!("{broadcast}/index.m3u8"), &[], []).ok()?;
+    let line = answer.text().lines().find(|line| line.starts_with(&format!("{name}/live")))?.to_owned();
+    let view = file.split('.').next()?;
+    Some(format!("{broadcast}/{}", line.replace("/live", &format!("/{view}"))))
 }

@@ -30,8 +30,12 @@ pub(crate) fn arrived(recorder: &Headwater, broadcast: &NewBroadcast) -> Option<
 /// When what the live playlist shows last was captured, in milliseconds since the Unix epoch; `None` if there is no
 /// playlist now, or only gaps.
 pub(crate) fn live_edge(playlist: &Headwater, broadcast: &NewBroadcast) -> Option<i64> {
-    let url = format!("{}/hls/{}/main/live.m3u8", playlist.url(), broadcast.id);
-    let answer = HttpClient::default().send("GET", &url, &[], []).ok().filter(|answer| answer.status == 200)?;
+    let folder = format!("{}/hls/{}", playlist.url(), broadcast.id);
+    let get = |url: &str| HttpClient::default().send("GET", url, &[], []).ok().filter(|answer| answer.status == 200);
+    // Where it is by now: after the metadata was lost it may go on elsewhere.
+    let index = get(&format!("{folder}/index.m3u8"))?;
+    let named = index.text().lines().find(|line| line.starts_with("main/"))?;
+    let answer = get(&format!("{folder}/{named}"))?;
     let live = hls::read(answer.text()).ok()?;
     live.segments.iter().rev().find(|segment| !segment.gap)?.date_time_ms
 }
