@@ -250,13 +250,18 @@ impl World {
 
     /// Until a condition holds. Time passes, a little with each look.
     pub(crate) async fn until_later(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        self.until_passed(Duration::from_millis(50), what, holds).await;
+    }
+
+    /// The same, with so much time after each hundred looks.
+    pub(crate) async fn until_passed(&self, step: Duration, what: &str, holds: impl AsyncFn(&Self) -> bool) {
         for look in 0..LOOKS_MAX {
             if holds(self).await {
                 return;
             }
             // Real disks need real time: calls that are waited for with a limit would seem to take for ever.
             if look % 100 == 99 {
-                tokio::time::advance(Duration::from_millis(50)).await;
+                tokio::time::advance(step).await;
             }
             tokio::task::yield_now().await;
         }
