@@ -32,6 +32,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Changed`](StoreError::Changed). Where the store cannot do both in one step, somebody else's write may still come
     /// in between: whoever wrote looks again.
     async fn replace(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
+        self.replace_in_two_steps(key, known, bytes).await
+    }
+
+    /// [`replace`](Self::replace) as a store does it that has no conditions.
+    async fn replace_in_two_steps(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
         let there = match self.read_version(key).await {
             Err(StoreError::NotFound) => None,
             there => Some(there?.1),

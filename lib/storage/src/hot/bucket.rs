@@ -95,17 +95,6 @@ impl Bucket {
         Path::from(format!("{}{key}", self.prefix))
     }
 
-    async fn replace_in_two_steps(&self, key: &Key, known: Option<&Version>, bytes: Bytes) -> Result<(), StoreError> {
-        let there = match self.read_version(key).await {
-            Err(StoreError::NotFound) => None,
-            there => Some(there?.1),
-        };
-        if there.as_ref() != known {
-            return Err(StoreError::Changed);
-        }
-        self.put(key, bytes.into()).await
-    }
-
     fn list_prefix(&self, below: &str) -> Option<String> {
         Some(format!("{}{below}", self.prefix)).filter(|prefix| !prefix.is_empty())
     }
