@@ -42,6 +42,17 @@ impl Stand {
         let begun = tokio::time::timeout(Duration::from_secs(10), self.begun.recv()).await;
         begun.expect("no further request is served").expect("the server runs");
     }
+
+    /// Five requests were sent, of which one has begun: all of them are served before the server has ended.
+    async fn serves_five(&mut self) {
+        while self.bodies.lock().unwrap().len() < 4 {
+            self.permits.add_permits(1);
+            self.next_begins().await;
+        }
+        self.permits.add_permits(1);
+        self.tasks.shutdown().await;
+        assert_eq!(*self.bodies.lock().unwrap(), ["body0", "body1", "body2", "body3", "body4"]);
+    }
 }
 
 #[derive(Clone)]
@@ -100,6 +111,12 @@ async fn stand_with(config: ServeConfig, tls: Option<Tls>) -> Stand {
     let metrics = HttpMetrics::register(&registry, "test").unwrap();
     serve(Listener::new(listener, tls), with_route_names(router), config, metrics.clone(), &tasks, Clock::system());
     Stand { addr, tasks, permits, begun, bodies, metrics, registry, dropped }
+}
+
+/// Nobody says anything for 100 s. Time is paused: it passes at once, but not before everybody has done what there was to do,
+/// as it would if it were set.
+async fn rest() {
+    tokio::time::sleep(Duration::from_secs(100)).await;
 }
 
 /// Reads up to the first appearance of `end`.
@@ -166,13 +183,7 @@ async fn what_a_sender_pipelined_is_served_after_it_left() {
             Leaves::Quietly => {}
         }
         drop(client);
-        while stand.bodies.lock().unwrap().len() < 4 {
-            stand.permits.add_permits(1);
-            stand.next_begins().await;
-        }
-        stand.permits.add_permits(1);
-        stand.tasks.shutdown().await;
-        assert_eq!(*stand.bodies.lock().unwrap(), ["body0", "body1", "body2", "body3", "body4"], "{leaves:?}");
+        stand.serves_five().await;
         assert_eq!(stand.metrics.resets.get(), 1, "{leaves:?}");
         assert_eq!(stand.metrics.connections.get(), 0, "{leaves:?}");
     }
@@ -251,7 +262,7 @@ async fn a_resting_connection_is_kept_for_longer_than_a_segment_and_not_for_ever
     let stand = stand(ServeConfig::default()).await;
     let mut client = TcpStream::connect(stand.addr).await.unwrap();
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_secs(100)).await;
+        rest().await;
         peer(&mut client).await;
     }
     let rests = Clock::system().instant();

@@ -44,13 +44,7 @@ async fn what_a_sender_pipelined_is_served_after_it_left() {
     client.flush().await.unwrap();
     stand.next_begins().await;
     drop(client);
-    while stand.bodies.lock().unwrap().len() < 4 {
-        stand.permits.add_permits(1);
-        stand.next_begins().await;
-    }
-    stand.permits.add_permits(1);
-    stand.tasks.shutdown().await;
-    assert_eq!(*stand.bodies.lock().unwrap(), ["body0", "body1", "body2", "body3", "body4"]);
+    stand.serves_five().await;
     assert_eq!(stand.metrics.connections.get(), 0);
 }
 
@@ -72,7 +66,7 @@ async fn half_a_body_is_not_stored() {
 async fn a_connection_that_shook_hands_may_rest() {
     let stand = secure_stand().await;
     let mut client = connect(&stand).await;
-    tokio::time::sleep(Duration::from_secs(100)).await;
+    rest().await;
     is_served(&mut client).await;
     let rests = Clock::system().instant();
     let mut rest = Vec::new();
