@@ -29,17 +29,23 @@ pub(crate) use site::{Site, escape};
 struct Dist;
 
 /// A page: its address, its entry in web/dist, and what it may do.
+#[derive(Clone, Copy)]
 struct Page {
     route: &'static str,
     entry: &'static str,
     policy: Policy,
 }
 
-const PAGES: [Page; 4] = [
+const PAGES: [Page; 3] = [
     Page { route: "/", entry: "index.html", policy: Policy::OWNER },
     Page { route: "/broadcasts/{id}", entry: "broadcast.html", policy: Policy::OWNER },
-    Page { route: "/embed/{id}", entry: "embed.html", policy: Policy::EMBED },
     Page { route: "/publish", entry: "publish.html", policy: Policy::PUBLISH },
+];
+
+/// Those whose head tells of a broadcast.
+const TOLD: [Page; 2] = [
+    Page { route: "/embed/{id}", entry: "embed.html", policy: Policy::EMBED },
+    Page { route: "/watch/{id}", entry: "watch.html", policy: Policy::WATCH },
 ];
 
 /// Named by their content.
@@ -50,16 +56,17 @@ const ASK_AGAIN: &str = "no-cache";
 /// The pages and what they need: `/assets/`, and what lies beside the entries (a manifest, a service worker, icons).
 pub(crate) fn router(site: Site) -> Router {
     let oembed = get(oembed::answer).with_state(site.clone()).layer(cors_for_viewers());
-    files()
-        .route("/oembed", oembed)
-        .route(WATCH, get(async move |Path(id): Path<String>, request: HeaderMap| watch(&site, &id, &request).await))
+    TOLD.into_iter().fold(files().route("/oembed", oembed), |router, page| {
+        let site = site.clone();
+        let answer = async move |Path(id): Path<String>, request: HeaderMap| told(page, &site, &id, &request).await;
+        router.route(page.route, get(answer))
+    })
 }
 
-const WATCH: &str = "/watch/{id}";
-
-/// The watch page, with what its head tells of the broadcast.
-async fn watch(site: &Site, id: &str, request: &HeaderMap) -> Result<Response, Problem> {
-    let page = Dist::get("watch.html").ok_or_else(missing)?;
+/// The page, with what its head tells of the broadcast.
+async fn told(page: Page, site: &Site, id: &str, request: &HeaderMap) -> Result<Response, Problem> {
+    let mut headers = page.policy.headers();
+    let page = Dist::get(page.entry).ok_or_else(missing)?;
     let page = String::from_utf8_lossy(&page.data);
     let shown = match id.parse() {
         Ok(id) => site.shown(id, request).await.ok(),
@@ -67,7 +74,6 @@ async fn watch(site: &Site, id: &str, request: &HeaderMap) -> Result<Response, P
     };
     // The page itself tells viewers if there is no such broadcast.
     let page = shown.map_or_else(|| page.to_string(), |shown| head::with_head(&page, &shown));
-    let mut headers = Policy::WATCH.headers();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(ASK_AGAIN));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok((headers, Html(page)).into_response())

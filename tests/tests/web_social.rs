@@ -43,6 +43,9 @@ fn a_link_tells_what_it_leads_to() {
     ] {
         assert_eq!(told["tags"][name], expected, "{name} of {told}");
     }
+    // The player in a frame takes its title from there.
+    let in_frame = headwater.get(embed.strip_prefix(headwater.url()).expect("it is here")).expect(200);
+    assert!(in_frame.text().contains("<meta property=\"og:title\""), "{}", in_frame.text());
     for (media_type, answered) in [("application/json+oembed", "application/json"), ("text/xml+oembed", "text/xml")] {
         let answer = &told["oembed"][media_type];
         assert!(answer["type"].as_str().is_some_and(|text| text.starts_with(answered)), "{answer}");

@@ -1,4 +1,4 @@
-//! What the head of the watch page tells those who do not run its scripts: search engines, chats, social networks.
+//! What the head of a page tells those who do not run its scripts: search engines, chats, social networks; and its player.
 //! Open Graph (ogp.me), the player card of X, oEmbed discovery (oembed.com, 4).
 //!
 //! It is put where the page's own title stands, so that the page needs to know nothing of it.

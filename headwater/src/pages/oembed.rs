@@ -55,7 +55,7 @@ pub(super) async fn answer(
         _ => ProblemKind::UNAVAILABLE.detail("the metadata store is away"),
     })?;
     let (media_type, body) = write(&members(&shown, &asked));
-    let cache = format!("public, max-age={CACHE_AGE_S}");
+    let cache = format!("{}, max-age={CACHE_AGE_S}", site.shared_by());
     Ok(([(CONTENT_TYPE, media_type.to_owned()), (CACHE_CONTROL, cache)], body).into_response())
 }
 
@@ -104,7 +104,7 @@ fn frame(shown: &Shown, width: u32, height: u32) -> String {
     let (src, title) = (escape(&shown.embed_url()), escape(shown.name()));
     format!(
         "<iframe src=\"{src}\" width=\"{width}\" height=\"{height}\" title=\"{title}\" loading=\"lazy\" frameborder=\"0\" \
-         allow=\"autoplay; fullscreen; picture-in-picture\" allowfullscreen></iframe>"
+         allow=\"autoplay; fullscreen; picture-in-picture; clipboard-write\" allowfullscreen></iframe>"
     )
 }
 

@@ -44,6 +44,12 @@ impl Site {
         given.unwrap_or_else(|| service::base_url(request))
     }
 
+    /// Whom an answer with addresses is for, as Cache-Control says it: without a public address they are what one request
+    /// says of itself, which a cache must not tell others.
+    pub(super) fn shared_by(&self) -> &'static str {
+        if self.public_url.is_some() { "public" } else { "private" }
+    }
+
     pub(super) async fn shown(&self, id: BroadcastId, request: &HeaderMap) -> Result<Shown, MetadataError> {
         let followed = self.broadcasts.get(id).await?;
         let broadcast = followed.read();
