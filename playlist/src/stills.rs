@@ -96,20 +96,12 @@ impl Stills {
     where
         S: Stream<Item = Result<Bytes, StoreError>> + Send,
     {
-        let width = key.width;
-        self.made.try_get_with(key, self.make(container, width, input)).await
+        let filter = self.filter(container, key.width);
+        let made = async { self.counted(self.make_in_turn(filter, input).await) };
+        self.made.try_get_with(key, made).await
     }
 
-    async fn make<S>(
-        &self,
-        container: Container,
-        width: Width,
-        input: impl Future<Output = Result<S, StoreError>> + Send,
-    ) -> Result<Still, StillError>
-    where
-        S: Stream<Item = Result<Bytes, StoreError>> + Send,
-    {
-        let made = self.make_in_turn(container, width, input).await;
+    fn counted(&self, made: Result<Still, StillError>) -> Result<Still, StillError> {
         let outcome = match &made {
             Ok(Still::Picture(_)) => "made",
             Ok(Still::Nothing) => "nothing",
@@ -123,8 +115,7 @@ impl Stills {
 
     async fn make_in_turn<S>(
         &self,
-        container: Container,
-        width: Width,
+        filter: Filter,
         input: impl Future<Output = Result<S, StoreError>> + Send,
     ) -> Result<Still, StillError>
     where
@@ -134,7 +125,7 @@ impl Stills {
         let _turn = self.turns.try_acquire().map_err(|_| busy())?;
         let _place = self.places.acquire().await.expect("the semaphore is never closed");
         let started = self.clock.instant();
-        let made = self.filter(container, width).run(&self.clock, input.await.map_err(StillError::Store)?).await;
+        let made = filter.run(&self.clock, input.await.map_err(StillError::Store)?).await;
         self.metrics.still_seconds.observe(started.elapsed().as_secs_f64());
         match made {
             Ok(jpeg) if jpeg.is_empty() => Ok(Still::Nothing),
