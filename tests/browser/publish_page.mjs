@@ -1,10 +1,13 @@
 // The publish page at work in a Chromium with a fake camera, whose profile outlives it.
-// usage: node publish_page.mjs CHROMIUM URL PROFILE SCENARIO
+// usage: node publish_page.mjs CHROMIUM URL PROFILE SCENARIO [WATCH_URL]
 // Says on a line of its own what is reached, for whoever breaks the network then, and in the end, as JSON, what was seen.
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { Encoded } from "./encoded.mjs";
+import { Viewer, seconds } from "./viewer.mjs";
 
-const [executablePath, url, profile, scenario] = process.argv.slice(2);
+const [executablePath, url, profile, scenario, watchUrl] = process.argv.slice(2);
 const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
   "--disable-background-networking",
@@ -29,6 +32,7 @@ const SHORT_OUTAGE_S = 8;
 const ROOM_BYTES = (1 << 20) + 100_000;
 
 const complaints = [];
+const encoded = new Encoded(join(profile, "encoded"));
 const say = (what) => console.log(what);
 
 /** A browser of its own process group, so that all of it can be killed at once. */
@@ -53,10 +57,11 @@ async function openBrowser() {
   });
   const browser = await chromium.connectOverCDP(address);
   const [context] = browser.contexts();
+  await encoded.watch(context);
   // Small pictures: this machine has other work too.
   await context.addInitScript(() => localStorage.setItem("publish-choice", JSON.stringify({ quality: "360" })));
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  return { context, kill: () => (kill(), ended) };
+  return { browser, context, kill: () => (kill(), ended) };
 }
 
 async function openPage(context, address) {
@@ -113,6 +118,14 @@ async function end(page) {
 /** What the spool held, by number and digest. */
 const report = (page) => page.evaluate(() => window.publisher.report(window.publisher.model.keeper.spools[0].id));
 
+/** Somebody else's browser, as good as. */
+async function watch(browser) {
+  const page = await (await browser.newContext()).newPage();
+  page.on("pageerror", (error) => complaints.push(`viewer: ${error}`));
+  await page.goto(watchUrl);
+  return new Viewer(page);
+}
+
 const SCENARIOS = {
   async straight({ context }) {
     const page = await openPage(context, url);
@@ -138,21 +151,35 @@ const SCENARIOS = {
     return { words: { live, done: await line(page) }, segments: await report(page) };
   },
 
-  async outage({ context }) {
+  /** Whoever watches in a browser of their own is told of the outage, and sees later what was recorded in it. */
+  async outage({ browser, context }) {
     const page = await openPage(context, url);
     await goLive(page);
+    const viewer = await watch(browser);
+    const playing = await viewer.untilPlaying(2);
     say("live");
     await until(page, "later");
     const later = await line(page);
+    const told = await viewer.until("the message", ({ message, card }) => message === "interrupted" && card !== null);
     await untilWaiting(page, OUTAGE_S);
     const waited = await line(page);
+    const counted = await viewer.until("a timer that counts", ({ message, timer }) => message === "interrupted" && seconds(timer) >= OUTAGE_S);
     say("waited");
     await until(page, "live");
     const back = await line(page);
+    const again = await viewer.until("the picture again", (now) => now.picture === "moving" && now.message === "none" && now.time_s > told.time_s + 1);
+    const offered = await viewer.until("the offer", ({ offer }) => offer !== null);
+    await viewer.press(".hw-missed");
+    const taken = await viewer.until("catch-up", (now) => now.catchingUp !== null && now.picture === "moving" && now.rate > 1);
+    // Half of it is enough, and stepping over the rest is no way off.
+    for (let presses = 0; presses < 3; presses++) await viewer.page.keyboard.press("ArrowRight");
+    const rejoined = await viewer.until("live again", (now) => now.catchingUp === null && now.picture === "moving" && now.rate === 1);
+    const after = await viewer.untilPlaying(2);
     await untilNothingWaits(page);
-    await untilRecorded(page, 26);
     await end(page);
-    return { words: { later, waited, back, done: await line(page) }, segments: await report(page) };
+    const ended = await viewer.until("the end", ({ picture, message }) => picture === "ended" && message === "complete");
+    const watched = { playing, told, counted, again, offered, taken, rejoined, after, ended };
+    return { words: { later, waited, back, done: await line(page) }, watched, segments: await report(page) };
   },
 
   async reload({ context }) {
@@ -161,6 +188,7 @@ const SCENARIOS = {
     await page.evaluate(() => navigator.serviceWorker.ready);
     say("live");
     await untilWaiting(page, SHORT_OUTAGE_S);
+    encoded.breaksOff();
     // The dialog that warns of unsent footage is answered with yes.
     await page.reload();
     await page.waitForSelector('.left [data-state="interrupted"]');
@@ -189,6 +217,7 @@ const SCENARIOS = {
     const address = await first.evaluate(() => location.href);
     say("live");
     await untilWaiting(first, 3);
+    encoded.breaksOff();
     await first.close();
     await second.waitForSelector('.left [data-state="interrupted"]');
     const title = await second.textContent(".left h3");
@@ -253,6 +282,7 @@ const SCENARIOS = {
     say("live");
     await untilWaiting(page, SHORT_OUTAGE_S);
     const before = (await report(page)).length;
+    encoded.breaksOff();
     await first.kill();
     const { context } = await openBrowser();
     const next = await openPage(context, new URL("/publish", url).href);
@@ -271,7 +301,7 @@ const SCENARIOS = {
 const browser = await openBrowser();
 try {
   const seen = await SCENARIOS[scenario](browser);
-  say(JSON.stringify({ ...seen, complaints }));
+  say(JSON.stringify({ ...seen, encoded: encoded.report(), complaints }));
   process.exit(0);
 } catch (error) {
   const [page] = browser.context.pages().slice(-1);

@@ -8,6 +8,12 @@ export function step(name, facts = {}) {
   console.log(`step ${name} ${JSON.stringify(facts)}`);
 }
 
+/** "for 1:02" -> 62 */
+export function seconds(timer) {
+  const [, minutes, rest] = /(\d+):(\d\d)$/.exec(timer ?? "") ?? [, 0, -1];
+  return 60 * Number(minutes) + Number(rest);
+}
+
 /** The player in a page, or in a frame of it. */
 export class Viewer {
   constructor(page, frame = page, shots = process.env.SHOTS) {
@@ -29,6 +35,7 @@ export class Viewer {
         message: root.dataset.message,
         card: shown(".hw-card") ? text(".hw-card") : null,
         timer: shown(".hw-card") ? text(".hw-card .hw-timer") : shown(".hw-line") ? text(".hw-line .hw-timer") : null,
+        catchingUp: shown(".hw-catching-up") ? text(".hw-catching-up") : null,
         offer: shown(".hw-offer") ? text(".hw-missed") : null,
         rate: video.playbackRate,
         preservesPitch: video.preservesPitch,

@@ -3,7 +3,7 @@
 // usage: node web-watch.mjs CHROMIUM PAGE_URL SCENARIO   ->  lines "step NAME FACTS", then JSON: what was seen
 import { violations } from "./axe.mjs";
 import { withPage } from "./chromium.mjs";
-import { Viewer, step } from "./viewer.mjs";
+import { Viewer, seconds, step } from "./viewer.mjs";
 
 const [executablePath, url, scenario] = process.argv.slice(2);
 
@@ -228,12 +228,6 @@ function countOf(page, pattern, count) {
   return new Promise((resolve) => {
     page.on("response", (response) => pattern.test(response.url()) && --count === 0 && resolve());
   });
-}
-
-/** "for 1:02" -> 62 */
-function seconds(timer) {
-  const [, minutes, rest] = /(\d+):(\d\d)$/.exec(timer ?? "") ?? [, 0, -1];
-  return 60 * Number(minutes) + Number(rest);
 }
 
 /** Counts what a viewer would see as a seam: another source, a picture that waits, a jump. Returns how to ask. */
