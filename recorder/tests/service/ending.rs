@@ -50,6 +50,19 @@ async fn nothing_ends_while_something_acknowledged_cannot_be_committed() {
     assert_eq!(world.recorded(ts).await, [(0, 0)]);
 }
 
+/// One without a body ends with what has come: the rest of the recording would be refused.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_breaks_off_ends_nothing() {
+    let world = World::new().await;
+    for came in ["", r#"{"last":{"main""#, r#"{"last":{"main":9}}"#] {
+        let pieces = [Ok(came), Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))];
+        world.say("end", Body::from_stream(stream::iter(pieces))).await.expect(400);
+        assert!(world.broadcast().await.ended().is_none(), "{came:?}");
+    }
+    world.say("end", r#"{"last":{"main":9}}"#).await.expect(200);
+    assert!(world.broadcast().await.ended().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_ended_broadcast_is_neither_paused_nor_resumed() {
     let world = World::new().await;

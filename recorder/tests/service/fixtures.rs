@@ -302,7 +302,7 @@ impl World {
     }
 
     /// POST that the owner sends about the broadcast.
-    pub(crate) async fn say(&self, what: &str, body: &'static str) -> Answer {
+    pub(crate) async fn say(&self, what: &str, body: impl Into<Body>) -> Answer {
         self.ask(Method::POST, &format!("/v1/broadcasts/{}/{what}", self.id), &[OWNER], body).await
     }
 

@@ -133,7 +133,7 @@ impl Transport for Network {
             Request::from_parts(head.clone(), Body::from_stream(Pieces { pieces: receiver, ended: false })),
         );
         let mut served = served.ok_or(Reset)?;
-        let mut sent = Vec::new();
+        let mut sent = Sent::default();
         let early = tokio::select! {
             biased;
             answer = &mut served => Some(answer),
@@ -143,7 +143,7 @@ impl Transport for Network {
             }
         };
         if twice {
-            self.again(Request::from_parts(head, Body::from(sent)));
+            self.again(Request::from_parts(head, sent.again()));
         }
         let answer = match early {
             Some(answer) => answer,
@@ -167,7 +167,7 @@ impl Network {
         mut body: RequestBody,
         sender: mpsc::Sender<Piece>,
         torn_after: Option<u64>,
-        sent: &mut Vec<u8>,
+        sent: &mut Sent,
     ) -> Result<(), BoxError> {
         self.link.carry(300).await?;
         let mut pieces = 0;
@@ -181,12 +181,13 @@ impl Network {
             }
             pieces += 1;
             self.link.carry(data.len()).await?;
-            sent.extend_from_slice(&data);
+            sent.bytes.extend_from_slice(&data);
             // An answer may have come before the body was read.
             if sender.send(Piece::Data(data)).await.is_err() {
                 return Ok(());
             }
         }
+        sent.is_whole = true;
         let _ = sender.send(Piece::End).await;
         Ok(())
     }
@@ -202,6 +203,23 @@ impl Network {
                 let _ = served.await;
             }
         });
+    }
+}
+
+/// What of a body has crossed the way.
+#[derive(Debug, Default)]
+struct Sent {
+    bytes: Vec<u8>,
+    is_whole: bool,
+}
+
+impl Sent {
+    /// As it comes the second time. One that was not sent to its end, because the answer came before, breaks off: its length
+    /// or its framing says that there is more.
+    fn again(self) -> Body {
+        let rest = (!self.is_whole).then(|| Err(io::ErrorKind::UnexpectedEof.into()));
+        let pieces: Vec<io::Result<Bytes>> = [Ok(self.bytes.into())].into_iter().chain(rest).collect();
+        Body::from_stream(futures_util::stream::iter(pieces))
     }
 }
 
@@ -238,4 +256,42 @@ impl Stream for Pieces {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::truth::Truth;
+
+    fn network() -> Network {
+        let dice = Dice::new(1);
+        Network {
+            link: Link::new(tokio_now()),
+            nodes: Nodes::new(vec![], Truth::default(), dice.fork()),
+            dice,
+            tasks: Tasks::new(),
+        }
+    }
+
+    /// What comes the second time of a body of which the other side read so many pieces.
+    async fn again(body: &'static str, read: usize) -> Option<Bytes> {
+        let (network, mut sent) = (network(), Sent::default());
+        let (sender, mut receiver) = mpsc::channel(1);
+        let body = Full::new(Bytes::from_static(body.as_bytes())).map_err(|never| match never {}).boxed_unsync();
+        let reads = async move {
+            for _ in 0..read {
+                receiver.recv().await;
+            }
+        };
+        let (pumped, ()) = tokio::join!(network.pump(body, sender, None, &mut sent), reads);
+        assert!(pumped.is_ok(), "nothing is torn");
+        sent.again().collect().await.ok().map(http_body_util::Collected::to_bytes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_cut_short_by_its_answer_is_no_whole_request_later() {
+        assert_eq!(again("all of it", 2).await.as_deref(), Some(&b"all of it"[..]));
+        assert_eq!(again("all of it", 0).await, None);
+        assert_eq!(again("", 0).await.as_deref(), Some(&b""[..]));
+    }
 }
