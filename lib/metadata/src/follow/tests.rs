@@ -355,6 +355,30 @@ async fn what_may_have_been_missed_starts_live_anew() {
     }
 }
 
+/// Who puts back all of a log that is gone does not know what was shown of it: what is lost may be lost for the second time,
+/// and in between there was one who had less, and decided.
+#[tokio::test]
+async fn a_log_that_was_gone_starts_live_anew() {
+    let dir = TempDir::new().unwrap();
+    let (slow, followed) = follow(&dir).await;
+    let log = five_stored(&slow, &followed).await;
+    let (id, main) = (followed.id(), RenditionName::main());
+    let entries = |followed: &Followed| {
+        let items = followed.read().live_items(&main, followed.now());
+        items.into_iter().filter(|item| matches!(item, broadcast::Item::Entry(_))).take(5).collect::<Vec<_>>()
+    };
+    slow.forget_for(HOUR_MS, &dir, id, &log[..4], None).await;
+    let other = Broadcasts::new(slow.clone(), Tasks::new(), Clock::system()).get(id).await.unwrap();
+    let shown = entries(&other);
+    slow.forget_for(HOUR_MS, &dir, id, &[], None).await;
+    followed.refresh().await.unwrap();
+    followed.refresh().await.unwrap();
+    assert_eq!(slow.log(id).await[..log.len()], log, "it is whole, with its times");
+    let now = entries(&followed);
+    assert_eq!((&now[..3], now[3] == shown[3]), (&shown[..3], false), "a gap, and then media in its place");
+    assert!(!followed.read().generation().is_first(), "so it is shown elsewhere");
+}
+
 #[tokio::test]
 async fn who_knew_more_says_once_that_live_is_another() {
     for (known, expected) in [(3, 1), (7, 0)] {
