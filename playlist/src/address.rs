@@ -38,6 +38,16 @@ pub(crate) enum List {
     },
 }
 
+impl List {
+    /// The same, and no delta update of it.
+    pub(crate) fn whole(mut self) -> Self {
+        if let Self::Media { extent, .. } = &mut self {
+            *extent = Extent::Whole;
+        }
+        self
+    }
+}
+
 /// Something that is kept in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectAddress {
@@ -248,8 +258,9 @@ impl<'a> Query<'a> {
             return Err(AddressError::PartWithoutMsn);
         }
         let extent = match self.skip {
-            Some("YES" | "v2") => Extent::Delta,
-            // A delta update is an offer that a server need not take up: what we do not know gets the whole.
+            Some("YES" | "v2") if msn.is_some() => Extent::Delta,
+            // A delta update is an offer that a server need not take up: what we do not know gets the whole. So does who
+            // does not say how far it has come: more may have been listed at once than a delta update tells.
             _ => Extent::Whole,
         };
         Ok((extent, msn))
@@ -294,9 +305,9 @@ mod tests {
             ("main/live.m3u8", media(View::Live, Extent::Whole, None)),
             ("main/live.m3u8?token=x&_HLS_msn=12", media(View::Live, Extent::Whole, Some(12))),
             ("main/live.m3u8?_HLS_msn=12&_HLS_part=0", media(View::Live, Extent::Whole, Some(12))),
-            ("main/dvr.m3u8?_HLS_skip=YES", media(View::Dvr, Extent::Delta, None)),
-            ("main/dvr.m3u8?_HLS_skip=v2&_HLS_skip=v2", media(View::Dvr, Extent::Delta, None)),
-            ("main/dvr.m3u8?_HLS_skip=v3", media(View::Dvr, Extent::Whole, None)),
+            ("main/dvr.m3u8?_HLS_skip=YES", media(View::Dvr, Extent::Whole, None)),
+            ("main/dvr.m3u8?_HLS_msn=3&_HLS_skip=v2&_HLS_skip=v2", media(View::Dvr, Extent::Delta, Some(3))),
+            ("main/dvr.m3u8?_HLS_msn=3&_HLS_skip=v3", media(View::Dvr, Extent::Whole, Some(3))),
             ("main/catchup.m3u8?from=7&_HLS_msn=9&_HLS_skip=YES", media(from, Extent::Delta, Some(9))),
             ("main/vod.m3u8?_HLS_msn=9&_HLS_skip=YES", media(View::Vod, Extent::Whole, None)),
             ("main/live-7.m3u8?_HLS_msn=12", of_generation("-7", View::Live, Extent::Whole, Some(12))),

@@ -14,6 +14,7 @@ use crate::cache::{CacheKey, Coding, Sheet};
 use crate::headers::{self, Lifetime};
 use crate::metrics::Kind;
 use crate::playlists::{Playlists, Server};
+use crate::reload::AHEAD_MAX;
 
 impl Playlists {
     /// Answers any request under `/hls/`; the body of the request is not looked at. `peer` is where it came from. The answer
@@ -84,18 +85,25 @@ impl Server {
     async fn playlist(&self, address: PlaylistAddress, request: &HeaderMap, with: With) -> Result<Response, Problem> {
         let PlaylistAddress { id, list, until_msn } = address;
         let coding = if accepts_gzip(request) { Coding::Gzip } else { Coding::Identity };
-        let key = CacheKey { id, list, coding };
+        let mut key = CacheKey { id, list, coding };
         let mut finished = match until_msn {
             Some(msn) => Box::pin(self.finished_with(&key, msn)).await?,
             None => self.finished(&key).await?,
         };
+        if let (Some(msn), Ok(sheet)) = (until_msn, &finished.outcome)
+            // A client asks for what it lacks next, or for a little more.
+            && !sheet.facts.follow_on(msn.saturating_sub(AHEAD_MAX))
+        {
+            key.list = key.list.whole();
+            finished = self.finished(&key).await?;
+        }
         if finished.outcome.as_ref().is_err_and(|absence| absence.error == ViewError::NotBegun) {
             finished = Box::pin(self.finished_elsewhere(&key)).await?;
         }
         let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;
         let kind = Kind::of_list(&key.list);
         self.metrics.answers.of(kind).inc();
-        let target = sheet.target;
+        let target = sheet.facts.target;
         let headers = if until_msn.is_some() { &sheet.awaited } else { &sheet.polled };
         if sheet.etag.is_known_to(request) {
             let answer = respond(StatusCode::NOT_MODIFIED, Sheet::not_modified(headers), Body::empty());

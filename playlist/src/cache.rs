@@ -54,18 +54,33 @@ pub(crate) struct Finished {
 pub(crate) struct Sheet {
     pub(crate) body: Bytes,
     pub(crate) etag: ETag,
-    pub(crate) last_msn: Option<u64>,
-    /// In a Multivariant Playlist a guess until it is known.
-    pub(crate) target: TargetDuration,
-    pub(crate) is_final: bool,
+    pub(crate) facts: Facts,
     /// The headers of a 200 to a request that polls, and to one that waited.
     pub(crate) polled: HeaderMap,
     pub(crate) awaited: HeaderMap,
 }
 
+/// What there is to know of a playlist, whatever its coding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) last_msn: Option<u64>,
+    /// The media sequence number that a delta update goes on with.
+    skipped_to: Option<u64>,
+    /// In a Multivariant Playlist a guess until it is known.
+    pub(crate) target: TargetDuration,
+    pub(crate) is_final: bool,
+}
+
+impl Facts {
+    /// Whether one who has the entries before `msn` learns all from it: more may have come at once than a delta update tells.
+    pub(crate) fn follow_on(&self, msn: u64) -> bool {
+        self.skipped_to.is_none_or(|skipped_to| skipped_to <= msn)
+    }
+}
+
 impl fmt::Debug for Sheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sheet").field("last_msn", &self.last_msn).field("len", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("Sheet").field("facts", &self.facts).field("len", &self.body.len()).finish_non_exhaustive()
     }
 }
 
@@ -108,9 +123,10 @@ impl Sheet {
     pub(crate) fn new(page: Page, config: &Config) -> Self {
         let digest = Sha256::digest(page.text.as_bytes());
         let tag = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let (last_msn, is_final) = (page.last_msn, page.is_final);
-        let target = page.target.unwrap_or_else(|| TargetDuration::new(TARGET_GUESS));
-        Self::assemble(page.text.into(), ETag::strong(&tag), (last_msn, target, is_final), None, config)
+        let Page { text, last_msn, skipped_to, target, is_final, next_change: _ } = page;
+        let target = target.unwrap_or_else(|| TargetDuration::new(TARGET_GUESS));
+        let facts = Facts { last_msn, skipped_to, target, is_final };
+        Self::assemble(text.into(), ETag::strong(&tag), facts, None, config)
     }
 
     /// The same, compressed. A tag stands for one sequence of bytes (RFC 9110, 8.8.3.3), so it has one of its own.
@@ -120,17 +136,10 @@ impl Sheet {
         let body = written.expect("writing to memory does not fail");
         let tag = self.etag.to_header();
         let tag = tag.to_str().unwrap_or_default().trim_matches('"');
-        let facts = (self.last_msn, self.target, self.is_final);
-        Self::assemble(body.into(), ETag::strong(&format!("{tag}-gz")), facts, Some(GZIP), config)
+        Self::assemble(body.into(), ETag::strong(&format!("{tag}-gz")), self.facts, Some(GZIP), config)
     }
 
-    fn assemble(
-        body: Bytes,
-        etag: ETag,
-        (last_msn, target, is_final): (Option<u64>, TargetDuration, bool),
-        coding: Option<HeaderValue>,
-        config: &Config,
-    ) -> Self {
+    fn assemble(body: Bytes, etag: ETag, facts: Facts, coding: Option<HeaderValue>, config: &Config) -> Self {
         let mut polled = headers::common();
         polled.insert(CONTENT_TYPE, headers::PLAYLIST);
         polled.insert(CONTENT_LENGTH, body.len().into());
@@ -141,14 +150,14 @@ impl Sheet {
         }
         let mut awaited = polled.clone();
         let immutable = Lifetime::Immutable { secs: config.immutable_max_age_s };
-        let lifetimes = match last_msn {
-            _ if is_final => [immutable; 2],
-            Some(_) => [Lifetime::Polled(target), Lifetime::Awaited(target)],
+        let lifetimes = match facts.last_msn {
+            _ if facts.is_final => [immutable; 2],
+            Some(_) => [Lifetime::Polled(facts.target), Lifetime::Awaited(facts.target)],
             None => [Lifetime::Checked; 2],
         };
         lifetimes[0].set(&mut polled);
         lifetimes[1].set(&mut awaited);
-        Self { body, etag, last_msn, target, is_final, polled, awaited }
+        Self { body, etag, facts, polled, awaited }
     }
 
     /// The headers of a 304 (RFC 9110, 15.4.5): those of the 200 without what describes the content.

@@ -16,7 +16,7 @@
 //! | `{rendition}/gap-{msn}.{ts\|m4s}` | never anything: what a playlist lists with EXT-X-GAP |
 //!
 //! Live, dvr and catch-up take the delivery directives of RFC 8216bis, 6.2.5: `_HLS_msn` (blocking reload) and
-//! `_HLS_skip` (delta updates). There are no partial segments, so `_HLS_part` adds nothing to `_HLS_msn`.
+//! `_HLS_skip` (delta updates, for those who say with `_HLS_msn` how far they have come). There are no partial segments, so `_HLS_part` adds nothing to `_HLS_msn`.
 
 mod absent;
 mod address;

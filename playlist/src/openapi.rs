@@ -18,7 +18,7 @@ struct Endpoint {
 struct Query(&'static str, &'static str, Required);
 
 const MSN: Query = Query("_HLS_msn", "Wait until there is an entry with this media sequence number", Required::False);
-const SKIP: Query = Query("_HLS_skip", "YES or v2: a Playlist Delta Update", Required::False);
+const SKIP: Query = Query("_HLS_skip", "YES or v2, together with _HLS_msn: a Playlist Delta Update", Required::False);
 const RELOAD: &[Query] = &[MSN, SKIP];
 const NOT_THERE: (u16, &str) = (404, "Nothing is there, or nothing yet: then with Retry-After");
 const AWAY: (u16, &str) = (503, "The metadata store is away, too many wait, or nothing came in time");

@@ -162,7 +162,7 @@ impl Server {
         let (outcome, next_change) = self.sheet(list, followed, moment.at()).await;
         self.metrics.renders.of(Kind::of_list(list)).inc();
         self.metrics.render_seconds.observe(started.elapsed().as_secs_f64());
-        let is_final = outcome.as_ref().is_ok_and(|sheet| sheet.is_final);
+        let is_final = outcome.as_ref().is_ok_and(|sheet| sheet.facts.is_final);
         let freshness = match moment {
             _ if is_final => Freshness::Forever,
             Moment::Now(_) => Freshness::While { log, until: next_change },

@@ -8,12 +8,12 @@ use std::time::Duration;
 use service::Problem;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::cache::{CacheKey, Finished, Freshness};
+use crate::cache::{CacheKey, Finished, Freshness, Sheet};
 use crate::metrics::Metrics;
 use crate::playlists::Server;
 
 /// How many entries beyond the last one a client may ask for.
-const AHEAD_MAX: u64 = 2;
+pub(crate) const AHEAD_MAX: u64 = 2;
 /// How long an answer may wait, in target durations.
 const WAIT_MAX: u32 = 3;
 
@@ -89,10 +89,11 @@ impl Server {
     /// The target duration if there is no such entry yet; an error if there will not be one for long.
     fn should_wait(&self, finished: &Finished, msn: u64) -> Result<Option<broadcast::TargetDuration>, Problem> {
         let sheet = finished.outcome.as_ref().map_err(|absence| self.problems.absence(absence))?;
-        match sheet.last_msn {
-            Some(last) if sheet.is_final || msn <= last => Ok(None),
+        let facts = &sheet.facts;
+        match facts.last_msn {
+            Some(last) if facts.is_final || msn <= last => Ok(None),
             Some(last) if is_too_far_ahead(finished, msn) => Err(self.problems.too_far_ahead(msn, last)),
-            Some(_) => Ok(Some(sheet.target)),
+            Some(_) => Ok(Some(facts.target)),
             None => Ok(None),
         }
     }
@@ -120,6 +121,6 @@ impl Server {
 }
 
 fn is_too_far_ahead(finished: &Finished, msn: u64) -> bool {
-    let Ok(sheet) = &finished.outcome else { return false };
-    sheet.last_msn.is_some_and(|last| !sheet.is_final && msn > last.saturating_add(AHEAD_MAX))
+    let Ok(Sheet { facts, .. }) = &finished.outcome else { return false };
+    facts.last_msn.is_some_and(|last| !facts.is_final && msn > last.saturating_add(AHEAD_MAX))
 }

@@ -12,6 +12,8 @@ pub(crate) struct Page {
     pub(crate) text: String,
     /// The media sequence number of its last entry; a Multivariant Playlist has none.
     pub(crate) last_msn: Option<u64>,
+    /// The media sequence number that a delta update goes on with.
+    pub(crate) skipped_to: Option<u64>,
     /// `None` in the Multivariant Playlist of a broadcast whose target duration is not known yet.
     pub(crate) target: Option<TargetDuration>,
     /// It will never change again.
@@ -48,6 +50,7 @@ pub(crate) fn render(broadcast: &Broadcast, list: &List, now: StoreTime) -> Resu
             there.and_then(|()| broadcast.view(rendition, *view, *extent, now)).map(|rendered| Page {
                 text: rendered.text,
                 last_msn: Some(rendered.last_msn),
+                skipped_to: rendered.skipped_to,
                 target: Some(rendered.target),
                 is_final: rendered.is_final,
                 next_change: rendered.next_change,
@@ -78,6 +81,7 @@ fn multivariant(broadcast: &Broadcast, view: Option<View>, now: StoreTime) -> Re
     Ok(Page {
         text: broadcast.multivariant(view)?,
         last_msn: None,
+        skipped_to: None,
         target: broadcast.target_duration(),
         is_final: broadcast.state(now) == State::Complete,
         next_change: None,

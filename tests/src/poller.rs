@@ -29,7 +29,7 @@ pub struct Poll {
     /// Its address: another one once a playlist is over and the broadcast goes on elsewhere.
     pub url: String,
     pub text: String,
-    /// What `_HLS_skip=YES` gave right after it.
+    /// What a delta update gave right after it.
     pub delta: String,
 }
 
@@ -112,7 +112,9 @@ fn look(client: &HttpClient, url: &str) -> Result<Poll, Option<u16>> {
     };
     let text = ask(url)?;
     let mark = if url.contains('?') { '&' } else { '?' };
-    let delta = ask(&format!("{url}{mark}_HLS_skip=YES"))?;
+    // What is there already, so that nothing waits.
+    let msn = hls::read(&text).map_or(0, |playlist| playlist.end().saturating_sub(1));
+    let delta = ask(&format!("{url}{mark}_HLS_msn={msn}&_HLS_skip=YES"))?;
     Ok(Poll { url: url.to_owned(), text, delta })
 }
 

@@ -34,6 +34,8 @@ pub struct Rendered {
     pub text: String,
     /// The media sequence number of its last entry.
     pub last_msn: u64,
+    /// The media sequence number that a delta update goes on with: its reader has to have what is before.
+    pub skipped_to: Option<u64>,
     pub target: TargetDuration,
     /// It will never change again.
     pub is_final: bool,
@@ -112,8 +114,9 @@ impl Broadcast {
         let is_final = look.is_listed_to_the_end();
         let skip = if is_final { 0 } else { skippable(items.clone(), target, extent) };
         let init = |format| self.init_of(index, format);
+        let skipped_to = msn_after(items.clone(), skip);
         let text = Playlist { kind, target, items, init: &init, before, independent: false, skip }.render();
-        Ok(Rendered { text, last_msn: last.msn, target, is_final, next_change: look.next_change() })
+        Ok(Rendered { text, last_msn: last.msn, skipped_to, target, is_final, next_change: look.next_change() })
     }
 
     fn catch_up(&self, index: usize, from: Seq, extent: Extent) -> Result<Rendered, ViewError> {
@@ -156,7 +159,8 @@ impl Broadcast {
         let independent = kind == PlaylistType::Vod && items.iter().all(starts_with_keyframe);
         let text =
             Playlist { kind, target, items: items.iter(), init: &init, before: None, independent, skip }.render();
-        Ok(Rendered { text, last_msn, target, is_final, next_change: None })
+        let skipped_to = msn_after(items.iter(), skip);
+        Ok(Rendered { text, last_msn, skipped_to, target, is_final, next_change: None })
     }
 
     fn init_of(&self, index: usize, format: FormatId) -> Option<Digest> {
@@ -211,4 +215,9 @@ fn skippable<'a>(items: impl DoubleEndedIterator<Item = &'a Item>, target: Targe
         is_kept
     });
     older.count()
+}
+
+/// The media sequence number after the first `skip` entries, if any are skipped.
+fn msn_after<'a>(items: impl Iterator<Item = &'a Item>, skip: usize) -> Option<u64> {
+    items.filter_map(entry_of).nth(skip.checked_sub(1)?).map(|entry| entry.msn + 1)
 }

@@ -47,7 +47,7 @@ async fn two_servers_with_the_same_log_answer_the_same_bytes() {
             "index.m3u8",
             "main/live.m3u8",
             "main/dvr.m3u8",
-            "main/dvr.m3u8?_HLS_skip=YES",
+            "main/dvr.m3u8?_HLS_msn=2&_HLS_skip=YES",
             "main/vod.m3u8",
             "main/catchup.m3u8?from=0",
             "main/catchup.m3u8?from=2",

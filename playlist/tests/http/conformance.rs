@@ -1,7 +1,7 @@
 //! What a player that comes back again and again is given obeys RFC 8216bis, by a judge that shares no code with what
 //! writes the playlists.
 
-use testkit::hls::{apply_delta, transition, well_formed};
+use testkit::hls::{apply_delta, read, transition, well_formed};
 
 use crate::fixtures::World;
 
@@ -18,12 +18,35 @@ async fn look(world: &World, before: &mut [Option<String>; 3]) {
         let playlist = well_formed(&now).unwrap_or_else(|wrong| panic!("{path}: {wrong:?}\n{now}"));
         if let Some(before) = before {
             transition(before, &now).unwrap_or_else(|wrong| panic!("{path}: {wrong:?}\n{now}"));
-            let delta = world.get(&with(path, "_HLS_skip=YES")).await;
+            // As a player asks that has what was before, without waiting.
+            let last = read(before).unwrap().end() - 1;
+            let delta = world.get(&with(path, &format!("_HLS_msn={last}&_HLS_skip=YES"))).await;
             let patched = apply_delta(before, delta.text()).unwrap_or_else(|wrong| panic!("{path}: {wrong}\n{now}"));
             assert_eq!(patched.segments, playlist.segments, "{path}");
         }
         *before = Some(now);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delta_update_leaves_out_nothing_that_its_reader_lacks() {
+    // A hole, and long after it: catch-up waits, and gets more at once than lies after the skip boundary.
+    let world = World::live(4).await;
+    let path = "main/catchup.m3u8?from=0";
+    let before = world.get(path).await.text().to_owned();
+    world.record_all(5..30).await;
+    world.record(4).await;
+    let whole = read(world.get(path).await.text()).unwrap();
+    for (had, skipped) in [(3, 0), (20, 0), (24, 0), (25, 24), (28, 24)] {
+        let delta = world.get(&with(path, &format!("_HLS_msn={}&_HLS_skip=YES", had + 1))).await;
+        assert_eq!(read(delta.text()).unwrap().skipped, skipped, "with {had}: {}", delta.text());
+        if had == 3 {
+            assert_eq!(apply_delta(&before, delta.text()).unwrap().segments, whole.segments);
+        }
+    }
+    // Who does not say what it has is told all.
+    let unsaid = world.get(&with(path, "_HLS_skip=YES")).await;
+    assert_eq!(read(unsaid.text()).unwrap().segments, whole.segments);
 }
 
 #[tokio::test(start_paused = true)]

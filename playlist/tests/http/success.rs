@@ -98,9 +98,9 @@ async fn a_running_broadcast() {
             vary,
         },
         Case {
-            path: "main/dvr.m3u8?_HLS_skip=YES",
+            path: "main/dvr.m3u8?_HLS_msn=7&_HLS_skip=YES",
             content_type: PLAYLIST,
-            cache_control: "public, max-age=3",
+            cache_control: "public, max-age=36",
             has: &["#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n", "\n7.ts\n"],
             vary,
         },

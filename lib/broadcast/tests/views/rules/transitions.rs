@@ -94,14 +94,12 @@ pub(crate) fn deltas(script: &Script, moments: &[Moment]) -> Result<(), TestCase
                 let whole = text(&broadcast, name, view, now).expect("a delta update is of something");
                 let known = earlier.insert((name.clone(), index), whole.clone());
                 let known = known.unwrap_or_else(|| whole.clone());
-                // A client that has been away for too long asks for the whole.
-                let skipped = hls::read(&delta.text).expect("readable").media_sequence;
-                if hls::read(&known).expect("readable").end() > skipped {
-                    let filled = apply_delta(&known, &delta.text);
-                    let reaches = hls::read(&delta.text).map(|delta| delta.skipped + skipped).unwrap_or(0);
-                    if reaches <= hls::read(&known).expect("readable").end() {
-                        prop_assert_eq!(filled, hls::read(&whole));
-                    }
+                let read = hls::read(&delta.text).expect("readable");
+                let skipped_to = (read.skipped > 0).then_some(read.media_sequence + read.skipped);
+                prop_assert_eq!(delta.skipped_to, skipped_to);
+                // One who lacks what is left out is given the whole.
+                if skipped_to.is_none_or(|skipped_to| skipped_to <= hls::read(&known).expect("readable").end()) {
+                    prop_assert_eq!(apply_delta(&known, &delta.text), hls::read(&whole));
                 }
                 prop_assert_eq!(apply_delta(&whole, &delta.text), hls::read(&whole));
             }
