@@ -35,18 +35,18 @@ pub(crate) struct Agreed {
 
 /// The owner key in `dir`.
 pub(crate) fn owner_key(dir: &Path, random: &Random) -> anyhow::Result<Kept> {
-    kept(&dir.join(OWNER_KEY), || new_owner_key(random))
+    kept(&dir.join(OWNER_KEY), || Ok(new_owner_key(random)))
 }
 
 /// The token key in `dir`.
 pub(crate) fn token_key(dir: &Path, random: &Random) -> anyhow::Result<TokenKey> {
     let path = dir.join(TOKEN_KEY);
-    read_token_key(&kept(&path, || new_token_key(random))?.text, &path)
+    read_token_key(&kept(&path, || Ok(new_token_key(random)))?.text, &path)
 }
 
 /// What a node was called at its first start in `dir`.
 pub(crate) fn node_name(dir: &Path, make: impl FnOnce() -> String) -> anyhow::Result<String> {
-    Ok(kept(&dir.join("node-name"), make)?.text)
+    Ok(kept(&dir.join("node-name"), || Ok(make()))?.text)
 }
 
 /// What the node of `dir` is called, if it was started before.
@@ -126,7 +126,7 @@ fn read_token_key(text: &str, path: &Path) -> anyhow::Result<TokenKey> {
 }
 
 /// The secret in PEM that `path` holds, or what `make` makes, durably.
-pub(crate) fn kept_pem(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<String> {
+pub(crate) fn kept_pem(path: &Path, make: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<String> {
     Ok(kept(path, make)?.text + "\n")
 }
 
@@ -136,11 +136,11 @@ pub(crate) fn write_pem(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// What `path` holds, or what `make` makes, durably.
-fn kept(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<Kept> {
+fn kept(path: &Path, make: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<Kept> {
     if let Some(text) = read(path)? {
         return Ok(Kept { text, is_new: false });
     }
-    let text = make();
+    let text = make()?;
     write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Kept { text, is_new: true })
 }

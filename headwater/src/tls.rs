@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, date_time_ymd};
 use service::{Clock, Identity, Tasks, Tls};
 use tokio::signal::unix::{SignalKind, signal};
@@ -161,8 +161,8 @@ fn self_signed(data: &Path, names: &BTreeSet<String>, now_ms: i64) -> anyhow::Re
     let (path, key_path) = (self_signed_path(data), data.join(SELF_SIGNED_KEY));
     let dir = data.join("tls");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let made = KeyPair::generate().map_err(|error| anyhow!(error).context("cannot make a key"))?;
-    let key = secrets::kept_pem(&key_path, || made.serialize_pem())?;
+    let make = || Ok(KeyPair::generate().context("cannot make a key")?.serialize_pem());
+    let key = secrets::kept_pem(&key_path, make)?;
     if let Ok(certificates) = std::fs::read_to_string(&path)
         && still_does(&certificates, names, now_ms)
     {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses of all interfaces, loopback included. Those that hold only on one link are left out: nobody can write
-/// them in a link.
+/// The addresses of all interfaces, loopback included. Left out are those that nobody should write in a link: what holds on
+/// one link alone, and what is there for a while (RFC 8981), no longer (RFC 4862, 5.5.4), or not yet.
 pub fn own_addresses() -> BTreeSet<IpAddr> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let v4 = v4(&read("/proc/net/fib_trie")).into_iter().map(IpAddr::V4);
@@ -25,11 +25,16 @@ fn v4(fib_trie: &str) -> Vec<Ipv4Addr> {
     found
 }
 
+/// Of an address, as <linux/if_addr.h> numbers them: temporary, not unique after all, deprecated, not known to be unique yet.
+const PASSING: u32 = 0x01 | 0x08 | 0x20 | 0x40;
+
 /// A line for each: the address in hexadecimal, index, prefix length, scope, flags, interface.
 fn v6(if_inet6: &str) -> Vec<Ipv6Addr> {
     let addresses = if_inet6.lines().filter_map(|line| {
-        let address = line.split_whitespace().next()?;
-        u128::from_str_radix(address, 16).ok().map(Ipv6Addr::from_bits)
+        let mut fields = line.split_whitespace();
+        let address = u128::from_str_radix(fields.next()?, 16).ok()?;
+        let flags = u32::from_str_radix(fields.nth(3)?, 16).ok()?;
+        (flags & PASSING == 0).then(|| Ipv6Addr::from_bits(address))
     });
     addresses.filter(|address| !address.is_unicast_link_local()).collect()
 }
@@ -45,7 +50,9 @@ mod tests {
             |-- 192.0.2.255\n        /32 link BROADCAST\n";
         assert_eq!(v4(trie), [Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 2)]);
         let v6_lines = "fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n\
-            00000000000000000000000000000001 01 80 10 80       lo\nfd000000000000000000000000000002 04 40 00 82     eth0\n";
+            00000000000000000000000000000001 01 80 10 80       lo\nfd000000000000000000000000000002 04 40 00 82     eth0\n\
+            fd000000000000000000000000000003 04 40 00 01     eth0\nfd000000000000000000000000000004 04 40 00 21     eth0\n\
+            fd000000000000000000000000000005 04 40 00 a0     eth0\nfd000000000000000000000000000006 04 40 00 c8     eth0\n";
         assert_eq!(v6(v6_lines), ["::1", "fd00::2"].map(|text| text.parse::<Ipv6Addr>().unwrap()));
         assert_eq!((v4("nonsense"), v6("nonsense\n\n")), (vec![], vec![]));
     }
