@@ -26,7 +26,8 @@ pub struct Config {
 pub struct StillsConfig {
     /// The most that are made at a time.
     pub at_once_max: usize,
-    /// The most requests that may wait for their turn, one for each picture that is not at hand. Others are told to come back.
+    /// The most requests that may wait for their turn, one for each picture that is not at hand: so many for posters, and so
+    /// many for pictures of segments. Others are told to come back.
     pub waiting_max: usize,
     /// How long one may take, in milliseconds. What takes longer has no picture.
     pub time_ms_max: u32,
@@ -42,7 +43,7 @@ impl Default for StillsConfig {
     fn default() -> Self {
         Self {
             at_once_max: 2,
-            waiting_max: 256,
+            waiting_max: 64,
             time_ms_max: 10_000,
             memory_bytes_max: 1 << 30,
             input_bytes_max: 64 << 20,

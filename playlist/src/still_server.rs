@@ -16,7 +16,7 @@ use crate::answer::{With, respond};
 use crate::headers::{self, Lifetime};
 use crate::metrics::Kind;
 use crate::playlists::Server;
-use crate::stills::{Still, StillKey};
+use crate::stills::{Purpose, Still, StillKey};
 
 /// A segment in which something can be seen.
 struct Seen {
@@ -50,10 +50,15 @@ impl Server {
             return Ok(respond(StatusCode::NOT_MODIFIED, headers, Body::empty()));
         }
         let key = StillKey { id: *id, rendition: seen.rendition.clone(), seq: seen.seq, width: *width };
-        let still = self.stills.get(key, seen.container, self.bytes_of(&seen)).await;
+        let purpose = match of {
+            StillOf::Poster => Purpose::Poster,
+            StillOf::Segment { .. } => Purpose::Preview,
+        };
+        let still = self.stills.get(key, purpose, seen.container, self.bytes_of(&seen)).await;
         let jpeg = match still.map_err(|error| self.problems.still(&error))? {
             Still::Picture(jpeg) => jpeg,
             Still::Nothing => return Err(self.problems.no_picture("nothing can be seen in this segment")),
+            Still::Failed => return Err(self.problems.no_picture("ffmpeg makes no picture of this segment")),
             Still::TooMuch => return Err(self.problems.no_picture("a picture of this segment costs more than it may")),
         };
         self.metrics.answers.of(kind).inc();

@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 const LEN_MAX: usize = 4 << 20;
 /// What a picture takes beside its bytes, roughly, in bytes.
 const OVERHEAD: usize = 200;
-/// How long a segment is said to have no picture that took too long: the machine may have been busy.
+/// How long a segment is said to have no picture when ffmpeg made none of it: the machine may have been busy.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Which picture. A segment never changes, and so neither does its picture.
@@ -35,6 +35,15 @@ pub(crate) struct StillKey {
     pub(crate) width: Width,
 }
 
+/// For whom it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A page or a chat that shows the broadcast: one picture, and nothing in its place.
+    Poster,
+    /// A viewer who looks where to go: as many as there are segments.
+    Preview,
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(crate) enum Still {
@@ -43,6 +52,8 @@ pub(crate) enum Still {
     Nothing,
     /// Nobody knows: it cost more than it may.
     TooMuch,
+    /// Nobody knows: ffmpeg failed.
+    Failed,
 }
 
 /// Why there is no picture, for reasons that are not the segment's.
@@ -63,10 +74,22 @@ pub(crate) struct Stills {
     config: StillsConfig,
     made: Cache<StillKey, Still>,
     places: Semaphore,
-    /// Of those who are at work and those who wait for a place.
-    turns: Semaphore,
+    /// Of the places, those that previews may take: a poster does not wait for them, if there are places enough.
+    preview_places: Semaphore,
+    posters: Turns,
+    previews: Turns,
     metrics: Metrics,
     clock: Clock,
+}
+
+/// Of those who are at work and those who wait for a place.
+#[derive(Debug)]
+struct Turns(Semaphore);
+
+impl Turns {
+    fn new(config: &StillsConfig) -> Self {
+        Self(Semaphore::new(config.at_once_max + config.waiting_max))
+    }
 }
 
 impl Stills {
@@ -77,9 +100,11 @@ impl Stills {
         };
         let made = Cache::builder().max_capacity(config.cache_bytes_max).weigher(weigh);
         Self {
-            made: made.expire_after(WhenTooMuch).build(),
+            made: made.expire_after(WhenUnknown).build(),
             places: Semaphore::new(config.at_once_max),
-            turns: Semaphore::new(config.at_once_max + config.waiting_max),
+            preview_places: Semaphore::new(config.at_once_max.saturating_sub(1).max(1)),
+            posters: Turns::new(&config),
+            previews: Turns::new(&config),
             config,
             metrics,
             clock,
@@ -90,6 +115,7 @@ impl Stills {
     pub(crate) async fn get<S>(
         &self,
         key: StillKey,
+        purpose: Purpose,
         container: Container,
         input: impl Future<Output = Result<S, StoreError>> + Send,
     ) -> Result<Still, Arc<StillError>>
@@ -97,7 +123,7 @@ impl Stills {
         S: Stream<Item = Result<Bytes, StoreError>> + Send,
     {
         let filter = self.filter(container, key.width);
-        let made = async { self.counted(self.make_in_turn(filter, input).await) };
+        let made = async { self.counted(self.make_in_turn(purpose, filter, input).await) };
         self.made.try_get_with(key, made).await
     }
 
@@ -107,7 +133,7 @@ impl Stills {
             Ok(Still::Nothing) => "nothing",
             Ok(Still::TooMuch) => "too_much",
             Err(StillError::Busy { .. }) => "busy",
-            Err(_) => "failed",
+            Ok(Still::Failed) | Err(_) => "failed",
         };
         self.metrics.stills.with_label_values(&[outcome]).inc();
         made
@@ -115,6 +141,7 @@ impl Stills {
 
     async fn make_in_turn<S>(
         &self,
+        purpose: Purpose,
         filter: Filter,
         input: impl Future<Output = Result<S, StoreError>> + Send,
     ) -> Result<Still, StillError>
@@ -122,8 +149,14 @@ impl Stills {
         S: Stream<Item = Result<Bytes, StoreError>> + Send,
     {
         let busy = || StillError::Busy { max: self.config.waiting_max };
-        let _turn = self.turns.try_acquire().map_err(|_| busy())?;
-        let _place = self.places.acquire().await.expect("the semaphore is never closed");
+        let Turns(turns) = if purpose == Purpose::Poster { &self.posters } else { &self.previews };
+        let _turn = turns.try_acquire().map_err(|_| busy())?;
+        let never = "the semaphore is never closed";
+        let _preview = match purpose {
+            Purpose::Poster => None,
+            Purpose::Preview => Some(self.preview_places.acquire().await.expect(never)),
+        };
+        let _place = self.places.acquire().await.expect(never);
         let started = self.clock.instant();
         let made = filter.run(&self.clock, input.await.map_err(StillError::Store)?).await;
         self.metrics.still_seconds.observe(started.elapsed().as_secs_f64());
@@ -139,7 +172,7 @@ impl Stills {
             }
             Err(FilterError::Failed { said, .. }) => {
                 tracing::debug!(said, "ffmpeg makes no picture of a segment");
-                Ok(Still::Nothing)
+                Ok(Still::Failed)
             }
         }
     }
@@ -161,11 +194,11 @@ impl Stills {
     }
 }
 
-/// What cost too much is tried again, later.
-struct WhenTooMuch;
+/// What nobody knows is tried again, later.
+struct WhenUnknown;
 
-impl Expiry<StillKey, Still> for WhenTooMuch {
+impl Expiry<StillKey, Still> for WhenUnknown {
     fn expire_after_create(&self, _: &StillKey, still: &Still, _: Instant) -> Option<Duration> {
-        matches!(still, Still::TooMuch).then_some(TRY_AGAIN)
+        matches!(still, Still::TooMuch | Still::Failed).then_some(TRY_AGAIN)
     }
 }

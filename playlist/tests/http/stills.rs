@@ -186,6 +186,26 @@ async fn more_than_may_wait_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_poster_does_not_wait_for_those_who_look_around() {
+    let world = World::seeing(StillsConfig { waiting_max: 10, ..StillsConfig::default() }).await;
+    let bytes = ts("");
+    for seq in 0..20 {
+        world.record_ts(seq, &bytes, SEEN).await;
+    }
+    let paths: Vec<_> = (0..19).map(|seq| format!("main/{seq}.jpg")).chain(["poster.jpg".to_owned()]).collect();
+    let answered = std::sync::Mutex::new(Vec::new());
+    let ask = async |path| {
+        let status = world.get(path).await.status.as_u16();
+        answered.lock().unwrap().push((path, status));
+    };
+    futures_util::future::join_all(paths.iter().map(|path| ask(path))).await;
+    let mut made = answered.into_inner().unwrap();
+    made.retain(|(_, status)| *status == 200);
+    assert_eq!(made.len(), 13, "twelve previews have a turn, and the poster: {made:?}");
+    assert_ne!(made.last().unwrap().0, "poster.jpg", "{made:?}");
+}
+
+#[tokio::test]
 async fn what_costs_too_much_has_no_picture() {
     for config in [
         StillsConfig { time_ms_max: 1, ..StillsConfig::default() },
