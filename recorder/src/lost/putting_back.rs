@@ -99,6 +99,13 @@ impl Recorder {
             Err(MetadataError::NotFound { .. }) => {}
             glance => return Ok(Some(glance?)),
         }
+        // Whoever follows it knows it with its times, if it is not too long.
+        if let Ok(followed) = self.broadcasts.get(id).await
+            && followed.refresh().await.is_ok()
+        {
+            *has_lost = true;
+            return Ok(Some(self.glance(id).await?));
+        }
         let opened = told.and_then(|told| told.entries.first().map(|entry| (told, entry)));
         let Some((told, opened)) = opened else {
             tracing::error!(%id, "the metadata store does not know this broadcast, and no document says what it was");

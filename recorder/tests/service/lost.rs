@@ -72,6 +72,20 @@ async fn a_broadcast_that_is_gone_altogether_is_opened_again() {
     assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
 }
 
+/// Whoever follows a log knows it with its times, and a disk does not.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_gone_altogether_and_is_followed_keeps_its_times() {
+    let hot = Distant::new();
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.until_safe(&[(0, 2)]).await;
+    world.pass(10).await;
+    let before = world.entries().await;
+    world.forget(0).await;
+    world.until_later("a look", async |world| world.looked_through() >= 2).await;
+    assert_eq!(but_restarts(world.entries().await), before);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_only_the_hot_store_has_is_listed_again() {
     let hot = Distant::new();
