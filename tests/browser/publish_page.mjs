@@ -111,7 +111,7 @@ async function goLive(page) {
 
 async function end(page) {
   await page.click(".red");
-  await page.click(".ask .danger");
+  await page.click("dialog .danger");
   await until(page, "done", 90_000);
 }
 
@@ -220,7 +220,7 @@ const SCENARIOS = {
     encoded.breaksOff();
     await first.close();
     await second.waitForSelector('.left [data-state="interrupted"]');
-    const title = await second.textContent(".left h3");
+    const title = await second.textContent(".left h2");
     say("waited");
     await untilNothingWaits(second);
     await second.click(".left .second");
@@ -241,13 +241,14 @@ const SCENARIOS = {
     const isFull = () => window.publisher.model.keeper.storage.waiting > 100_000;
     await page.waitForFunction(isFull, null, { timeout: SOON_MS });
     const warned = await page.textContent(".warnings");
+    const waited = await line(page);
     say("waited");
     await until(page, "live");
     await untilNothingWaits(page);
     const hasRoom = () => window.publisher.model.keeper.storage.waiting === 0;
     await page.waitForFunction(hasRoom, null, { timeout: SOON_MS });
     await end(page);
-    return { words: { warned }, segments: await report(page) };
+    return { words: { warned, waited }, segments: await report(page) };
   },
 
   /** The best recorder dies, and another one takes what comes. */

@@ -197,6 +197,8 @@ fn without_room_what_is_recorded_waits_and_that_is_said() {
     let seen = page.is_whole(6);
     page.is_what_was_encoded(&seen);
     assert!(words(&seen, "warned").starts_with("No room on this device!"), "{seen}");
+    // What is in memory only counts too.
+    assert!(seconds(&words(&seen, "waited")) >= 5.0, "{seen}");
 }
 
 #[test]
@@ -230,4 +232,25 @@ fn a_browser_that_is_killed_without_a_network_loses_nothing_that_was_kept() {
     assert!(words(&seen, "found").starts_with("Interrupted. "), "{seen}");
     assert_eq!(words(&seen, "sent"), "Interrupted. Everything recorded so far is sent.");
     assert!(seen["kept"].as_u64() >= seen["before"].as_u64(), "{seen}");
+}
+
+#[test]
+fn no_state_of_the_page_has_an_accessibility_error() {
+    let headwater = Headwater::start();
+    let chromium = Tool::find("chromium");
+    let (url, key) = (headwater.url().to_owned(), headwater.owner_key().to_owned());
+    let args = [chromium.path().as_os_str(), url.as_ref(), key.as_ref()];
+    let mut looking = Program::start(&Tool::node_script("publish_axe.mjs"), args);
+    looking.end_well(RUN_MAX);
+    let said = looking.said_whole();
+    let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
+    let states = seen["states"].as_object().expect("states by name");
+    for state in
+        ["ready", "settings", "live", "ask", "later", "warned", "interrupted", "stuck", "delete", "unsupported"]
+    {
+        assert!(states.contains_key(state), "{state} was not reached: {seen}");
+    }
+    for (state, found) in states {
+        assert_eq!(found, &Value::Array(vec![]), "{state}");
+    }
 }

@@ -8,7 +8,7 @@ import { ListView } from "./home/list";
 import { useLanguage } from "./language";
 import { load, takeFromAddress } from "./owner-key";
 import { KeyForm } from "./owner/key-form";
-import { confirmed } from "./owner/question";
+import { confirmed } from "./question";
 import { ownerWords, said } from "./owner/words";
 import { Poll } from "./poll";
 import { ApiFailure, listBroadcasts, order } from "./transport";

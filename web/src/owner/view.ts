@@ -5,8 +5,8 @@ import { type Details, isOver } from "../broadcast";
 import { element } from "../element";
 import { type Language, clock } from "../language";
 import type { Order } from "../transport";
+import { confirmed } from "../question";
 import { bytesInWords, type Hole, holesOf, pieces, rateInWords, timeInWords } from "./facts";
-import { confirmed } from "./question";
 import { Still } from "./still";
 import type { OwnerWords } from "./words";
 

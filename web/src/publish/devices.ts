@@ -1,7 +1,7 @@
 /**
  * Cameras and microphones: which there are, and how to get one.
  */
-import type { Missing, Stage } from "./model";
+import type { Missing, WhyNone } from "./model";
 import { configFor } from "./capture/picture";
 
 /** How large the picture should be: its longer side. */
@@ -73,8 +73,8 @@ export async function devices(kind: "videoinput" | "audioinput"): Promise<MediaD
   return (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === kind);
 }
 
-/** Why there is no camera. */
-export function whyNoCamera(error: unknown): Extract<Stage, { kind: "no-camera" }>["why"] {
+/** Why there is no camera, or no microphone. */
+export function whyNone(error: unknown): WhyNone {
   if (isNamed(error, "NotAllowedError", "SecurityError")) return "denied";
   return isNamed(error, "NotFoundError", "OverconstrainedError") ? "none" : "busy";
 }

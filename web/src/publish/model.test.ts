@@ -1,6 +1,6 @@
 /** What the page says is true: for each situation, in words. */
 import { describe, expect, it } from "vitest";
-import { headline, isAtRisk, isUnsent, leftOver, type Model, roomLeft_s, type Stage, toneOf } from "./model";
+import { choicesFor, headline, isAtRisk, isUnsent, leftOver, type Model, roomLeft_s, type Stage, toneOf } from "./model";
 import { linkIn } from "./address";
 import type { UplinkStatus } from "./uplink/status";
 import { wordsIn } from "./words";
@@ -21,6 +21,7 @@ const spool = (change: Partial<UplinkStatus> = {}): UplinkStatus => ({
   newestArrived_ms: NOW_MS - 1_000,
   recorded: { segments: 10, bytes: 10_000 },
   owed: { segments: 0, duration_ms: 0, bytes: 0 },
+  unwritten_ms: 0,
   missing_ms: 0,
   owedRanges: [],
   notSafe: 0,
@@ -53,6 +54,8 @@ describe("the line", () => {
     ["a tunnel, which nobody tells of", recording, [spool({ newestArrived_ms: NOW_MS - 9_000, owed: owed(8) })], "Recording, will send later: 8 s waiting", "waiting"],
     ["at first", recording, [spool({ newestArrived_ms: null, latency_ms: null })], "Recording, connecting …", "calm"],
     ["without a network from the start", recording, [spool({ newestArrived_ms: null, trouble, owed: owed(6) })], "Recording, will send later: 6 s waiting", "waiting"],
+    ["without room", recording, [spool({ trouble, owed: owed(10), unwritten_ms: 32_000 })], "Recording, will send later: 42 s waiting", "waiting"],
+    ["a camera that gives nothing", recording, [spool({ newestArrived_ms: NOW_MS - 9_000 })], "Recording, will send later", "waiting"],
     ["a token that was taken back", recording, [spool({ trouble: { kind: "unauthorized", detail: "" } })], "The server does not accept this link. What you record stays on this device.", "bad"],
     ["ended by somebody else", recording, [spool({ endedThere: true })], "This broadcast was ended elsewhere. What you record stays on this device.", "bad"],
     ["paused", { kind: "paused", id: "b" }, [spool()], "Paused", "waiting"],
@@ -89,12 +92,33 @@ describe("what earlier visits left", () => {
     expect(leftOver(model({ kind: "ready" }, [left])).map((one) => one.kind)).toEqual([kind]);
   });
 
+  const turnedAway = { kind: "unauthorized", detail: "" } as const;
+  it.each<[string, Parameters<typeof spool>[0], string]>([
+    ["interrupted", {}, "go-on finish"],
+    ["ended elsewhere", { endedThere: true }, "finish"],
+    ["ended", { said: "ended", owed: owed(3) }, ""],
+    ["refused, and it may go on", { refused: 1 }, "go-on finish save delete"],
+    ["refused, ended elsewhere", { refused: 1, endedThere: true }, "finish save delete"],
+    ["refused and ended", { refused: 1, said: "ended" }, "save delete"],
+    ["a link that is not accepted", { trouble: turnedAway, owed: owed(3) }, "save delete"],
+    ["sent", { said: "ended", isDone: true }, "watch"],
+  ])("%s: what can be done", (_, change, choices) => {
+    const [left] = leftOver(model({ kind: "ready" }, [spool(change)]));
+    expect(choicesFor(left!).join(" ")).toBe(choices);
+  });
+
+  it("can be deleted when it cannot be read, and not while another tab has it", () => {
+    expect(choicesFor({ kind: "unreadable", id: "b" })).toEqual(["delete"]);
+    expect(choicesFor({ kind: "held", id: "b" })).toEqual([]);
+  });
+
   it("is not what is recorded now", () => {
     expect(leftOver(model(recording, [spool()]))).toEqual([]);
   });
 
   it("is worth a warning while it is not sent", () => {
     const check = (stage: Stage, left: UplinkStatus[]) => isUnsent(model(stage, left));
+    expect(check(ending, [spool({ unwritten_ms: 2_000 })])).toBe(true);
     expect([check(recording, [spool()]), check(ending, [spool({ owed: owed(2) })])]).toEqual([true, true]);
     expect([check({ kind: "ready" }, [spool()]), check({ kind: "done", id: "b" }, [spool({ isDone: true })])]).toEqual([false, false]);
   });

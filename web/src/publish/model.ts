@@ -12,12 +12,15 @@ export type Missing =
   | "encoder"
   | "storage";
 
+/** Why there is no camera, or no microphone. */
+export type WhyNone = "denied" | "none" | "busy";
+
 /** Where the publisher is. */
 export type Stage =
   | { kind: "unsupported"; missing: Missing }
   /** The browser asks whether the camera may be used. */
   | { kind: "asking" }
-  | { kind: "no-camera"; why: "denied" | "none" | "busy" }
+  | { kind: "no-camera"; why: WhyNone }
   | { kind: "ready" }
   | { kind: "starting"; id: string | null }
   | { kind: "recording"; id: string; since_ms: number }
@@ -36,7 +39,7 @@ export interface Model {
   stage: Stage;
   target: Target;
   keeper: KeeperStatus | null;
-  /** What went wrong last, in words of the program that said it. */
+  /** What went wrong last. */
   problem: Problem | null;
   bitrate: number | null;
   /** From 0 to 1. */
@@ -63,12 +66,18 @@ export type Problem =
   | { kind: "refused" }
   | { kind: "unreachable" }
   | { kind: "held" }
-  | { kind: "no-room" }
-  | { kind: "lost"; detail: string }
-  | { kind: "encoder"; detail: string }
+  /** Footage is gone: there was no room for it, or it could not be saved. */
+  | { kind: "no-room" | "lost" }
+  | { kind: "encoder" }
   /** Another one was chosen, and cannot be had. */
-  | { kind: "camera" | "microphone"; detail: string }
-  | { kind: "other"; detail: string };
+  | { kind: "camera" | "microphone"; why: WhyNone }
+  /** The server answers something else than it should. */
+  | { kind: "server"; status: number }
+  /** What is on this device cannot be opened. */
+  | { kind: "storage" }
+  /** What saves and sends has broken. */
+  | { kind: "keeper" }
+  | { kind: "other" };
 
 /** How things stand, in one line. */
 export type Headline =
@@ -131,7 +140,7 @@ function whileEnding(spool: UplinkStatus | null): Headline {
 }
 
 function seconds(spool: UplinkStatus | null): number {
-  return (spool?.owed.duration_ms ?? 0) / 1000;
+  return spool === null ? 0 : (spool.owed.duration_ms + spool.unwritten_ms) / 1000;
 }
 
 /** How the line is to look. */
@@ -168,21 +177,21 @@ export type Left =
   /** Another tab has it. */
   | { kind: "held"; id: string }
   /** It cannot be opened. */
-  | { kind: "unreadable"; id: string; detail: string };
+  | { kind: "unreadable"; id: string };
 
 /** All spools but the one that is recorded to. */
 export function leftOver(model: Pick<Model, "stage" | "keeper">): Left[] {
   const at = "id" in model.stage ? model.stage.id : null;
   const spools = model.keeper?.spools.filter((spool) => spool.id !== at) ?? [];
   const held = model.keeper?.held.map((id): Left => ({ kind: "held", id })) ?? [];
-  const unreadable = model.keeper?.unreadable.map((one): Left => ({ kind: "unreadable", ...one })) ?? [];
+  const unreadable = model.keeper?.unreadable.map((id): Left => ({ kind: "unreadable", id })) ?? [];
   return [...spools.map(stateOf), ...held, ...unreadable];
 }
 
 function stateOf(spool: UplinkStatus): Left {
   const kind = spool.isDone
     ? "sent"
-    : spool.refused > 0 || spool.trouble?.kind === "unauthorized" || spool.trouble?.kind === "no-broadcast"
+    : spool.refused > 0 || isTurnedAway(spool)
       ? "stuck"
       : spool.said === "ended"
         ? "sending"
@@ -190,11 +199,32 @@ function stateOf(spool: UplinkStatus): Left {
   return { kind, spool };
 }
 
+/** Whether nothing of it is taken there. */
+function isTurnedAway({ trouble }: UplinkStatus): boolean {
+  return trouble?.kind === "unauthorized" || trouble?.kind === "no-broadcast";
+}
+
+/** What can be done with what is left. */
+export type Choice = "go-on" | "finish" | "save" | "delete" | "watch";
+
+/** In the order in which they are offered. Nothing is offered to be deleted that will still be sent. */
+export function choicesFor(left: Left): Choice[] {
+  if (left.kind === "held") return [];
+  if (left.kind === "unreadable") return ["delete"];
+  const { spool } = left;
+  const mayGoOn = spool.said !== "ended" && !isTurnedAway(spool);
+  // One that was ended elsewhere cannot go on.
+  const going: Choice[] = mayGoOn ? (spool.endedThere ? ["finish"] : ["go-on", "finish"]) : [];
+  if (left.kind === "interrupted") return going;
+  if (left.kind === "stuck") return [...going, "save", "delete"];
+  return left.kind === "sent" ? ["watch"] : [];
+}
+
 /** Whether something would be left behind if the page were closed now. */
 export function isUnsent(model: Pick<Model, "stage" | "keeper">): boolean {
   const { stage, keeper } = model;
   if (stage.kind === "recording" || stage.kind === "starting") return true;
-  return keeper?.spools.some((spool) => !spool.isDone && spool.owed.segments > 0) ?? false;
+  return keeper?.spools.some((spool) => !spool.isDone && (spool.owed.segments > 0 || spool.unwritten_ms > 0)) ?? false;
 }
 
 /** So much that waits is worth a warning. */

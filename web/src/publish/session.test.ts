@@ -63,7 +63,7 @@ vi.mock("./devices", () => ({
   findMissing: async () => null,
   loadChoice: () => ({}),
   storeChoice: () => undefined,
-  whyNoCamera: () => "busy",
+  whyNone: () => "busy",
 }));
 vi.mock("../owner-key", () => ({ load: () => null }));
 vi.mock("./address", () => ({ forgetLink: () => undefined, takeLink: () => ({ id: "b", token: "t", title: "Regatta" }) }));

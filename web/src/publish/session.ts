@@ -6,7 +6,7 @@ import { ApiFailure, createBroadcast, getBroadcast } from "../transport";
 import { forgetLink, type Link, takeLink } from "./address";
 import { Camera } from "./camera";
 import { Recording } from "./capture/recording";
-import { type Choice, devices, findMissing, loadChoice, storeChoice, whyNoCamera } from "./devices";
+import { type Choice, devices, findMissing, loadChoice, storeChoice, whyNone } from "./devices";
 import { DeviceState } from "./device-state";
 import { Keeper } from "./keeper/keeper";
 import type { Address } from "./keeper/messages";
@@ -65,9 +65,9 @@ export class Session {
         this.#look();
       },
       kept: () => undefined,
-      lost: (_, why) => this.#trouble(why.kind === "no-room" ? why : { kind: "lost", detail: why.detail }),
+      lost: (_, why) => this.#trouble({ kind: why.kind === "no-room" ? "no-room" : "lost" }),
       saved: (name, file) => download(name, file),
-      failed: (detail) => this.#trouble({ kind: "other", detail }),
+      failed: () => this.#trouble({ kind: "keeper" }),
     });
     this.#tellOfLink();
     this.#timer = window.setInterval(() => this.#look(), LOOK_EVERY_MS);
@@ -122,7 +122,7 @@ export class Session {
       this.#goTo({ kind: "ready" });
     } catch (error) {
       console.warn("no camera", error);
-      this.#goTo({ kind: "no-camera", why: whyNoCamera(error) });
+      this.#goTo({ kind: "no-camera", why: whyNone(error) });
     }
   }
 
@@ -182,7 +182,7 @@ export class Session {
     const why = await this.#keeper.adopt(address);
     if (why !== null) {
       this.#goTo({ kind: "ready" });
-      return this.#trouble(why.kind === "held" ? { kind: "held" } : { kind: "other", detail: why.detail });
+      return this.#trouble({ kind: why.kind === "unreadable" ? "storage" : why.kind === "dead" ? "keeper" : "held" });
     }
     this.#keeper.pause(address.id, false);
     this.#recordedBefore_ms = 0;
@@ -257,9 +257,14 @@ export class Session {
     if (this.#link?.id === id) this.#forgetLink();
   }
 
-  /** Gives what an earlier visit left to the person, as a file. */
+  /** Gives what an earlier visit left to the person, as files. */
   save(id: string): void {
     this.#keeper.save(id);
+  }
+
+  /** Deletes it from this device, sent or not. */
+  discard(id: string): void {
+    this.#keeper.discard(id);
   }
 
   /** After one is done: back to the beginning. */
@@ -294,7 +299,7 @@ export class Session {
     } catch (error) {
       console.warn(`no ${what}`, error);
       if (this.#choice === choice) storeChoice((this.#choice = before));
-      this.#trouble({ kind: what, detail: error instanceof Error ? error.message : String(error) });
+      this.#trouble({ kind: what, why: whyNone(error) });
     }
     await this.#count();
   }
@@ -360,7 +365,7 @@ export class Session {
 
   #failed(error: unknown): void {
     console.error(error);
-    this.#trouble({ kind: "encoder", detail: error instanceof Error ? error.message : String(error) });
+    this.#trouble({ kind: "encoder" });
   }
 
   #look(): void {
@@ -394,7 +399,10 @@ function download(name: string, file: Blob): void {
 }
 
 function problemOf(error: unknown): Problem {
-  if (!(error instanceof ApiFailure)) return { kind: "other", detail: String(error) };
-  if (error.kind === "refused") return { kind: "refused" };
-  return error.kind === "unreachable" ? { kind: "unreachable" } : { kind: "other", detail: error.message };
+  console.error(error);
+  if (!(error instanceof ApiFailure)) return { kind: "other" };
+  if (error.kind === "refused" || error.kind === "unreachable" || error.status === null) {
+    return { kind: error.kind === "refused" ? "refused" : "unreachable" };
+  }
+  return { kind: "server", status: error.status };
 }

@@ -2,9 +2,10 @@
  * The page: the preview over all of it, the state in one big line, one big button.
  */
 import { element } from "../element";
+import { confirmed } from "../question";
 import { headline, isUnsent, type Missing, type Model, spoolOf, toneOf } from "./model";
 import type { Session } from "./session";
-import { Facts, warnings } from "./view/facts";
+import { Facts, type Warning, warnings } from "./view/facts";
 import { icon, type Icon } from "./view/icons";
 import { LeftView } from "./view/left";
 import { SettingsSheet } from "./view/settings";
@@ -20,7 +21,9 @@ export class PublishView {
   readonly #more = element("p", { class: "more" });
   /** Heard by those who do not see: said when something changes, not at each second. */
   readonly #heard = element("p", { class: "heard", role: "status" });
-  readonly #warnings = element("div", { class: "warnings", role: "alert" });
+  /** What needs somebody now is said at once; the rest, when there is nothing else to be said. */
+  readonly #alarms = element("div", { role: "alert" });
+  readonly #warnings = element("div", { role: "status" });
   readonly #facts: Facts;
   readonly #left: LeftView;
   readonly #settings: SettingsSheet;
@@ -35,8 +38,6 @@ export class PublishView {
   readonly #tryAgain: HTMLButtonElement;
   readonly #watch: HTMLAnchorElement;
   readonly #meter = element("meter", { class: "level", min: "0", max: "1" });
-  readonly #ask: HTMLDialogElement;
-  readonly #askYes: HTMLButtonElement;
   #said = "";
   #isUnsupported = false;
 
@@ -56,19 +57,9 @@ export class PublishView {
     this.#meter.setAttribute("aria-label", words.level);
     label(this.#switch, words.switchCamera);
     label(this.#gear, words.settings);
-    const no = element("button", { type: "button", class: "second", autofocus: true }, words.stopNo);
-    this.#askYes = element("button", { type: "button", class: "danger" }, words.stopYes);
-    this.#ask = element(
-      "dialog",
-      { class: "sheet ask", "aria-labelledby": "ask-heading" },
-      element("h2", { id: "ask-heading" }, words.stopSure),
-      element("p", {}, words.stopSureText),
-      element("div", { class: "actions" }, no, this.#askYes),
-    );
-    no.addEventListener("click", () => this.#ask.close());
     root.replaceChildren(
       this.preview,
-      element("div", { class: "top" }, element("div", { class: "state" }, this.#line, this.#more), this.#facts.root, this.#warnings, this.#heard),
+      element("div", { class: "top" }, element("div", { class: "state" }, this.#line, this.#more), this.#facts.root, element("div", { class: "warnings" }, this.#alarms, this.#warnings), this.#heard),
       element(
         "div",
         { class: "bottom" },
@@ -79,7 +70,6 @@ export class PublishView {
         element("div", { class: "buttons" }, this.#pause, this.#mute, this.#red, this.#switch, this.#gear),
       ),
       this.#settings.root,
-      this.#ask,
     );
   }
 
@@ -92,11 +82,7 @@ export class PublishView {
     on(this.#red, () => {
       const { kind } = session.model.stage;
       const isAtWork = kind === "recording" || kind === "paused";
-      return isAtWork ? this.#ask.showModal() : session.start(this.#title.value.trim() || this.words.untitled);
-    });
-    on(this.#askYes, () => {
-      this.#ask.close();
-      return session.end();
+      return isAtWork ? this.#end(session) : session.start(this.#title.value.trim() || this.words.untitled);
     });
     on(this.#pause, () => (session.model.stage.kind === "paused" ? session.resume() : session.pause()));
     on(this.#mute, () => session.mute(!session.model.isMuted));
@@ -114,6 +100,12 @@ export class PublishView {
     this.#settings.connect(session);
   }
 
+  async #end(session: Session): Promise<void> {
+    const { words } = this;
+    const question = { asks: words.stopSure, consequence: words.stopSureText, yes: words.stopYes, no: words.stopNo };
+    if (await confirmed(question, "sheet")) await session.end();
+  }
+
   show(session: Session): void {
     const { model } = session;
     const { stage } = model;
@@ -122,7 +114,9 @@ export class PublishView {
     this.#showState(model);
     this.#facts.show(model);
     this.#left.show(session);
-    this.#showWarnings(warnings(model, this.words));
+    const said = warnings(model, this.words);
+    show(this.#alarms, said.filter(({ isUrgent }) => isUrgent));
+    show(this.#warnings, said.filter(({ isUrgent }) => !isUrgent));
     this.#showButtons(model);
   }
 
@@ -166,12 +160,6 @@ export class PublishView {
     return "";
   }
 
-  #showWarnings(said: string[]): void {
-    const before = [...this.#warnings.children].map((child) => child.textContent);
-    if (before.join("\n") === said.join("\n")) return;
-    this.#warnings.replaceChildren(...said.map((text) => element("p", {}, text)));
-  }
-
   #showButtons(model: Model): void {
     const { words } = this;
     const { stage, target } = model;
@@ -195,6 +183,13 @@ export class PublishView {
     this.#watch.hidden = !("id" in stage) || stage.id === null || stage.kind === "starting";
     if ("id" in stage && stage.id !== null) this.#watch.href = `/watch/${stage.id}`;
   }
+}
+
+/** Only what is new is put in: what is in there is read out. */
+function show(place: HTMLElement, said: Warning[]): void {
+  const before = [...place.children].map((child) => child.textContent);
+  if (before.join("\n") === said.map(({ text }) => text).join("\n")) return;
+  place.replaceChildren(...said.map(({ text }) => element("p", {}, text)));
 }
 
 function set(element: HTMLElement, text: string): void {

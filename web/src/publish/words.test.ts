@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { LANGUAGES } from "../language";
+import type { Problem } from "./model";
 import { wordsIn } from "./words";
 
 test.each([
@@ -22,4 +23,16 @@ test("how much room is left is said in minutes", () => {
     expect(words.storageLow(601), language).toBe(words.storageLow(629));
     expect(words.storageLow(3), language).toBe(words.storageLow(60));
   }
+});
+
+test("each problem has words of its own, in every language", () => {
+  const kinds = ["refused", "unreachable", "held", "no-room", "lost", "encoder", "storage", "keeper", "other"] as const;
+  const none = ["denied", "none", "busy"] as const;
+  const problems: Problem[] = [
+    ...kinds.map((kind) => ({ kind })),
+    ...none.flatMap((why) => [{ kind: "camera", why } as const, { kind: "microphone", why } as const]),
+    { kind: "server", status: 503 },
+  ];
+  const said = LANGUAGES.flatMap((language) => problems.map((problem) => wordsIn(language).problem(problem)));
+  expect(new Set(said).size).toBe(said.length);
 });

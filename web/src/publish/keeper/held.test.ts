@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { FakeDisk } from "../spool/files.fake";
 import { segmentName } from "../spool/names";
 import { Spool } from "../spool/spool";
-import { Held } from "./held";
+import { allSpools, Held } from "./held";
 import type { Footage, WhyLost } from "./messages";
 
 const asked: string[] = [];
@@ -53,9 +53,11 @@ it("tries again whatever a write failed of, and loses nothing meanwhile", async 
     held.keep(footage());
     await vi.advanceTimersByTimeAsync(5_000);
     expect([kept.length, lost, held.isFailing, held.waitingBytes]).toEqual([0, [], isFailing, 3]);
+    expect(held.status().unwritten_ms).toBe(2_000);
     disk.failure = () => null;
     await vi.advanceTimersByTimeAsync(2_000);
     expect([kept.length, lost, held.isFailing, held.waitingBytes]).toEqual([1, [], false, 0]);
+    expect(held.status().unwritten_ms).toBe(0);
   }
   held.uplink.destroy();
 });
@@ -66,12 +68,25 @@ it("says why what is too much to wait for is lost", async () => {
   held.keep(footage());
   await vi.advanceTimersByTimeAsync(2_000);
   held.keep(footage(64 << 20));
-  expect(lost).toEqual([{ kind: "failed", detail: "InvalidStateError: broken" }]);
+  expect(lost).toEqual([{ kind: "failed" }]);
   disk.failure = () => new DOMException("full", "QuotaExceededError");
   await vi.advanceTimersByTimeAsync(2_000);
   held.keep(footage(64 << 20));
   expect(lost.at(-1)).toEqual({ kind: "no-room" });
   held.uplink.destroy();
+});
+
+it("is gone from the disk when it is discarded, with what waits to be written", async () => {
+  const held = await open();
+  held.keep(footage());
+  await vi.advanceTimersByTimeAsync(0);
+  disk.failure = () => new DOMException("broken", "InvalidStateError");
+  held.keep(footage());
+  await vi.advanceTimersByTimeAsync(500);
+  await held.discard();
+  disk.failure = () => null;
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([kept, lost, await allSpools()]).toEqual([[0], [], []]);
 });
 
 it("takes another token, forgets the trouble with the old one, and writes it down, also without room", async () => {

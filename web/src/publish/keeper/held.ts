@@ -2,9 +2,11 @@
  * One spool at work: it belongs to this tab, what is recorded goes into it one segment after the other, and an uplink
  * sends it.
  */
+import { playable } from "../spool/listing";
 import type { SegmentFile } from "../spool/names";
-import { allSpools, type Mark, Spool, SpoolFull } from "../spool/spool";
+import { allSpools, type Mark, removeSpool, Spool, SpoolFull } from "../spool/spool";
 import { digestOf } from "../uplink/blake3";
+import type { UplinkStatus } from "../uplink/status";
 import { Uplink } from "../uplink/uplink";
 import type { Address, Footage, WhyLost } from "./messages";
 
@@ -13,7 +15,7 @@ const ROOM_RETRY_MS = 1_000;
 /** The most footage that waits in memory to be written. */
 const WAITING_BYTES_MAX = 64 << 20;
 
-export { allSpools };
+export { allSpools, removeSpool };
 
 /** Takes a spool for this tab, as long as it runs; `null` while another one has it. */
 export async function hold(id: string): Promise<boolean> {
@@ -53,6 +55,7 @@ export class Held {
   readonly uplink: Uplink;
   #writing: Promise<void> = Promise.resolve();
   #waitingBytes = 0;
+  #waiting_ms = 0;
   /** The number of the next segment, once one was recorded. */
   #next = 0;
   /** What a write failed of last. */
@@ -80,6 +83,10 @@ export class Held {
     return this.#heldUp === null ? 0 : this.#waitingBytes;
   }
 
+  status(): UplinkStatus {
+    return { ...this.uplink.status(), unwritten_ms: this.#heldUp === null ? 0 : this.#waiting_ms };
+  }
+
   /** Whether writing fails, though not for want of room. */
   get isFailing(): boolean {
     return this.#heldUp === "failing";
@@ -98,15 +105,17 @@ export class Held {
   keep(footage: Footage): void {
     const { length } = footage.bytes;
     if (this.#waitingBytes + length > WAITING_BYTES_MAX) {
-      this.events.lost(this.#heldUp === "failing" ? { kind: "failed", detail: this.#detail } : { kind: "no-room" });
+      this.events.lost(this.#heldUp === "failing" ? { kind: "failed" } : { kind: "no-room" });
       return;
     }
     this.#waitingBytes += length;
+    this.#waiting_ms += footage.duration_ms;
     void this.#then("recording", async () => {
       try {
         await this.#keep(footage);
       } finally {
         this.#waitingBytes -= length;
+        this.#waiting_ms -= footage.duration_ms;
       }
     });
   }
@@ -158,12 +167,12 @@ export class Held {
    */
   async #untilWritten<T>(write: () => Promise<T>): Promise<T> {
     for (;;) {
+      if (this.#isDestroyed) throw new Error("the spool was deleted");
       try {
         const written = await write();
         this.#heldUp = null;
         return written;
       } catch (error) {
-        if (this.#isDestroyed) throw error;
         this.#heldUp = error instanceof SpoolFull ? "full" : "failing";
         if (this.#detail !== String(error)) console.warn(`cannot write to the spool ${this.spool.about.id}`, error);
         this.#detail = String(error);
@@ -180,9 +189,15 @@ export class Held {
     });
   }
 
-  /** What is still here, as one file. */
-  save(): Promise<Blob> {
-    return this.spool.joined(this.uplink.here());
+  /** What is still here, as files that can be played. */
+  save(): Promise<Blob[]> {
+    return Promise.all(playable(this.uplink.here()).map((segments) => this.spool.joined(segments)));
+  }
+
+  /** Deletes all of it, whether it is sent or not. */
+  async discard(): Promise<void> {
+    this.uplink.destroy();
+    await this.destroy();
   }
 
   /** Deletes a spool that is done. What is known of it stays, to be shown. */
@@ -195,8 +210,10 @@ export class Held {
   /** One thing after the other. Footage is lost only where it is that which fails. */
   #then(what: "recording" | "noting", work: () => Promise<void>): Promise<void> {
     this.#writing = this.#writing.then(work).catch((error: unknown) => {
+      // Nobody wants any more what was deleted.
+      if (this.#isDestroyed) return;
       console.error(error);
-      if (what === "recording") this.events.lost({ kind: "failed", detail: error instanceof Error ? error.message : String(error) });
+      if (what === "recording") this.events.lost({ kind: "failed" });
     });
     return this.#writing;
   }

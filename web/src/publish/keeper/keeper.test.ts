@@ -17,22 +17,26 @@ class FakeWorker extends EventTarget {
   }
 }
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 it("lets nobody wait for a worker that has failed", async () => {
   vi.stubGlobal("Worker", FakeWorker);
   vi.stubGlobal("addEventListener", () => undefined);
+  vi.spyOn(console, "error").mockReturnValue();
   const failed = vi.fn();
   const nothing = () => undefined;
   const keeper = new Keeper({ status: nothing, kept: nothing, lost: nothing, saved: nothing, failed });
   const address = { id: "b", token: "t", server: "http://r", title: "" };
   const [adopted, reported] = [keeper.adopt(address), keeper.report("b")];
   FakeWorker.last.fail("out of memory");
-  expect(await adopted).toEqual({ kind: "failed", detail: "out of memory" });
+  expect(await adopted).toEqual({ kind: "dead" });
   expect(await reported).toEqual([]);
   const again = keeper.adopt(address);
   FakeWorker.last.fail("");
-  expect(await again).toMatchObject({ kind: "failed" });
-  expect(await keeper.adopt(address)).toMatchObject({ kind: "failed" });
+  expect(await again).toEqual({ kind: "dead" });
+  expect(await keeper.adopt(address)).toEqual({ kind: "dead" });
   expect(failed).toHaveBeenCalledTimes(2);
 });

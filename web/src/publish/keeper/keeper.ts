@@ -10,10 +10,8 @@ export interface KeeperEvents {
   lost(id: string, why: WhyLost): void;
   saved(name: string, file: Blob): void;
   /** The worker itself has failed. */
-  failed(why: string): void;
+  failed(): void;
 }
-
-const DEAD = "the keeper does not start";
 
 export class Keeper {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "keeper" });
@@ -37,7 +35,7 @@ export class Keeper {
   /** Opens the spool of a broadcast, making it if there is none; why not, if that cannot be done. */
   adopt(address: Address): Promise<NotAdopted | null> {
     return new Promise((resolve) => {
-      if (this.#isDead) return resolve({ kind: "failed", detail: DEAD });
+      if (this.#isDead) return resolve({ kind: "dead" });
       this.#adopting.set(address.id, resolve);
       this.#post({ kind: "adopt", address });
     });
@@ -69,20 +67,25 @@ export class Keeper {
     });
   }
 
-  /** Gives what is still here to the person, as a file. */
+  /** Gives what is still here to the person, as files. */
   save(id: string): void {
     this.#post({ kind: "save", id });
   }
 
+  /** Deletes a spool from this device, sent or not. */
+  discard(id: string): void {
+    this.#post({ kind: "discard", id });
+  }
+
   /** Whoever waits for the worker waits no longer. Without a message it has never started. */
   #fail(message: string): void {
-    const detail = message || DEAD;
     this.#isDead ||= message === "" || message === undefined;
-    for (const adopted of this.#adopting.values()) adopted({ kind: "failed", detail });
+    for (const adopted of this.#adopting.values()) adopted({ kind: "dead" });
     for (const reported of this.#reporting.values()) reported([]);
     this.#adopting.clear();
     this.#reporting.clear();
-    this.events.failed(detail);
+    console.error(message || "the keeper does not start");
+    this.events.failed();
   }
 
   #post(message: ToKeeper): void {

@@ -32,8 +32,10 @@ export type ToKeeper =
   | { kind: "keep"; id: string; footage: Footage }
   | { kind: "mark"; id: string; mark: "paused" | "ended"; on: boolean }
   | { kind: "report"; id: string }
-  /** Give what is still here, as one file. */
+  /** Give what is still here, as files. */
   | { kind: "save"; id: string }
+  /** Delete it from this device, sent or not. */
+  | { kind: "discard"; id: string }
   /** The network is said to be back. */
   | { kind: "online" };
 
@@ -50,19 +52,22 @@ export type FromKeeper =
 export type WhyLost =
   /** There is no room for it, nor in memory. */
   | { kind: "no-room" }
-  | { kind: "failed"; detail: string };
+  | { kind: "failed" };
 
 export type NotAdopted =
   /** Another tab of this browser has it. */
   | { kind: "held" }
-  | { kind: "failed"; detail: string };
+  /** It cannot be opened. */
+  | { kind: "unreadable" }
+  /** The keeper itself does not work. */
+  | { kind: "dead" };
 
 export interface KeeperStatus {
   spools: UplinkStatus[];
   /** Spools that another tab works on. */
   held: string[];
-  /** Spools that cannot be opened, and why. */
-  unreadable: { id: string; detail: string }[];
+  /** Spools that cannot be opened. */
+  unreadable: string[];
   storage: StorageStatus;
 }
 

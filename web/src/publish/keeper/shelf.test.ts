@@ -8,11 +8,13 @@ const address = (id: string, token = "t"): Address => ({ id, token, server: "htt
 interface Fake {
   id: string;
   readdress(address: Address): Promise<void>;
+  discard(): Promise<void>;
 }
 
 let given: Address[] = [];
 let others = new Set<string>();
 let broken = new Set<string>();
+let deleted: string[] = [];
 
 const shelf = (...ids: string[]) =>
   new Shelf<Fake>({
@@ -21,12 +23,13 @@ const shelf = (...ids: string[]) =>
     holdLater: () => new Promise(() => undefined),
     open: async (id, known) => {
       if (broken.has(id) && known === null) throw new Error("torn");
-      return { id, readdress: async (address) => void given.push(address) };
+      return { id, readdress: async (address) => void given.push(address), discard: async () => void deleted.push(`all of ${id}`) };
     },
+    remove: async (id) => void deleted.push(id),
   });
 
 beforeEach(() => {
-  [given, others, broken] = [[], new Set(), new Set()];
+  [given, others, broken, deleted] = [[], new Set(), new Set(), []];
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -35,14 +38,14 @@ it("opens the others beside one that cannot be read or that another tab has", as
   others.add("b");
   const here = shelf("a", "b", "c");
   await vi.waitFor(() => expect([...here.spools.keys()]).toEqual(["c"]));
-  expect([[...here.unreadable], [...here.held]]).toEqual([[["a", "torn"]], ["b"]]);
+  expect([[...here.unreadable], [...here.held]]).toEqual([["a"], ["b"]]);
 });
 
 it("says why nothing was opened, and opens it with what is needed for that", async () => {
   broken.add("a");
   others.add("b");
   const here = shelf("a", "b");
-  expect(await here.adopt(address("a", ""))).toEqual({ kind: "failed", detail: "torn" });
+  expect(await here.adopt(address("a", ""))).toEqual({ kind: "unreadable" });
   expect(await here.adopt(address("b"))).toEqual({ kind: "held" });
   expect(await here.adopt(address("a"))).toBeNull();
   expect([here.spools.has("a"), here.unreadable.size]).toEqual([true, 0]);
@@ -57,4 +60,14 @@ it("gives a spool that is open what a link says, and makes none for a link alone
   await here.know(address("x"));
   expect(given.map(({ token }) => token)).toEqual(["new", "newer"]);
   expect([...here.spools.keys()]).toEqual(["a"]);
+});
+
+it("deletes what is here, whether it can be read or not, and nothing of another tab", async () => {
+  broken.add("a");
+  others.add("b");
+  const here = shelf("a", "b", "c");
+  for (const id of ["a", "b", "c", "x"]) await here.discard(id);
+  expect(deleted).toEqual(["a", "all of c"]);
+  expect([here.spools.size, here.unreadable.size, [...here.held]]).toEqual([0, 0, ["b"]]);
+  expect(await here.adopt(address("c"))).toBeNull();
 });

@@ -8,6 +8,8 @@ import type { Address, NotAdopted } from "./messages";
 export interface Opened {
   /** It is known better how to reach its broadcast. */
   readdress(address: Address): Promise<void>;
+  /** Deletes all of it. */
+  discard(): Promise<void>;
 }
 
 export interface ShelfDoes<S extends Opened> {
@@ -18,14 +20,16 @@ export interface ShelfDoes<S extends Opened> {
   holdLater(id: string): Promise<void>;
   /** `null` if there is nothing in it, nor known of it. */
   open(id: string, address: Address | null): Promise<S | null>;
+  /** Deletes one that cannot be opened. */
+  remove(id: string): Promise<void>;
 }
 
 export class Shelf<S extends Opened> {
   readonly spools = new Map<string, S>();
   /** Another tab works on these. */
   readonly held = new Set<string>();
-  /** Why these cannot be opened. */
-  readonly unreadable = new Map<string, string>();
+  /** These cannot be opened. */
+  readonly unreadable = new Set<string>();
   readonly #ours = new Set<string>();
   /** Of each spool one thing after the other. */
   #doing: Promise<void>;
@@ -42,9 +46,10 @@ export class Shelf<S extends Opened> {
       try {
         if (!(await this.#hold(id))) return { kind: "held" };
         await this.#openOrReaddress(id, address.token === "" ? null : address);
-        return this.spools.has(id) ? null : { kind: "failed", detail: this.unreadable.get(id) ?? id };
+        return this.spools.has(id) ? null : { kind: "unreadable" };
       } catch (error) {
-        return { kind: "failed", detail: String(error) };
+        console.error(`cannot take the spool ${id}`, error);
+        return { kind: "unreadable" };
       }
     });
   }
@@ -54,6 +59,17 @@ export class Shelf<S extends Opened> {
     return this.#then(async () => {
       const isHere = this.spools.has(address.id) || this.unreadable.has(address.id);
       if (isHere) await this.#openOrReaddress(address.id, address);
+    });
+  }
+
+  /** Deletes what this tab has of a broadcast. */
+  discard(id: string): Promise<void> {
+    return this.#then(async () => {
+      const spool = this.spools.get(id);
+      if (spool) await spool.discard();
+      else if (this.unreadable.has(id)) await this.does.remove(id);
+      this.spools.delete(id);
+      this.unreadable.delete(id);
     });
   }
 
@@ -70,7 +86,7 @@ export class Shelf<S extends Opened> {
       this.unreadable.delete(id);
     } catch (error) {
       console.error(`cannot open the spool ${id}`, error);
-      this.unreadable.set(id, error instanceof Error ? error.message : String(error));
+      this.unreadable.add(id);
     }
   }
 

@@ -2,7 +2,7 @@
  * The keeper: a worker that takes what is recorded, makes it durable, and sends it, with all that earlier visits left.
  */
 import type { Address, Footage, FromKeeper, KeeperStatus, StorageStatus, ToKeeper } from "./messages";
-import { allSpools, Held, hold, holdLater } from "./held";
+import { allSpools, Held, hold, holdLater, removeSpool } from "./held";
 import { Shelf } from "./shelf";
 import { keepBytes, storageStatus } from "./storage";
 
@@ -11,7 +11,7 @@ const STORAGE_EVERY_MS = 5_000;
 
 let storage: StorageStatus = storageStatus(0, Number.MAX_SAFE_INTEGER, 0);
 let shown = "";
-const shelf = new Shelf<Held>({ all: allSpools, hold, holdLater, open });
+const shelf = new Shelf<Held>({ all: allSpools, hold, holdLater, open, remove: removeSpool });
 const { spools } = shelf;
 
 function post(message: FromKeeper): void {
@@ -32,6 +32,8 @@ addEventListener("message", ({ data }: MessageEvent<ToKeeper>) => {
       return post({ kind: "report", id: data.id, segments: spools.get(data.id)?.uplink.report() ?? [] });
     case "save":
       return void save(data.id);
+    case "discard":
+      return void shelf.discard(data.id);
     case "online":
       return spools.forEach((spool) => spool.uplink.tryNow());
   }
@@ -45,15 +47,18 @@ async function adopt(address: Address): Promise<void> {
 function keep(id: string, footage: Footage): void {
   const spool = spools.get(id);
   if (spool) spool.keep(footage);
-  else post({ kind: "lost", id, why: { kind: "failed", detail: "no spool is open for it" } });
+  else post({ kind: "lost", id, why: { kind: "failed" } });
 }
 
 async function save(id: string): Promise<void> {
   const spool = spools.get(id);
   if (!spool) return;
-  const file = await spool.save();
+  const files = await spool.save();
   const title = spool.spool.about.title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || id;
-  post({ kind: "saved", id, name: `${title}.${file.type === "video/mp4" ? "mp4" : "ts"}`, file });
+  for (const [index, file] of files.entries()) {
+    const part = files.length === 1 ? "" : ` ${index + 1}`;
+    post({ kind: "saved", id, name: `${title}${part}.${file.type === "video/mp4" ? "mp4" : "ts"}`, file });
+  }
 }
 
 async function open(id: string, address: Address | null): Promise<Held | null> {
@@ -72,8 +77,12 @@ async function look(): Promise<void> {
 
 /** Says how things stand, if that has changed; and cleans up what is done. */
 function show(): void {
-  const unreadable = [...shelf.unreadable].map(([id, detail]) => ({ id, detail }));
-  const status: KeeperStatus = { spools: [...spools.values()].map((spool) => spool.uplink.status()), held: [...shelf.held], unreadable, storage };
+  const status: KeeperStatus = {
+    spools: [...spools.values()].map((spool) => spool.status()),
+    held: [...shelf.held],
+    unreadable: [...shelf.unreadable],
+    storage,
+  };
   const text = JSON.stringify(status);
   if (text === shown) return;
   shown = text;

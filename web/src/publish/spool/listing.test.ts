@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readListing } from "./listing";
+import { playable, readListing } from "./listing";
 import { aboutName, goneName, initName, othersName, readName, type SegmentFile, segmentName } from "./names";
 
 const segment = (seq: number): SegmentFile => ({
@@ -66,4 +66,11 @@ describe("a listing", () => {
     const listing = readListing([whole(1), gone(1), gone(0)]);
     expect([listing.segments.length, listing.gone.length]).toEqual([1, 1]);
   });
+});
+
+it("what cannot be played as one file is more", () => {
+  const mp4 = (seq: number, init: string): SegmentFile => ({ ...segment(seq), container: "m4s", init });
+  const segments = [segment(0), segment(1), mp4(2, "x"), mp4(3, "x"), mp4(4, "y"), segment(5)];
+  expect(playable(segments).map((file) => file.map(({ seq }) => seq))).toEqual([[0, 1], [2, 3], [4], [5]]);
+  expect(playable([])).toEqual([]);
 });

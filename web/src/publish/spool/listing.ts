@@ -56,6 +56,17 @@ export function readListing(files: readonly Found[]): Listing {
   return listing;
 }
 
+/** What can be one file, so that players can play it: MPEG-TS of any kind, or fragmented MP4 with one init section. */
+export function playable(segments: readonly SegmentFile[]): SegmentFile[][] {
+  const files: SegmentFile[][] = [];
+  for (const segment of segments) {
+    const before = files.at(-1)?.at(-1);
+    if (before?.container === segment.container && before.init === segment.init) files.at(-1)!.push(segment);
+    else files.push([segment]);
+  }
+  return files;
+}
+
 /** The numbers that are missing between others. */
 function holes(seqs: number[]): number[] {
   const known = new Set(seqs);

@@ -32,6 +32,11 @@ export async function allSpools(): Promise<string[]> {
   return ids.sort();
 }
 
+/** Deletes a spool with all that is in it, also one that cannot be opened. */
+export async function removeSpool(id: string): Promise<void> {
+  await (await folder()).removeEntry(id, { recursive: true });
+}
+
 async function folder(): Promise<FileSystemDirectoryHandle> {
   const root = await navigator.storage.getDirectory();
   return root.getDirectoryHandle(FOLDER, { create: true });
@@ -133,16 +138,12 @@ export class Spool {
     await this.directory.removeEntry(segmentName(segment));
   }
 
-  /** Segments one after the other, as a file that players can play; of nothing, nothing. */
+  /** Segments that are `playable` as one file, as that file. */
   async joined(segments: readonly SegmentFile[]): Promise<Blob> {
-    const files: File[] = [];
-    let init: string | null = null;
-    for (const segment of segments) {
-      if (segment.init !== null && segment.init !== init) files.push(await this.#file(initName(segment.init)));
-      init = segment.init;
-      files.push(await this.#file(segmentName(segment)));
-    }
-    return new Blob(files, { type: segments[0]?.container === "m4s" ? "video/mp4" : "video/mp2t" });
+    const [first] = segments;
+    const names = [...(first?.init ? [initName(first.init)] : []), ...segments.map(segmentName)];
+    const files = await Promise.all(names.map((name) => this.#file(name)));
+    return new Blob(files, { type: first?.container === "m4s" ? "video/mp4" : "video/mp2t" });
   }
 
   async #file(name: string): Promise<File> {
@@ -164,8 +165,8 @@ export class Spool {
   }
 
   /** Deletes all of it. */
-  async destroy(): Promise<void> {
-    await (await folder()).removeEntry(this.about.id, { recursive: true });
+  destroy(): Promise<void> {
+    return removeSpool(this.about.id);
   }
 }
 

@@ -30,7 +30,9 @@ export interface UplinkStatus {
   recorded: { segments: number; bytes: number };
   /** What is recorded and has not arrived. */
   owed: { segments: number; duration_ms: number; bytes: number };
-  /** The same of what is too old to be live. */
+  /** What is recorded and cannot be written: it is in memory only. */
+  unwritten_ms: number;
+  /** What is owed and too old to be live. */
   missing_ms: number;
   owedRanges: Range[];
   /** What has arrived, and is not safe there yet. */

@@ -471,6 +471,7 @@ export class Uplink {
       newestArrived_ms: this.#newestArrived_ms,
       recorded: { segments: files.length, bytes: files.reduce((sum, file) => sum + file.bytes, 0) },
       owed: this.#ledger.owed(),
+      unwritten_ms: 0,
       missing_ms: missing.reduce((sum, seq) => sum + (this.#ledger.get(seq)?.duration_ms ?? 0), 0),
       owedRanges: this.#ledger.owedRanges(),
       notSafe: this.#ledger.with("stored").length,

@@ -50,23 +50,30 @@ export class Facts {
   }
 }
 
-/** What must be said loudly: no room, a screen that may go dark. */
-export function warnings(model: Model, words: Words): string[] {
-  const said: string[] = [];
+/** What must be said, and whether it needs somebody now. */
+export interface Warning {
+  text: string;
+  isUrgent: boolean;
+}
+
+export function warnings(model: Model, words: Words): Warning[] {
+  const said: Warning[] = [];
+  const warn = (text: string) => said.push({ text, isUrgent: false });
+  const alarm = (text: string) => said.push({ text, isUrgent: true });
   const { keeper, stage, bitrate } = model;
   const isAtWork = stage.kind === "recording";
-  if (keeper?.storage.state === "full") said.push(words.storageFull);
-  else if (keeper?.storage.state === "failing") said.push(words.storageFailing);
+  if (keeper?.storage.state === "full") alarm(words.storageFull);
+  else if (keeper?.storage.state === "failing") alarm(words.storageFailing);
   else if (keeper && isAtWork) {
     const left_s = roomLeft_s(keeper.storage, (bitrate ?? 1_000_000) + 100_000);
-    if (keeper.storage.state === "low" && left_s !== null) said.push(words.storageLow(left_s));
+    if (keeper.storage.state === "low" && left_s !== null) warn(words.storageLow(left_s));
   }
-  if (model.problem) said.push(words.problem(model.problem));
-  if (model.isBlind) said.push(words.noPictures);
-  if (model.isDeaf) said.push(words.noSound);
+  if (model.problem) alarm(words.problem(model.problem));
+  if (model.isBlind) alarm(words.noPictures);
+  if (model.isDeaf) alarm(words.noSound);
   if (isAtWork && !model.isAwake && !document.hidden && model.now_ms > 0 && "wakeLock" in navigator && model.recorded_ms > 4_000) {
-    said.push(words.notAwake);
+    warn(words.notAwake);
   }
-  if (isAtRisk(model)) said.push(words.evictable);
+  if (isAtRisk(model)) warn(words.evictable);
   return said;
 }

@@ -12,7 +12,7 @@ export const en = {
       case "starting": return "Starting …";
       case "connecting": return line.waiting_s > 4 ? `Recording, connecting: ${whole(line.waiting_s)} waiting` : "Recording, connecting …";
       case "live": return `Live, ${line.behind_s.toFixed(1)} s behind`;
-      case "later": return `Recording, will send later: ${whole(line.waiting_s)} waiting`;
+      case "later": return line.waiting_s >= 1 ? `Recording, will send later: ${whole(line.waiting_s)} waiting` : "Recording, will send later";
       case "paused": return line.waiting_s > 0 ? `Paused, ${whole(line.waiting_s)} still to send` : "Paused";
       case "saving": return "Saving the last moments …";
       case "sending":
@@ -81,11 +81,18 @@ export const en = {
       case "unreachable": return "The server does not answer. To make a new broadcast, a network is needed; a broadcast that was begun goes on without.";
       case "held": return "Another tab of this browser is broadcasting this. Close that one, or go on there.";
       case "no-room": return en.lostFootage;
-      case "lost": return `Some footage was lost: this device did not save it. (${problem.detail})`;
-      case "camera": return `This camera cannot be opened: ${problem.detail}`;
-      case "microphone": return `This microphone cannot be opened: ${problem.detail}`;
-      case "encoder": return `The picture cannot be encoded: ${problem.detail}`;
-      case "other": return problem.detail;
+      case "lost": return "Some footage was lost: this device did not save it.";
+      case "camera":
+        if (problem.why === "denied") return "This camera is not allowed. Allow it in the browser's settings for this page.";
+        return problem.why === "none" ? "This camera is no longer there." : "This camera is in use by something else. Close that, or choose another one.";
+      case "microphone":
+        if (problem.why === "denied") return "This microphone is not allowed. Allow it in the browser's settings for this page.";
+        return problem.why === "none" ? "This microphone is no longer there." : "This microphone cannot be used now. Choose another one.";
+      case "encoder": return "This browser cannot encode the picture or the sound now. Choose another picture size, or reload the page.";
+      case "server": return `The server has an error of its own (${problem.status}). Try again in a while.`;
+      case "storage": return "What is kept of this broadcast on this device cannot be opened. Reload the page and try again.";
+      case "keeper": return "The part of this page that saves and sends has broken. Reload the page: what was saved is sent then.";
+      case "other": return "Something went wrong. Try again, or reload the page: what was saved is not lost.";
     }
   },
   noTarget: "To broadcast, open the link that you were given, or the owner's link that Headwater printed at its first start.",
@@ -119,13 +126,21 @@ export const en = {
     interrupted: (waiting_s: number) => (waiting_s > 0 ? `Interrupted. ${whole(waiting_s)} still to send.` : "Interrupted. Everything recorded so far is sent."),
     sending: (waiting_s: number) => (waiting_s > 0 ? `Ended. ${whole(waiting_s)} still to send.` : "Ended. Making sure all is safe."),
     stuck: (count: number, waiting_s: number) => `The server does not take all of this. ${segments(count)} refused, ${whole(waiting_s)} waiting. It stays on this device.`,
+    notAccepted: (waiting_s: number) => `The server does not accept the link that this was recorded with. ${whole(waiting_s)} waiting: they stay on this device, and are sent once a link that is valid is opened here.`,
+    noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${whole(waiting_s)} waiting: they stay on this device.`,
     sent: "Everything is sent and safe.",
     held: "Another tab is working on this one.",
-    unreadable: (detail: string) => `A recording on this device cannot be opened. It stays here, and is tried again at the next visit. (${detail})`,
+    unreadable: "A recording on this device cannot be opened. It stays here, and is tried again at the next visit.",
     damaged: (count: number) => `${segments(count)} could not be saved when the browser was stopped.`,
   },
   finish: "Finish",
   save: "Save to a file",
+  discard: "Delete from this device",
+  discardSure: "Delete this recording from this device?",
+  discardText: "What the server does not have is nowhere else. If you may want it, save it to a file first.",
+  discardUnreadable: "It cannot be opened now, but a later visit may succeed. What is deleted cannot be brought back.",
+  discardYes: "Delete it",
+  discardNo: "Keep it",
 };
 
 export type Words = typeof en;

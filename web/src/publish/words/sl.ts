@@ -19,7 +19,7 @@ export const sl: Words = {
       case "starting": return "Začenjamo …";
       case "connecting": return line.waiting_s > 4 ? `Snemamo, povezujemo se: čaka ${whole(line.waiting_s)}` : "Snemamo, povezujemo se …";
       case "live": return `V živo, zamik ${decimal(line.behind_s)} s`;
-      case "later": return `Snemamo, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
+      case "later": return line.waiting_s >= 1 ? `Snemamo, pošljemo pozneje: čaka ${whole(line.waiting_s)}` : "Snemamo, pošljemo pozneje";
       case "paused": return line.waiting_s > 0 ? `Premor, poslati je treba še ${whole(line.waiting_s)}` : "Premor";
       case "saving": return "Shranjujemo zadnje trenutke …";
       case "sending":
@@ -87,11 +87,18 @@ export const sl: Words = {
       case "unreachable": return "Strežnik se ne odziva. Za nov prenos je potrebno omrežje; začeti prenos teče tudi brez njega.";
       case "held": return "Ta prenos vodi drug zavihek brskalnika. Zaprite ga ali nadaljujte tam.";
       case "no-room": return sl.lostFootage;
-      case "lost": return `Del posnetka je izgubljen: naprava ga ni shranila. (${problem.detail})`;
-      case "camera": return `Te kamere ni mogoče odpreti: ${problem.detail}`;
-      case "microphone": return `Tega mikrofona ni mogoče odpreti: ${problem.detail}`;
-      case "encoder": return `Slike ni mogoče kodirati: ${problem.detail}`;
-      case "other": return problem.detail;
+      case "lost": return "Del posnetka je izgubljen: naprava ga ni shranila.";
+      case "camera":
+        if (problem.why === "denied") return "Ta kamera ni dovoljena. Dovolite jo v nastavitvah brskalnika za to stran.";
+        return problem.why === "none" ? "Te kamere ni več." : "To kamero uporablja nekaj drugega. Zaprite to ali izberite drugo kamero.";
+      case "microphone":
+        if (problem.why === "denied") return "Ta mikrofon ni dovoljen. Dovolite ga v nastavitvah brskalnika za to stran.";
+        return problem.why === "none" ? "Tega mikrofona ni več." : "Tega mikrofona zdaj ni mogoče uporabiti. Izberite drugega.";
+      case "encoder": return "Brskalnik zdaj ne more kodirati slike ali zvoka. Izberite drugo velikost slike ali znova naložite stran.";
+      case "server": return `Na strežniku je prišlo do napake (${problem.status}). Poskusite znova čez nekaj časa.`;
+      case "storage": return "Posnetka tega prenosa na tej napravi ni mogoče odpreti. Znova naložite stran in poskusite še enkrat.";
+      case "keeper": return "Del strani, ki shranjuje in pošilja posnetek, ne deluje več. Znova naložite stran: shranjeno bo takrat poslano.";
+      case "other": return "Nekaj je šlo narobe. Poskusite znova ali znova naložite stran: kar je shranjeno, ni izgubljeno.";
     }
   },
   noTarget: "Za prenos odprite povezavo, ki ste jo dobili, ali lastniško povezavo, ki jo je Headwater izpisal ob prvem zagonu.",
@@ -125,13 +132,21 @@ export const sl: Words = {
     interrupted: (waiting_s) => (waiting_s > 0 ? `Prekinjen. Poslati je treba še ${whole(waiting_s)}.` : "Prekinjen. Vse doslej posneto je poslano."),
     sending: (waiting_s) => (waiting_s > 0 ? `Končan. Poslati je treba še ${whole(waiting_s)}.` : "Končan. Preverjamo, ali je vse na varnem."),
     stuck: (count, waiting_s) => `Strežnik ne sprejme vsega: ${segmentsRefused(count)}, čaka ${whole(waiting_s)}. Posnetek ostane na tej napravi.`,
+    notAccepted: (waiting_s) => `Strežnik ne sprejme povezave, s katero je bil ta prenos posnet. Čaka ${whole(waiting_s)}: posnetek ostane na tej napravi in bo poslan, ko tukaj odprete veljavno povezavo.`,
+    noBroadcast: (waiting_s) => `Strežnik ne pozna tega prenosa. Čaka ${whole(waiting_s)}: posnetek ostane na tej napravi.`,
     sent: "Vse je poslano in na varnem.",
     held: "Z njim dela drug zavihek.",
     damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,
-    unreadable: (detail) => `Posnetka na tej napravi ni mogoče odpreti. Ostane tukaj, ob naslednjem obisku poskusimo znova. (${detail})`,
+    unreadable: "Posnetka na tej napravi ni mogoče odpreti. Ostane tukaj, ob naslednjem obisku poskusimo znova.",
   },
   finish: "Zaključi",
   save: "Shrani v datoteko",
+  discard: "Izbriši s te naprave",
+  discardSure: "Želite izbrisati ta posnetek s te naprave?",
+  discardText: "Česar strežnik nima, ni nikjer drugje. Če bi posnetek še potrebovali, ga prej shranite v datoteko.",
+  discardUnreadable: "Zdaj ga ni mogoče odpreti, ob poznejšem obisku pa bo morda šlo. Izbrisanega ni mogoče povrniti.",
+  discardYes: "Izbriši",
+  discardNo: "Obdrži",
 };
 
 function whole(s: number): string {

@@ -1,7 +1,7 @@
 /**
- * A question in the page, before something that others notice.
+ * A question in the page, before something that cannot be undone.
  */
-import { element } from "../element";
+import { element } from "./element";
 
 export interface Question {
   asks: string;
@@ -10,12 +10,12 @@ export interface Question {
   no: string;
 }
 
-/** True if the answer was yes. */
-export function confirmed({ asks, consequence, yes, no }: Question): Promise<boolean> {
+/** True if the answer was yes. `className` is the page's own for its dialogs. */
+export function confirmed({ asks, consequence, yes, no }: Question, className = ""): Promise<boolean> {
   const heading = element("h2", { id: "question" }, asks);
   const dialog = element(
     "dialog",
-    { "aria-labelledby": "question" },
+    { class: className, "aria-labelledby": "question" },
     element(
       "form",
       { method: "dialog" },
@@ -23,7 +23,7 @@ export function confirmed({ asks, consequence, yes, no }: Question): Promise<boo
       element("p", {}, consequence),
       element(
         "div",
-        { class: "buttons" },
+        { class: "answers" },
         element("button", { class: "quiet", value: "no" }, no),
         element("button", { class: "danger", value: "yes" }, yes),
       ),
