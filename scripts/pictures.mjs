@@ -1,14 +1,6 @@
-// Starts Headwater, publishes with ffmpeg and from a page with a camera that ffmpeg has drawn, and takes the pictures of the docs.
+// Takes the pictures of the docs: a broadcast by ffmpeg, and one from a page with a camera.
 // usage: node scripts/pictures.mjs HEADWATER
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-
-const { chromium } = createRequire(new URL("../tests/browser/package.json", import.meta.url))("playwright-core");
+import { create, onStage, publish } from "./picture-stage.mjs";
 
 const DESKTOP = { viewport: { width: 1120, height: 800 }, colorScheme: "light" };
 const DESKTOP_DARK = { ...DESKTOP, colorScheme: "dark" };
@@ -17,44 +9,10 @@ const PHONE = { viewport: { width: 390, height: 844 }, colorScheme: "light" };
 const FADED_IN_MS = 600;
 /** From when the picture stands to when the message stands in the middle of it. */
 const TOLD_MS = 3_000;
-const QUIET = ["-hide_banner", "-loglevel", "error", "-nostdin"];
-const ENCODE = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-keyint_min", "50",
-  "-sc_threshold", "0", "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-method", "PUT", "-http_persistent", "1"];
 
-const water = (size, rate) => `gradients=s=${size}:r=${rate}:c0=0x04293a:c1=0x0b6e8f:c2=0x67c5e3:c3=0x0a4d68:n=4:speed=0.02:seed=7`;
-
-async function main(headwaterPath) {
-  const folder = await mkdtemp(join(tmpdir(), "headwater-pictures-"));
-  const camera = join(folder, "camera.y4m");
-  execFileSync("ffmpeg", [...QUIET, "-f", "lavfi", "-i", water("360x640", 20), "-t", "3", "-pix_fmt", "yuv420p", camera]);
-  const headwater = spawn(headwaterPath, ["up", "--data", join(folder, "data"), "--listen", "127.0.0.1:0", "--log", "error"]);
-  const [line] = await once(createInterface(headwater.stdout), "line");
-  const [, base, key] = line.match(/(http:\S+)\/#owner-key=(\S+)/);
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-      "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", `--use-file-for-fake-video-capture=${camera}`],
-  });
-  try {
-    await takePictures(browser, base, key);
-  } finally {
-    await browser.close();
-    headwater.kill();
-    await once(headwater, "exit");
-    await rm(folder, { recursive: true });
-  }
-}
-
-async function takePictures(browser, base, key) {
-  const answer = await fetch(`${base}/v1/broadcasts`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify({ title: "Harbour cup, final" }),
-  });
-  const { id, publish } = await answer.json();
-  const source = ["-re", "-f", "lavfi", "-i", water("1280x720", 25), "-f", "lavfi", "-i", "sine=f=440", "-t", "180"];
-  const ffmpeg = spawn("ffmpeg", [...QUIET, ...source, ...ENCODE, `${publish.push_url}out.m3u8`]);
+async function takePictures({ browser, base, key }) {
+  const { id, publish: to } = await create(base, key, "Harbour cup, final");
+  const ffmpeg = publish(to.push_url);
   try {
     const viewer = await watching(browser, base, id, DESKTOP);
     await viewer.mouse.move(560, 300);
@@ -104,4 +62,4 @@ async function owning(browser, base, key, id) {
   await page.screenshot({ path: "docs/pictures/owner.png" });
 }
 
-await main(process.argv[2]);
+await onStage(process.argv[2], takePictures);

@@ -71,6 +71,8 @@ async function openPage(context, address) {
   page.on("dialog", (dialog) => void dialog.accept());
   await page.goto(address);
   await page.waitForSelector('main[data-stage="ready"]');
+  // Nobody presses before there is something to be seen.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   return page;
 }
 

@@ -26,6 +26,8 @@ export class KeyForm {
     this.element = element("form", { class: "card key-form", hidden: true }, this.#said, field, button);
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
+      // So that a second wrong one is told of as well.
+      this.#said.textContent = "";
       store(this.#key.value.trim());
       entered();
     });
@@ -33,8 +35,9 @@ export class KeyForm {
 
   /** The server did not take the key that is kept, if there is one. */
   ask(): void {
-    if (!this.element.hidden && this.#said.textContent !== "") return;
-    this.#said.textContent = load() === null ? this.words.ownerKeyAsked : this.words.ownerKeyWrong;
+    const text = load() === null ? this.words.ownerKeyAsked : this.words.ownerKeyWrong;
+    // What was said once is not said again at each look.
+    if (this.#said.textContent !== text) this.#said.textContent = text;
     this.element.hidden = false;
   }
 

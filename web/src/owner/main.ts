@@ -1,7 +1,7 @@
 /**
  * The page of one broadcast, for its owner.
  */
-import { type Details, isMoving } from "../broadcast";
+import { type Details, isMoving, isOver } from "../broadcast";
 import { element, required } from "../element";
 import { type Language, useLanguage } from "../language";
 import { load, takeFromAddress } from "../owner-key";
@@ -20,6 +20,7 @@ class OwnerPage {
   readonly #view: BroadcastView;
   readonly #key: KeyForm;
   readonly #links = element("div", { class: "all-links" });
+  readonly #beside = element("div", { class: "beside" });
   #details: Details | null = null;
   #clock_ahead_ms = 0;
   #stillWanted = true;
@@ -33,10 +34,11 @@ class OwnerPage {
     const main = element("div", { class: "one" });
     this.#key = new KeyForm(words, () => void this.#showLinks());
     const heading = element("h2", {}, words.links);
+    this.#beside.append(heading, this.#key.element, this.#links);
     root.replaceChildren(
       element("p", { class: "back" }, element("a", { href: "/" }, words.back)),
       main,
-      element("div", { class: "beside" }, heading, this.#key.element, this.#links),
+      this.#beside,
     );
     this.#view = new BroadcastView(main, id, words, language, (what) => this.#give(what));
     this.#view.say(words.loading);
@@ -60,12 +62,16 @@ class OwnerPage {
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       const { words } = this;
+      this.#beside.hidden = error.kind === "not-found";
       this.#view.say(error.kind === "not-found" ? words.notFound : words.tryingAgain(said(words, error)));
     }
   }
 
   #show(): void {
-    if (this.#details !== null) this.#view.show(this.#details, Date.now() + this.#clock_ahead_ms);
+    if (this.#details === null) return;
+    // After the end there is nothing to publish to.
+    for (const card of this.#links.querySelectorAll<HTMLElement>(".to-publish")) card.hidden = isOver(this.#details.state);
+    this.#view.show(this.#details, Date.now() + this.#clock_ahead_ms);
   }
 
   /** Once more after the end: that is the last one. */
@@ -82,6 +88,7 @@ class OwnerPage {
     try {
       this.#links.replaceChildren(...publishing(words, await getPublishing(this.id, load())));
       this.#key.done();
+      this.#show();
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       if (error.kind === "refused") this.#key.ask();

@@ -17,7 +17,7 @@ export function publishing(words: OwnerWords, created: Created): HTMLElement[] {
 function phone(words: OwnerWords, created: Created): HTMLElement {
   const link = publishLink(created);
   const hint = givesCamera(link) ? words.phoneHint : words.phoneNeedsHttps;
-  return card(
+  return publishCard(
     words.phone,
     withCode(words.phoneCode, link, [
       element("p", {}, element("a", { href: link, class: "button" }, words.goLive)),
@@ -44,7 +44,7 @@ function site(words: OwnerWords, created: Created): HTMLElement {
 }
 
 function encoder(words: OwnerWords, created: Created): HTMLElement {
-  return card(
+  return publishCard(
     words.encoder,
     copyable(words, words.pushAddress, pushPlaylist(created)),
     hint(words.secret),
@@ -66,6 +66,13 @@ function encoder(words: OwnerWords, created: Created): HTMLElement {
 
 function card(heading: string, ...content: HTMLElement[]): HTMLElement {
   return element("section", { class: "card links" }, element("h3", {}, heading), ...content);
+}
+
+/** One that is of use until the end. */
+function publishCard(heading: string, ...content: HTMLElement[]): HTMLElement {
+  const made = card(heading, ...content);
+  made.classList.add("to-publish");
+  return made;
 }
 
 function more(summary: string, ...content: HTMLElement[]): HTMLElement {

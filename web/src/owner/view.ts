@@ -23,6 +23,8 @@ export class BroadcastView {
   readonly #recording = element("div", { class: "recording" });
   readonly #renditions = element("div", { class: "wide", role: "region", tabindex: "0" });
   readonly #still: Still;
+  /** What there is only of a broadcast that there is. */
+  readonly #known: HTMLElement[];
   #told = "";
 
   constructor(
@@ -34,13 +36,12 @@ export class BroadcastView {
   ) {
     this.#still = new Still(id, 640, { alt: words.preview, instead: words.noPreview });
     const facts = element("p", { class: "facts" }, this.#badge, this.#since, this.#viewers, this.#missing);
-    root.replaceChildren(
-      element("div", { class: "head" }, element("div", {}, this.#title, facts), this.#orders),
-      this.#said,
-      element("a", { class: "preview", href: `/watch/${encodeURIComponent(id)}` }, this.#still.element),
-      section(words.timeline, this.#recording),
-      section(words.renditions, this.#renditions),
-    );
+    const head = element("div", { class: "head" }, element("div", {}, this.#title, facts), this.#orders);
+    const preview = element("a", { class: "preview", href: `/watch/${encodeURIComponent(id)}` }, this.#still.element);
+    this.#known = [head, preview, section(words.timeline, this.#recording), section(words.renditions, this.#renditions)];
+    for (const part of this.#known) part.hidden = true;
+    const [, ...rest] = this.#known;
+    root.replaceChildren(head, this.#said, ...rest);
     this.#pause.addEventListener("click", () => void this.#ask(this.#pause.value === "resume" ? "resume" : "pause"));
     this.#end.addEventListener("click", () => void this.#ask("end"));
     this.#end.textContent = words.end;
@@ -54,6 +55,7 @@ export class BroadcastView {
   /** `now_ms` is by the server's clock. */
   show(details: Details, now_ms: number): void {
     const { words } = this;
+    for (const part of this.#known) part.hidden = false;
     put(this.#title, details.title || words.untitled);
     put(this.#badge, words.states[details.state]);
     this.#badge.dataset["state"] = details.state;

@@ -350,7 +350,8 @@ export class Session {
   }
 
   async #count(): Promise<void> {
-    this.model = { ...this.model, cameras: (await devices("videoinput")).length };
+    const { length } = await devices("videoinput");
+    this.model = { ...this.model, cameras: length };
   }
 
   #goTo(stage: Stage): void {

@@ -21,11 +21,11 @@ export const en = {
   intro: "Live video that loses nothing",
   introText:
     "Send a live broadcast over any network: when it breaks, what was recorded arrives later, and viewers choose between what they missed and what is live.",
-  goLive: "Go live from this phone",
+  goLive: "Go live from this device",
   broadcasts: "Broadcasts",
   search: "Search by title",
   noBroadcasts: "No broadcasts yet.",
-  noBroadcastsHint: "Go live from this phone, or create one below for another camera.",
+  noBroadcastsHint: "Go live from this device, or create one below for another camera.",
   nothingFound: (sought: string) => `No title has “${sought}” in it.`,
   showMore: "Show more",
   watch: "Watch",

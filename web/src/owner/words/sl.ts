@@ -18,11 +18,11 @@ export const sl: OwnerWords = {
   intro: "Prenos v živo, ki ne izgubi ničesar",
   introText:
     "Prenašajte v živo po katerem koli omrežju: ko se pretrga, posneto prispe pozneje, gledalci pa izbirajo med zamujenim in prenosom v živo.",
-  goLive: "Prenašaj s tega telefona",
+  goLive: "Prenašaj s te naprave",
   broadcasts: "Prenosi",
   search: "Išči po naslovu",
   noBroadcasts: "Prenosov še ni.",
-  noBroadcastsHint: "Prenašajte s tega telefona ali spodaj ustvarite prenos za drugo kamero.",
+  noBroadcastsHint: "Prenašajte s te naprave ali spodaj ustvarite prenos za drugo kamero.",
   nothingFound: (sought) => `Noben naslov ne vsebuje »${sought}«.`,
   showMore: "Pokaži več",
   watch: "Glej",

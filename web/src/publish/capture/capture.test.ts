@@ -42,9 +42,9 @@ describe("segments", () => {
     for (let n = 0; n < 100; n++) segmenter.addSound(sound(n));
     expect([cuts.length, cuts[0]?.sound.length, cuts[0]?.hearing]).toEqual([1, 100, hearing]);
     // From here on there is none.
-    for (let n = 42; n <= 99; n++) segmenter.addPicture(picture(n, n % 40 === 0));
+    for (let n = 42; n <= 139; n++) segmenter.addPicture(picture(n, n % 40 === 0));
     expect(cuts.length).toBe(1);
-    segmenter.addPicture(picture(100, false));
+    segmenter.addPicture(picture(140, false));
     expect([cuts.length, cuts[1]?.sound.length]).toEqual([2, 0]);
   });
 

@@ -26,8 +26,8 @@ export interface Cut {
   hearing: AudioDecoderConfig | null;
 }
 
-/** How long after a segment is full its sound is waited for. */
-const SOUND_LATE_US = 1_000_000;
+/** How long after a segment is full its sound is waited for, on a device that is busy. What comes later is lost. */
+const SOUND_LATE_US = 3_000_000;
 /** When no picture comes for longer than this, the segment ends with the last one. */
 const STANDSTILL_US = 1_000_000;
 
