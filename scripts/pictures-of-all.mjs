@@ -8,7 +8,11 @@ import { tourPublish } from "../tests/browser/publish_tour.mjs";
 import { create, onStage, publish } from "./picture-stage.mjs";
 
 const [headwater, folder, ...only] = process.argv.slice(2);
-const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+const SIZES = {
+  desktop: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844 },
+  sideways: { width: 844, height: 390 },
+};
 /** How long controls and messages take to appear. */
 const FADED_IN_MS = 300;
 

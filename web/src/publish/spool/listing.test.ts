@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { playable, readListing } from "./listing";
-import { aboutName, goneName, initName, othersName, readName, type SegmentFile, segmentName } from "./names";
+import { aboutName, clockName, goneName, initName, othersName, readName, type SegmentFile, segmentName } from "./names";
 
 const segment = (seq: number): SegmentFile => ({
   seq,
@@ -24,6 +24,10 @@ describe("names", () => {
     expect(segmentName(segment(12))).toBe(`00000012-1790000024000-2000-1012-${"12".padStart(32, "a")}.ts`);
     expect(readName(initName("c".repeat(32)))).toEqual({ kind: "init", digest: "c".repeat(32) });
     expect(readName(aboutName(3))).toEqual({ kind: "about", version: 3 });
+    for (const offset_ms of [null, 0, -51_234, 86_400_000]) {
+      const note = { from: 12, offset_ms };
+      expect(readName(clockName(note))).toEqual({ kind: "clock", note });
+    }
   });
 
   it.each(["", "x.ts", "00000001-1-2-3-zz.ts", "paused", "00000001-1-2-3.ts", `${segmentName(segment(1))}.part`])(

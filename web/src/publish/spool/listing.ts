@@ -2,6 +2,7 @@
  * What a listing of a spool comes to: what is whole, what is torn, and what is lost between. Pure.
  */
 import { contains, type Range } from "../uplink/seqs";
+import type { ClockNote } from "../uplink/times";
 import { readName, type SegmentFile, segmentName } from "./names";
 
 /** A file as it is found. */
@@ -21,12 +22,14 @@ export interface Listing {
   twice: string[];
   /** Numbers between others that nothing is left of, and that nobody else is known to have used. */
   lost: number[];
+  /** How far the recorders' clock was from ours, as earlier runs learned it. */
+  clocks: ClockNote[];
   /** The files that say what this is of, the newest first. */
   about: string[];
 }
 
 export function readListing(files: readonly Found[]): Listing {
-  const listing: Listing = { segments: [], gone: [], torn: [], twice: [], lost: [], about: [] };
+  const listing: Listing = { segments: [], gone: [], torn: [], twice: [], lost: [], clocks: [], about: [] };
   const about: { version: number; name: string }[] = [];
   const others: Range[] = [];
   const seen = new Set<number>();
@@ -35,6 +38,7 @@ export function readListing(files: readonly Found[]): Listing {
     const read = readName(name);
     if (read?.kind === "about") about.push({ version: read.version, name });
     else if (read?.kind === "others") others.push(read.range);
+    else if (read?.kind === "clock") listing.clocks.push(read.note);
     else if (read?.kind === "gone") gone.push(read.segment);
     else if (read?.kind === "segment") {
       if (bytes !== read.segment.bytes || seen.has(read.segment.seq)) listing.torn.push(name);

@@ -4,6 +4,7 @@
  */
 
 import type { Range } from "../uplink/seqs";
+import type { ClockNote } from "../uplink/times";
 
 export type Container = "ts" | "m4s";
 
@@ -29,11 +30,14 @@ export type FileName =
   | { kind: "init"; digest: string }
   | { kind: "about"; version: number }
   /** Numbers that somebody else has used: an empty file. */
-  | { kind: "others"; range: Range };
+  | { kind: "others"; range: Range }
+  /** How far the recorders' clock is from ours, from some segment on: an empty file. */
+  | { kind: "clock"; note: ClockNote };
 
 const SEGMENT = /^(\d{8})-(\d{1,16})-(\d{1,9})-(\d{1,12})-([0-9a-f]{32})(?:-([0-9a-f]{32}))?\.(ts|m4s)(\.gone)?$/;
 const INIT = /^init-([0-9a-f]{32})\.mp4$/;
 const OTHERS = /^others-(\d{8})-(\d{8})$/;
+const CLOCK = /^clock-(\d{8})-(-?\d{1,15}|unknown)$/;
 const ABOUT = /^about-(\d{1,9})\.json$/;
 
 export function segmentName(segment: SegmentFile): string {
@@ -58,6 +62,10 @@ export function othersName(range: Range): string {
   return `others-${range.map((seq) => String(seq).padStart(8, "0")).join("-")}`;
 }
 
+export function clockName({ from, offset_ms }: ClockNote): string {
+  return `clock-${String(from).padStart(8, "0")}-${offset_ms ?? "unknown"}`;
+}
+
 /** `null` for what is not ours. */
 export function readName(name: string): FileName | null {
   const init = INIT.exec(name);
@@ -66,6 +74,8 @@ export function readName(name: string): FileName | null {
   if (about) return { kind: "about", version: Number(about[1]) };
   const others = OTHERS.exec(name);
   if (others) return { kind: "others", range: [Number(others[1]), Number(others[2])] };
+  const clock = CLOCK.exec(name);
+  if (clock) return { kind: "clock", note: { from: Number(clock[1]), offset_ms: clock[2] === "unknown" ? null : Number(clock[2]) } };
   const found = SEGMENT.exec(name);
   if (!found) return null;
   const [, seq, captured_ms, duration_ms, bytes, digest, initDigest, container, gone] = found;

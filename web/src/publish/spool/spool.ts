@@ -5,7 +5,8 @@
 import { digestOf } from "../uplink/blake3";
 import { type Found, type Listing, readListing } from "./listing";
 import type { Range } from "../uplink/seqs";
-import { aboutName, goneName, initName, othersName, type SegmentFile, segmentName } from "./names";
+import type { ClockNote } from "../uplink/times";
+import { aboutName, clockName, goneName, initName, othersName, type SegmentFile, segmentName } from "./names";
 
 const FOLDER = "spools";
 
@@ -131,6 +132,12 @@ export class Spool {
   /** Notes that somebody else has used these numbers: nothing of ours is missing there. */
   async noteOthers(range: Range): Promise<void> {
     await this.directory.getFileHandle(othersName(range), { create: true });
+  }
+
+  /** Notes how far the recorders' clock is from ours, and forgets what was noted of it before. */
+  async noteClock(note: ClockNote, before: ClockNote | null): Promise<void> {
+    await this.directory.getFileHandle(clockName(note), { create: true });
+    if (before !== null) await this.directory.removeEntry(clockName(before)).catch(() => undefined);
   }
 
   /** Removes a segment that is kept under another number. */

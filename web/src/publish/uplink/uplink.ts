@@ -16,6 +16,7 @@ import { asFailure, Remote, type RemoteStatus, type Said } from "./remote";
 import { Route } from "./route";
 import { contains, type Range, rangesOf } from "./seqs";
 import type { SegmentReport, Trouble, UplinkStatus } from "./status";
+import { type ClockNote, offsetOf } from "./times";
 
 /** How often it is looked whether time alone has changed something. */
 const TICK_MS = 250;
@@ -47,6 +48,9 @@ export class Uplink {
   #route = new Route();
   readonly #link = new Link();
   readonly #offset = new Offset();
+  /** The number of the first segment of this run, and what is noted of its clock. */
+  readonly #from: number;
+  #noted: ClockNote | null = null;
   #flights: Flight[] = [];
   /** How often an upload of this segment was given up, or could not be read. */
   readonly #givenUp = new Map<number, number>();
@@ -79,6 +83,7 @@ export class Uplink {
     this.#address();
     for (const segment of spool.found.segments) this.recorded(segment);
     for (const segment of spool.found.gone) this.#note(segment, "deleted");
+    this.#from = this.#ledger.next();
     this.#step();
   }
 
@@ -168,7 +173,9 @@ export class Uplink {
   /** Nothing is sent before it is known what is there. */
   #send(): void {
     const offset_ms = this.#offset.get();
+    this.#noteClock(offset_ms);
     if (this.#there === null || offset_ms === null) return;
+    const { clocks } = this.spool.found;
     const bytesPerSecond = this.#link.bytesPerSecond();
     const isLive = this.#isLiveOnItsWay();
     const bundleBytesMax = this.spool.is("ended") || this.spool.is("paused")
@@ -199,12 +206,22 @@ export class Uplink {
         givenUp,
         spool: this.spool,
         remote: this.#remote,
-        captured_ms: (file) => Math.min(file.captured_ms, runningTime_ms() - file.duration_ms) + offset_ms,
+        captured_ms: ({ seq, captured_ms, duration_ms }) =>
+          Math.min(captured_ms + (offsetOf(clocks, seq, this.#from) ?? offset_ms), runningTime_ms() + offset_ms - duration_ms),
         limit_ms: ANSWER_MAX_MS + (bytes * 1000) / BYTES_PER_S_MIN,
       });
       this.#flights.push(flight);
       void flight.landing.then((landed) => this.#land(flight, landed));
     }
+  }
+
+  /** For the next run, which has another clock. Once something was recorded in this one. */
+  #noteClock(offset_ms: number | null): void {
+    const note = { from: this.#from, offset_ms };
+    if (this.#ledger.next() === this.#from || (this.#noted !== null && this.#noted.offset_ms === offset_ms)) return;
+    const before = this.#noted;
+    this.#noted = note;
+    this.spool.noteClock(note, before).catch((error: unknown) => console.warn("the clock is not noted", error));
   }
 
   #isLiveOnItsWay(): boolean {
