@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::closing::Closing;
 use crate::event::{Event, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 use crate::generation::Generation;
 use crate::ids::{Digest, FormatId, RenditionName, Seq};
@@ -31,6 +32,7 @@ pub struct Broadcast {
     live: Live,
     paused: bool,
     end_hinted_at: Option<StoreTime>,
+    closing: Option<Closing>,
     ended: Option<Vec<LastSeq>>,
     mapped: BTreeMap<String, RenditionName>,
     recorded_by: Option<RecordedBy>,
@@ -100,7 +102,7 @@ pub enum State {
     Paused {
         since: Option<CapturedAt>,
     },
-    /// Nothing new will be captured; some of what was is still missing.
+    /// Nothing new will be captured; some of what was is still missing, or its publisher may still have some.
     Ended,
     /// Everything that was captured is here, or was abandoned.
     Complete,
@@ -151,6 +153,7 @@ impl Broadcast {
             live: Live::new(opened.policy, declared),
             paused: false,
             end_hinted_at: None,
+            closing: None,
             ended: None,
             mapped: BTreeMap::new(),
             recorded_by: None,
@@ -204,6 +207,7 @@ impl Broadcast {
             Event::RecordedBy { node } if self.recorded_by.as_ref().is_some_and(|by| by.node == *node) => {}
             Event::RecordedBy { node } => self.recorded_by = Some(RecordedBy { node: node.clone(), since: at }),
             Event::Restarted => self.generation = self.generation.next(at),
+            Event::Closing { grace_ms } => self.take_closing(*grace_ms, at),
         }
     }
 
@@ -214,6 +218,9 @@ impl Broadcast {
         }
         let Some(segment) = self.renditions[index].add(segment) else { return };
         self.end_hinted_at = None;
+        if let Some(closing) = &mut self.closing {
+            closing.quiet_since = at;
+        }
         self.arrivals[index].stored.insert(SeqRange::one(segment.seq));
         self.live.stored(index, &segment, at, &self.arrivals);
         self.end_if_all_arrived(at);
@@ -240,8 +247,16 @@ impl Broadcast {
         self.live.ended(at, self.missing_count() == 0, &self.arrivals);
     }
 
+    /// What is on its way to live has the patience; everything else has until the end is said.
+    fn take_closing(&mut self, grace_ms: u32, at: StoreTime) {
+        if !self.is_over() {
+            self.closing = Some(Closing::new(at, grace_ms));
+            self.live.ended(at, false, &self.arrivals);
+        }
+    }
+
     fn end_if_all_arrived(&mut self, at: StoreTime) {
-        if self.ended.is_some() && self.missing_count() == 0 {
+        if self.has_all() {
             self.live.ended(at, true, &self.arrivals);
         }
     }
@@ -339,6 +354,16 @@ impl Broadcast {
         self.paused
     }
 
+    /// Its owner has ended it, and where it ends is not known yet.
+    pub fn closing(&self) -> Option<Closing> {
+        self.closing.filter(|_| self.ended.is_none())
+    }
+
+    /// Whether anybody has ended it.
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some() || self.closing.is_some()
+    }
+
     /// Where it ended, once somebody has said so.
     pub fn ended(&self) -> Option<&[LastSeq]> {
         self.ended.as_deref()
@@ -346,7 +371,7 @@ impl Broadcast {
 
     /// When a stock pusher closed its playlist, if nothing has come since.
     pub fn end_hinted_at(&self) -> Option<StoreTime> {
-        self.end_hinted_at.filter(|_| self.ended.is_none())
+        self.end_hinted_at.filter(|_| !self.is_over())
     }
 
     /// What was recorded, as far as anybody can know, and has neither come nor been abandoned.
@@ -360,6 +385,11 @@ impl Broadcast {
         (0..self.renditions.len()).map(missing).sum()
     }
 
+    /// Whether it has ended, and all of it has come or was abandoned.
+    pub(crate) fn has_all(&self) -> bool {
+        self.ended.is_some() && self.missing_count() == 0
+    }
+
     fn missing_of(&self, index: usize) -> Vec<SeqRange> {
         self.last_of(index).map(|last| self.arrivals[index].missing_up_to(last).collect()).unwrap_or_default()
     }
@@ -371,8 +401,8 @@ impl Broadcast {
     }
 
     pub fn state(&self, now: StoreTime) -> State {
-        if self.ended.is_some() {
-            return if self.missing_count() == 0 { State::Complete } else { State::Ended };
+        if self.is_over() {
+            return if self.has_all() { State::Complete } else { State::Ended };
         }
         self.state_in(self.look(now).outage())
     }
@@ -381,7 +411,7 @@ impl Broadcast {
     /// to what. Readers see it when the clock margin has passed.
     pub fn changes(&self, after: StoreTime, until: StoreTime) -> impl Iterator<Item = (StoreTime, State)> {
         let after = after.max(self.last_at);
-        let outages = self.ended.is_none().then(|| self.live.outages(after, until, &self.arrivals));
+        let outages = (!self.is_over()).then(|| self.live.outages(after, until, &self.arrivals));
         outages.into_iter().flatten().map(|(at, outage)| (at, self.state_in(outage)))
     }
 

@@ -43,8 +43,13 @@ impl Document {
         }
     }
 
-    /// What comes after all that has come, with its time: what was given up, each by itself, and the end, which gives
-    /// nothing else up.
+    /// Whether it tells where the broadcast ends.
+    pub fn has_ended(&self) -> bool {
+        self.ended().is_some()
+    }
+
+    /// What comes after all that has come, with its time: that its owner has ended it, what was given up, each by itself, and
+    /// the end, which gives nothing else up.
     pub fn last_words(&self) -> Vec<(StoreTime, Event)> {
         let Some(at) = self.entries.iter().rev().find_map(|entry| is_last(&entry.event).then_some(entry.at)) else {
             return Vec::new();
@@ -53,7 +58,13 @@ impl Document {
             let pieces = ranges.iter().flat_map(|range| pieces(*range));
             pieces.map(|seqs| Event::Abandoned { rendition: rendition.clone(), seqs })
         });
-        given_up.chain(self.ended()).map(|event| (at, event)).collect()
+        self.closing().into_iter().chain(given_up).chain(self.ended()).map(|event| (at, event)).collect()
+    }
+
+    /// That its owner has ended it: the first word counts.
+    fn closing(&self) -> Option<Event> {
+        let mut events = self.entries.iter().map(|entry| &entry.event);
+        events.find(|event| matches!(event, Event::Closing { .. })).cloned()
     }
 
     /// The end, without what it gave up: that is told by itself.
@@ -69,7 +80,7 @@ impl Document {
 }
 
 fn is_last(event: &Event) -> bool {
-    matches!(event, Event::Abandoned { .. } | Event::Ended { .. })
+    matches!(event, Event::Abandoned { .. } | Event::Ended { .. } | Event::Closing { .. })
 }
 
 /// As many ranges as the limit of one event asks for.
@@ -247,6 +258,20 @@ mod tests {
         check(&all[..3], false);
         check(&all, true);
         check(&[ended(2, Missing::Abandoned)], true);
+    }
+
+    #[test]
+    fn what_its_owner_has_ended_is_not_complete_before_its_end_is_known() {
+        let closing = Event::Closing { grace_ms: 5 };
+        let events = [Event::Stored(segment(0)), closing.clone(), Event::Stored(segment(1))];
+        let fold = DocumentFold::of(&log(events.clone()));
+        assert!(!fold.is_complete() && !fold.document().has_ended());
+        // Told after all that came, or live would be over before it began.
+        assert_eq!(fold.document().last_words(), [(StoreTime(20), closing.clone())]);
+        let fold = DocumentFold::of(&log([&events[..], &[ended(1, Missing::Awaited)]].concat()));
+        assert!(fold.is_complete() && fold.document().has_ended());
+        let words: Vec<Event> = fold.document().last_words().into_iter().map(|(_, event)| event).collect();
+        assert_eq!(words, [closing, ended(1, Missing::Awaited)]);
     }
 
     #[test]

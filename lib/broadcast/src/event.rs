@@ -60,6 +60,9 @@ pub enum Event {
     /// Readers may have shown live without what stands before this, or with something else in its place. What they show
     /// from here on, they show at other addresses: see [`Generation`](crate::Generation).
     Restarted,
+    /// The owner says that it is over. What its publisher recorded until it heard of that may still come, under any number,
+    /// until somebody says `Ended`: see [`Closing`](crate::Closing). `grace_ms` is how long that may take.
+    Closing { grace_ms: u32 },
 }
 
 /// What the creator of a broadcast decided.
@@ -122,7 +125,7 @@ impl Event {
     pub fn shapes_live(&self) -> bool {
         match self {
             Self::Stored(_) | Self::Paused | Self::Resumed | Self::Abandoned { .. } | Self::Ended { .. } => true,
-            Self::Opened(_) | Self::Restarted => true,
+            Self::Opened(_) | Self::Restarted | Self::Closing { .. } => true,
             Self::Format(_) | Self::Safe { .. } | Self::EndHinted => false,
             Self::Mapped { .. } | Self::RecordedBy { .. } => false,
         }

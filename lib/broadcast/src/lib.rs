@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod capture_order;
+mod closing;
 mod continuity;
 mod document;
 mod event;
@@ -25,6 +26,7 @@ mod views;
 mod tests;
 
 pub use broadcast::{Broadcast, LogError, RecordedBy, Rendition, State};
+pub use closing::Closing;
 pub use document::{Document, DocumentFold, Lack, Unplaced};
 pub use event::{Event, EventError, EventIndex, LastSeq, LogEntry, Missing, Opened, SeqRange};
 pub use generation::Generation;

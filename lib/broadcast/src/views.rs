@@ -56,6 +56,8 @@ pub enum ViewError {
     NotEnded,
     #[error("the recording is not finished: {missing} segments are still missing")]
     Incomplete { missing: u64 },
+    #[error("the recording is not finished: its owner has ended it, and its publisher may still have some of it")]
+    Closing,
     #[error("this playlist is over: the broadcast goes on at another address")]
     Over,
     #[error("nothing is known of this playlist: the broadcast is at another address")]
@@ -67,7 +69,7 @@ impl ViewError {
     pub fn may_come(&self) -> bool {
         match self {
             Self::NoRendition { .. } | Self::NotStarted | Self::NotThere { .. } => true,
-            Self::NotEnded | Self::Incomplete { .. } => true,
+            Self::NotEnded | Self::Incomplete { .. } | Self::Closing => true,
             Self::Over | Self::NotBegun => false,
         }
     }
@@ -126,13 +128,14 @@ impl Broadcast {
         if items.iter().filter_map(entry_of).all(Entry::is_gap) {
             return Err(ViewError::NotThere { from });
         }
-        let is_final = self.ended().is_some() && self.missing_count() == 0;
+        let is_final = self.has_all();
         self.in_capture_order(index, PlaylistType::Event, target, items, extent, is_final)
     }
 
     fn vod(&self, index: usize, now: StoreTime) -> Result<Rendered, ViewError> {
         match self.state(now) {
             State::Complete => {}
+            State::Ended if self.closing().is_some() => return Err(ViewError::Closing),
             State::Ended => return Err(ViewError::Incomplete { missing: self.missing_count() }),
             _ => return Err(ViewError::NotEnded),
         }

@@ -37,7 +37,8 @@ pub(crate) enum Rule {
     },
     Pause,
     Resume,
-    UnlessEnded,
+    UnlessOver,
+    Close,
     End(Vec<LastSeq>),
 }
 
@@ -119,7 +120,8 @@ fn rule(event: &Event, abandoned: &mut u64) -> Result<Rule, Fault> {
         }
         Event::Paused => Rule::Pause,
         Event::Resumed => Rule::Resume,
-        Event::EndHinted => Rule::UnlessEnded,
+        Event::EndHinted => Rule::UnlessOver,
+        Event::Closing { .. } => Rule::Close,
         Event::Ended { last } => {
             last.iter().filter_map(|last| last.seq).try_for_each(within_max)?;
             Rule::End(last.clone())

@@ -40,8 +40,9 @@ impl Default for Limits {
 /// | `Stored` | by (rendition, seq): `Duplicate` if stored with this digest, `Conflict` if with another, `Abandoned` if abandoned; else `Ended` if the broadcast ended before it: beyond the rendition's `last`, or in a rendition that has none; else `Abandoned` if the end abandoned what was missing |
 /// | `Safe`, `RecordedBy`, `Restarted` | always appended |
 /// | `Abandoned` | marks those that are not stored; `Duplicate` if all are stored, or abandoned already, also by the end. Appended as given |
-/// | `Paused`, `Resumed` | `Ended` if the broadcast ended; `Duplicate` if it is paused, or is not, already |
-/// | `EndHinted` | `Ended` if the broadcast ended |
+/// | `Paused`, `Resumed` | `Ended` if the broadcast ended or is closing; `Duplicate` if it is paused, or is not, already |
+/// | `EndHinted` | `Ended` if the broadcast ended or is closing |
+/// | `Closing` | `Duplicate` if the broadcast ended or is closing already |
 /// | `Ended` | `Duplicate` if the broadcast ended already, whatever either says |
 /// | `Mapped` | `Duplicate` if the playlist is mapped already, whatever to |
 /// | `Opened` | refused: see [`open`](Self::open) |

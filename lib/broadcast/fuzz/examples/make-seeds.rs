@@ -104,6 +104,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("mapped", Event::Mapped { playlist: "720p/live.m3u8".to_owned(), rendition: RenditionName::main() }),
         ("recorded_by", Event::RecordedBy { node: "north-1".to_owned() }),
         ("restarted", Event::Restarted),
+        ("closing", Event::Closing { grace_ms: 86_400_000 }),
     ]
 }
 

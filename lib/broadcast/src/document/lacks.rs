@@ -47,6 +47,7 @@ impl DocumentFold {
         lacks.extend(document.entries.iter().filter_map(|entry| self.lacks_setting(entry)));
         lacks.extend(self.lacks_abandoned(document));
         lacks.extend(self.lacks_words(document));
+        lacks.extend(self.lacks_closing(document));
         lacks.extend(self.lacks_end(document));
         lacks
     }
@@ -129,6 +130,12 @@ impl DocumentFold {
         words.into_iter().find(|event| matches!(event, Event::Paused | Event::Resumed)) == Some(&Event::Paused)
     }
 
+    /// Once it has ended, it does not matter who said so first.
+    fn lacks_closing(&self, document: &Document) -> Option<Lack> {
+        let is_known = self.document.closing().is_some() || self.document.ended().is_some();
+        document.closing().filter(|_| !is_known).map(Lack::After)
+    }
+
     fn lacks_end(&self, document: &Document) -> Option<Lack> {
         let event = document.ended()?;
         match self.document.ended() {
@@ -159,6 +166,7 @@ impl Document {
             let lacked = ranges.iter().flat_map(|range| known.missing_in(*range));
             lacks.extend(lacked.map(|seqs| Event::Abandoned { rendition: rendition.clone(), seqs }));
         }
+        lacks.extend(log.closing().filter(|_| self.closing().is_none()));
         lacks.extend(log.ended().filter(|end| self.ended().as_ref() != Some(end)));
         lacks
     }
@@ -235,6 +243,21 @@ mod tests {
         let why = Unplaced::EndedOtherwise;
         let otherwise = Lack::Unplaced { event: ended(3, Missing::Awaited), why };
         check(&[stored(0), ended(3, Missing::Awaited)], 1, &[ended(2, Missing::Awaited)], &[otherwise]);
+    }
+
+    #[test]
+    fn an_end_that_its_owner_has_said_is_told_again_until_it_has_ended() {
+        let closing = Event::Closing { grace_ms: 1_000 };
+        let after = Lack::After(closing.clone());
+        check(&[stored(0), closing.clone()], 1, &[stored(1)], std::slice::from_ref(&after));
+        check(&[stored(0), closing.clone()], 1, &[Event::Closing { grace_ms: 2_000 }], &[]);
+        let whole = [stored(0), closing.clone(), stored(1), ended(1, Missing::Awaited)];
+        check(&whole, 1, &[stored(1)], &[after, Lack::After(ended(1, Missing::Awaited))]);
+        check(&whole, 1, &[ended(1, Missing::Awaited)], &[]);
+        let document = |events: &[Event]| DocumentFold::of(&log(events.to_vec())).document();
+        let [before, whole] = [document(&whole[..1]), document(&whole)];
+        assert_eq!(before.lacks(&whole), [closing, ended(1, Missing::Awaited)]);
+        assert_eq!((whole.lacks(&whole), whole.lacks(&before)), (vec![], vec![]));
     }
 
     #[test]

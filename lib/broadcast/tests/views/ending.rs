@@ -1,6 +1,6 @@
 //! What becomes of what is missing when a broadcast ends: it is awaited, or abandoned all at once.
 
-use broadcast::{Event, Millis, Missing, RenditionName, Seq, SeqRange, View};
+use broadcast::{CapturedAt, Event, Millis, Missing, RenditionName, Seq, SeqRange, State, View};
 
 use crate::by_hand::ByHand;
 use crate::reader::{playlist, replay};
@@ -63,6 +63,94 @@ fn the_first_end_counts() {
     by_hand.end(2, Missing::Awaited);
     by_hand.end(2, Missing::Abandoned);
     assert_eq!(by_hand.broadcast.missing(&RenditionName::main()), ranges(&[(1, 1)]));
+}
+
+const GRACE_MS: u32 = 3_600_000;
+
+/// Segments 0 and 2 have come, and its owner has ended it.
+fn closing() -> ByHand {
+    let mut by_hand = stored(&[2]);
+    by_hand.apply(Event::Closing { grace_ms: GRACE_MS });
+    by_hand
+}
+
+#[test]
+fn what_its_owner_has_ended_is_open_until_its_publisher_says_where_it_ends() {
+    let (mut by_hand, main) = (closing(), RenditionName::main());
+    for seq in [1, 3, 4] {
+        assert_eq!(by_hand.broadcast.state(by_hand.broadcast.last_at()), State::Ended);
+        assert!(by_hand.broadcast.closing().is_some() && by_hand.broadcast.ended().is_none());
+        let late = by_hand.segment(seq, Millis(i64::try_from(seq).expect("small") * 2_000));
+        by_hand.apply_after(60_000, Event::Stored(late));
+    }
+    assert_eq!(by_hand.broadcast.stored(&main).expect("known").count(), 5);
+    by_hand.end(4, Missing::Awaited);
+    assert_eq!(by_hand.broadcast.state(by_hand.broadcast.last_at()), State::Complete);
+    assert!(by_hand.broadcast.closing().is_none() && by_hand.broadcast.is_over());
+}
+
+/// Nothing but the end that its publisher, or the grace, brings.
+#[test]
+fn nothing_else_is_said_of_what_its_owner_has_ended() {
+    let mut by_hand = closing();
+    let closing = by_hand.broadcast.closing();
+    by_hand.apply_after(5_000, Event::Closing { grace_ms: 1 });
+    by_hand.apply(Event::EndHinted);
+    assert_eq!((by_hand.broadcast.closing(), by_hand.broadcast.end_hinted_at()), (closing, None));
+    let now = by_hand.broadcast.last_at() + Millis(86_400_000);
+    assert_eq!(by_hand.broadcast.changes(by_hand.broadcast.last_at(), now).next(), None);
+    by_hand.end(2, Missing::Awaited);
+    by_hand.apply(Event::Closing { grace_ms: 1 });
+    assert_eq!((by_hand.broadcast.closing(), by_hand.broadcast.missing_count()), (None, 1));
+}
+
+#[test]
+fn the_grace_counts_from_what_came_last() {
+    let mut by_hand = closing();
+    let (grace, said_at) = (Millis(GRACE_MS.into()), by_hand.broadcast.last_at());
+    assert_eq!(by_hand.broadcast.closing().expect("closing").over_at(), said_at + grace);
+    by_hand.apply_after(1_000, Event::Safe { rendition: RenditionName::main(), seqs: SeqRange::one(Seq(0)) });
+    assert_eq!(by_hand.broadcast.closing().expect("closing").over_at(), said_at + grace);
+    by_hand.apply_after(9_000, Event::Stored(by_hand.segment(3, Millis(6_000))));
+    let closing = by_hand.broadcast.closing().expect("closing");
+    assert_eq!(closing.over_at(), said_at + Millis(10_000) + grace);
+    // But not what it captures for ever.
+    let latest = CapturedAt((said_at + grace).0);
+    assert!(closing.takes(latest) && !closing.takes(latest + Millis(1)));
+}
+
+/// One that never had anything is waited for all the same: its publisher may have begun in a tunnel.
+#[test]
+fn what_never_arrived_may_still_come() {
+    let script = Script { slots: vec![], ..Script::calm(1) };
+    let recording = Recording::new(&script);
+    let mut broadcast = replay(&recording, 1);
+    let mut entry = recording.log[0].clone();
+    (entry.index, entry.event) = (broadcast.next_index(), Event::Closing { grace_ms: GRACE_MS });
+    broadcast.apply(&entry).expect("the next");
+    assert_eq!(broadcast.state(entry.at), State::Ended);
+    (entry.index, entry.event) = (broadcast.next_index(), Event::Ended { last: vec![] });
+    broadcast.apply(&entry).expect("the next");
+    assert_eq!(broadcast.state(entry.at), State::Complete);
+}
+
+/// What was shown of it stays as it is, whatever comes later.
+#[test]
+fn live_and_dvr_end_when_its_owner_ends_it() {
+    let (mut by_hand, main) = (closing(), RenditionName::main());
+    let later = |by_hand: &ByHand| by_hand.broadcast.last_at() + Millis(60_000);
+    let dvr = |by_hand: &ByHand| playlist(&by_hand.broadcast, &main, View::Dvr, later(by_hand)).expect("it has begun");
+    let before = dvr(&by_hand);
+    assert!(before.ended && before.segments.len() == 3);
+    for seq in [1, 3] {
+        let late = by_hand.segment(seq, Millis(i64::try_from(seq).expect("small") * 2_000));
+        by_hand.apply_after(60_000, Event::Stored(late));
+        assert_eq!(dvr(&by_hand).segments, before.segments);
+    }
+    by_hand.end(3, Missing::Awaited);
+    assert_eq!(dvr(&by_hand).segments, before.segments);
+    let vod = playlist(&by_hand.broadcast, &main, View::Vod, later(&by_hand)).expect("it is complete");
+    assert_eq!(vod.segments.len(), 4);
 }
 
 /// A hole that live went past is announced when the end settles it, if anything of it has come.

@@ -2,6 +2,7 @@
 //! whatever they knew of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use broadcast::{Broadcast, Event, EventIndex, Generation, LogEntry, RenditionName, StoreTime, View};
 use proptest::prelude::*;
@@ -43,9 +44,10 @@ fn fold(log: &[LogEntry]) -> Broadcast {
 /// What was shown where.
 type Shown = BTreeMap<(RenditionName, &'static str, Generation), Vec<String>>;
 
-/// Whoever knows this much of a log looks, at these parts of the time up to `until`.
-fn look(log: &[LogEntry], until: StoreTime, parts: &[f64], names: &[RenditionName], shown: &mut Shown) {
-    let (broadcast, from) = (fold(log), log[log.len() - 1].at);
+/// Whoever knows this much of a log looks, at these parts of some time after its last entry.
+fn look(log: &[LogEntry], time: Range<StoreTime>, parts: &[f64], names: &[RenditionName], shown: &mut Shown) {
+    let Range { start, end: until } = time;
+    let (broadcast, from) = (fold(log), start.max(log[log.len() - 1].at));
     for part in parts {
         let now = moved(from, ((until - from).0.max(0) as f64 * part) as i64);
         for name in names {
@@ -65,13 +67,13 @@ fn contradicts_nothing(script: &Script, loss: Loss) -> Result<bool, TestCaseErro
     let (mut before, mut then) = (Shown::new(), Shown::new());
     for known in [loss.kept, usize::midpoint(loss.kept, loss.count), loss.count - 1, loss.count] {
         // Their clocks may be fast.
-        look(&log[..known], moved(back_at, margin), &[0.0, 0.3, 0.6, 0.9, 1.0], names, &mut before);
+        look(&log[..known], StoreTime(0)..moved(back_at, margin), &[0.0, 0.3, 0.6, 0.9, 1.0], names, &mut before);
     }
     for known in BTreeSet::from([len, usize::midpoint(len, after.len()), after.len()]) {
         // From here on nothing is lost: whoever looks knows what came before.
         let much_later = moved(after[known - 1].at, 3 * script.base_ms);
         let until = after.get(known).map_or(much_later, |next| much_later.min(moved(next.at, margin)));
-        look(&after[..known], until, &[0.0, 1.0], names, &mut then);
+        look(&after[..known], back_at..until, &[0.0, 1.0], names, &mut then);
     }
     for (address, later) in &then {
         for earlier in before.get(address).into_iter().flatten() {

@@ -98,6 +98,20 @@ pub(crate) enum Finish {
     EndedEarly(Missing),
     EndedThenRecovered,
     AbandonedThenEnded,
+    /// Its owner ends it while its publisher is away; what was lost comes then, and what becomes of it.
+    Closed(Closed),
+}
+
+/// What comes after an end that its owner has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// Its publisher is still away.
+    Open,
+    /// Its publisher says where it ends before it sends the rest.
+    SaidThenSent,
+    SentThenSaid,
+    /// It never comes back.
+    GivenUp,
 }
 
 /// A line for each segment, for a failing case is to be read.
@@ -153,12 +167,17 @@ impl Script {
 
     /// Whether live was over when the store had something at `at`.
     pub(crate) fn ends_before(&self, at: StoreTime, recording: &Recording) -> bool {
-        recording.log.iter().any(|entry| matches!(entry.event, Event::Ended { .. }) && entry.at < at)
+        recording.log.iter().any(|entry| is_end(&entry.event) && entry.at < at)
     }
 
     pub(crate) fn margin_ms(&self) -> i64 {
         self.policy.clock_margin_ms.into()
     }
+}
+
+/// Whether live is over with this.
+pub(crate) fn is_end(event: &Event) -> bool {
+    matches!(event, Event::Ended { .. } | Event::Closing { .. })
 }
 
 /// Something that looks random and is always the same (the finisher of splitmix64).
@@ -193,6 +212,7 @@ fn of(base_ms: i64, renditions: usize) -> impl Strategy<Value = Script> {
         1 => missing().prop_map(Finish::EndedEarly),
         1 => Just(Finish::EndedThenRecovered),
         1 => Just(Finish::AbandonedThenEnded),
+        2 => closed().prop_map(Finish::Closed),
     ];
     (target, policy(base_ms), forms, slots, clocks, latency, finish).prop_map(
         move |(target, policy, renditions, mut slots, (skew_ms, media_base), latency, finish)| {
@@ -221,6 +241,10 @@ fn of(base_ms: i64, renditions: usize) -> impl Strategy<Value = Script> {
             }
         },
     )
+}
+
+fn closed() -> impl Strategy<Value = Closed> {
+    prop_oneof![Just(Closed::Open), Just(Closed::SaidThenSent), Just(Closed::SentThenSaid), Just(Closed::GivenUp)]
 }
 
 fn missing() -> impl Strategy<Value = Missing> {

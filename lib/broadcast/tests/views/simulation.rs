@@ -7,7 +7,7 @@ use broadcast::{
     MediaTime, Millis, Missing, Opened, RenditionName, Segment, Seq, SeqRange, StoreTime,
 };
 
-use crate::script::{Before, Delivery, Fate, Finish, Script};
+use crate::script::{Before, Closed, Delivery, Fate, Finish, Script};
 
 /// When every recording begins.
 pub(crate) const START_MS: i64 = 1_790_000_000_000;
@@ -196,8 +196,30 @@ impl<'a> Camera<'a> {
                 self.events.extend(spaced(|segment| abandoned(&segment), over));
                 self.events.push((over + 60_000, ended(Missing::Awaited)));
             }
+            Finish::Closed(closed) => self.close(closed, over, lost.clone(), ended),
         }
         self.into_recording()
+    }
+
+    /// Its owner ends it after half of it, before the rest has come.
+    fn close(&mut self, closed: Closed, over: i64, lost: Vec<Segment>, ended: impl Fn(Missing) -> Event) {
+        let said = self.now_ms() / 2;
+        self.events.push((said, Event::Closing { grace_ms: 86_400_000 }));
+        let is_word = |event: &Event| matches!(event, Event::Paused | Event::Resumed | Event::EndHinted);
+        self.events.retain(|(at, event)| *at < said || !is_word(event));
+        let sent = |from: i64| lost.clone().into_iter().zip(1..).map(move |(s, n)| (from + n * 137, Event::Stored(s)));
+        match closed {
+            Closed::Open => {}
+            Closed::SaidThenSent => {
+                self.events.push((over, ended(Missing::Awaited)));
+                self.events.extend(sent(over + 5_000));
+            }
+            Closed::SentThenSaid => {
+                self.events.extend(sent(over + 5_000));
+                self.events.push((over + 60_000, ended(Missing::Awaited)));
+            }
+            Closed::GivenUp => self.events.push((over, ended(Missing::Abandoned))),
+        }
     }
 
     /// What would have arrived during an outage arrives after it.

@@ -50,8 +50,8 @@ if not again then
   at = math.max(at, now)
 end
 
-local known = redis.call('HMGET', state, 'ended', 'paused')
-local ended, paused = known[1], known[2]
+local known = redis.call('HMGET', state, 'ended', 'paused', 'closing')
+local ended, paused, closing = known[1], known[2], known[3]
 
 -- What each rule says of an event: nil if it is new, and from there on that is known.
 local rule = {}
@@ -122,7 +122,7 @@ function rule.abandon()
 end
 
 function rule.pause()
-  if ended then
+  if ended or closing then
     return 'e'
   elseif paused then
     return '='
@@ -132,7 +132,7 @@ function rule.pause()
 end
 
 function rule.resume()
-  if ended then
+  if ended or closing then
     return 'e'
   elseif not paused then
     return '='
@@ -143,10 +143,18 @@ function rule.resume()
   redis.call('HDEL', state, 'paused')
 end
 
-function rule.unless_ended()
-  if ended then
+function rule.unless_over()
+  if ended or closing then
     return 'e'
   end
+end
+
+function rule.close()
+  if ended or closing then
+    return '='
+  end
+  closing = true
+  redis.call('HSET', state, 'closing', '')
 end
 
 function rule.finish()

@@ -82,7 +82,8 @@ fn add_rule(call: &mut ScriptInvocation<'_>, id: BroadcastId, rule: &Rule) {
         }
         Rule::Pause => call.arg("pause"),
         Rule::Resume => call.arg("resume"),
-        Rule::UnlessEnded => call.arg("unless_ended"),
+        Rule::UnlessOver => call.arg("unless_over"),
+        Rule::Close => call.arg("close"),
         Rule::End(last) => {
             let last: Vec<(String, String)> = last.iter().filter_map(last_field).collect();
             call.arg("finish").arg(last.len());

@@ -8,6 +8,9 @@ use crate::batch::{Entry, PutBack, Rule};
 use crate::error::MetadataError;
 use crate::store::{Expect, Limits, Outcome, ShortDigest};
 
+/// What is said once when its owner ends a broadcast.
+const CLOSING: &str = "closing";
+
 /// Starts a log.
 pub(super) fn open(
     db: &Connection,
@@ -124,9 +127,11 @@ impl<'a> Log<'a> {
             Rule::Once(what) => self.once(what)?,
             Rule::Segment { rendition, seq, digest } => self.segment(rendition, *seq, *digest)?,
             Rule::Abandon { rendition, seqs } => self.abandon(rendition, *seqs)?,
-            Rule::Pause => self.pause(true),
-            Rule::Resume => self.pause(false),
-            Rule::UnlessEnded => self.ended.then_some(Outcome::Ended),
+            Rule::Pause => self.pause(true)?,
+            Rule::Resume => self.pause(false)?,
+            Rule::UnlessOver => self.is_over()?.then_some(Outcome::Ended),
+            Rule::Close if self.ended => Some(Outcome::Duplicate),
+            Rule::Close => self.once(CLOSING)?,
             Rule::End(last) => self.end(last)?,
         })
     }
@@ -185,12 +190,18 @@ impl<'a> Log<'a> {
         Ok((!new).then_some(Outcome::Duplicate))
     }
 
-    fn pause(&mut self, pause: bool) -> Option<Outcome> {
-        if self.ended {
-            return Some(Outcome::Ended);
+    /// Whether it ended, or its owner has said so.
+    fn is_over(&self) -> rusqlite::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM once WHERE broadcast = ?1 AND what = ?2)";
+        Ok(self.ended || self.db.prepare_cached(sql)?.query_row((self.no, CLOSING), |row| row.get(0))?)
+    }
+
+    fn pause(&mut self, pause: bool) -> rusqlite::Result<Option<Outcome>> {
+        if self.is_over()? {
+            return Ok(Some(Outcome::Ended));
         }
         let already = std::mem::replace(&mut self.paused, pause) == pause;
-        already.then_some(Outcome::Duplicate)
+        Ok(already.then_some(Outcome::Duplicate))
     }
 
     fn end(&mut self, last: &[LastSeq]) -> rusqlite::Result<Option<Outcome>> {

@@ -78,6 +78,7 @@ suites! {
     rules::a_long_stretch_is_abandoned_at_once
     rules::pausing_twice_is_pausing_once
     rules::a_broadcast_ends_once
+    rules::what_its_owner_has_ended_is_open_until_its_end
     rules::what_was_lost_is_put_back_as_it_was
     rules::what_is_put_back_follows_the_end_of_the_log
     rules::what_is_put_back_too_late_starts_live_anew

@@ -24,6 +24,7 @@ struct Model {
     segments: BTreeMap<(RenditionName, Seq), Option<ShortDigest>>,
     playlists: BTreeSet<String>,
     paused: bool,
+    closing: bool,
     ended: Option<Vec<LastSeq>>,
 }
 
@@ -43,8 +44,12 @@ impl Model {
                 }
                 known(self.segments.len() == before)
             }
-            Event::EndHinted if self.ended.is_some() => Some(Outcome::Ended),
-            Event::Paused | Event::Resumed if self.ended.is_some() => Some(Outcome::Ended),
+            Event::EndHinted | Event::Paused | Event::Resumed if self.is_over() => Some(Outcome::Ended),
+            Event::Closing { .. } if self.is_over() => Some(DUPLICATE),
+            Event::Closing { .. } => {
+                self.closing = true;
+                None
+            }
             Event::EndHinted => None,
             Event::Paused => known(std::mem::replace(&mut self.paused, true)),
             Event::Resumed => known(!std::mem::replace(&mut self.paused, false)),
@@ -73,6 +78,10 @@ impl Model {
                 None
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.closing || self.ended.is_some()
     }
 
     fn is_beyond_end(&self, segment: &Segment) -> bool {
@@ -107,6 +116,7 @@ fn an_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Paused),
         2 => Just(Event::Resumed),
         1 => Just(Event::EndHinted),
+        1 => (0u32..3).prop_map(|grace_ms| Event::Closing { grace_ms }),
         1 => (prop::option::of(seq()), missing()).prop_map(|(seq, missing)| ended_with(&[("main", seq)], missing)),
         1 => (prop::sample::select(vec!["a.m3u8", "b.m3u8"]), rendition()).prop_map(|(path, name)| mapped(path, name)),
     ]

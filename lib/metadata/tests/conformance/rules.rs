@@ -112,6 +112,26 @@ pub(crate) async fn a_broadcast_ends_once(Stores { one, other, .. }: Stores) {
     assert_eq!(commit(&one, &still).await.into_iter().map(index).collect::<Vec<_>>(), [4, 5, 6, 7]);
 }
 
+pub(crate) async fn what_its_owner_has_ended_is_open_until_its_end(Stores { one, other, .. }: Stores) {
+    open(&one).await;
+    let closing = |grace_ms| Event::Closing { grace_ms };
+    assert_eq!(index(commit_one(&one, stored(0)).await), 1);
+    assert_eq!(index(commit_one(&one, closing(5)).await), 2);
+    assert_eq!(commit_one(&other, closing(6)).await, DUPLICATE);
+    for event in [Event::Paused, Event::Resumed, Event::EndHinted] {
+        assert_eq!(commit_one(&other, event.clone()).await, Outcome::Ended, "{event:?}");
+    }
+    let still = [stored(7), stored_in("720p", 3, 1), abandoned(2, 2), safe(0, 3), format("main", 7)];
+    assert_eq!(commit(&one, &still).await.into_iter().map(index).collect::<Vec<_>>(), [3, 4, 5, 6, 7]);
+    assert_eq!(index(commit_one(&other, ended(&[("main", Some(8))])).await), 8);
+    assert_eq!(commit_one(&one, closing(5)).await, DUPLICATE);
+    assert_eq!(commit_one(&one, stored(9)).await, Outcome::Ended);
+    // As a store that has lost the end of it.
+    one.put_back(id(9), &log(&one).await[..3], NEVER).await.unwrap();
+    let outcomes = other.commit(id(9), &[closing(7), Event::Paused, stored(4)], Expect::Any).await.unwrap();
+    assert_eq!((outcomes[0], outcomes[1], index(outcomes[2])), (DUPLICATE, Outcome::Ended, 3));
+}
+
 pub(crate) async fn nothing_is_stored_beyond_the_end(Stores { one, .. }: Stores) {
     open(&one).await;
     commit(&one, &[stored(3), stored(9), abandoned(8, 8), ended(&[("main", Some(3)), ("audio", None)])]).await;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broadcast::{Broadcast, Entry, Event, Item, RenditionName, StoreTime, View};
+use broadcast::{Broadcast, Entry, Item, RenditionName, StoreTime, View};
 use proptest::prelude::*;
 use testkit::hls::Playlist;
 
 use crate::reader::{playlist, replay, shown, watch};
-use crate::script::{Before, Script, config, scripts, scripts_of_one};
+use crate::script::{Before, Script, config, is_end, scripts, scripts_of_one};
 use crate::simulation::{Recording, moved, ms_between};
 
 /// When a reader first saw each new last entry of a rendition's live playlist, and whether it was media.
@@ -39,7 +39,7 @@ fn target_ms(script: &Script, recording: &Recording) -> i64 {
 pub(crate) fn silence(script: &Script) -> Result<(), TestCaseError> {
     let recording = Recording::new(script);
     let target = target_ms(script, &recording);
-    let ended = recording.log.iter().find(|entry| matches!(entry.event, Event::Ended { .. })).map(|entry| entry.at);
+    let ended = recording.log.iter().find(|entry| is_end(&entry.event)).map(|entry| entry.at);
     let end = moved(recording.end_at(), 8 * target);
     let seen = seen(&recording, end);
     let media =
@@ -63,7 +63,7 @@ pub(crate) fn silence(script: &Script) -> Result<(), TestCaseError> {
 
 pub(crate) fn end(script: &Script) -> Result<(), TestCaseError> {
     let recording = Recording::new(script);
-    let ended = recording.log.iter().position(|entry| matches!(entry.event, Event::Ended { .. }));
+    let ended = recording.log.iter().position(|entry| is_end(&entry.event));
     let Some(ended) = ended else { return Ok(()) };
     let at = recording.log[ended].at;
     let patience = script.policy.patience_ms.map_or(target_ms(script, &recording), i64::from);

@@ -1,11 +1,11 @@
 //! Rule 6: the recording is every stored segment, once, in capture order; and catch-up is the same as far as it goes.
 
-use broadcast::{Broadcast, Missing, RenditionName, Seq, SeqRange, SeqSet, View};
+use broadcast::{Broadcast, Extent, Missing, RenditionName, Seq, SeqRange, SeqSet, View, ViewError};
 use proptest::prelude::*;
 use testkit::hls::Segment;
 
 use crate::reader::{playlist, replay};
-use crate::script::{Finish, Script, config, scripts};
+use crate::script::{Closed, Finish, Script, config, scripts};
 use crate::simulation::{Recording, moved};
 
 fn seq(segment: &Segment) -> Seq {
@@ -38,6 +38,7 @@ pub(crate) fn vod(script: &Script) -> Result<(), TestCaseError> {
     if let Finish::Ended(Missing::Abandoned) | Finish::EndedEarly(Missing::Abandoned) = script.finish {
         prop_assert_eq!(broadcast.missing_count(), 0);
     }
+    check_closing(&broadcast, script, &recording)?;
     let now = moved(recording.end_at(), 60_000);
     for name in &recording.names {
         let stored = broadcast.stored(name).cloned().unwrap_or_default();
@@ -100,6 +101,29 @@ proptest! {
 fn truly_stored(recording: &Recording, name: &RenditionName) -> Vec<Seq> {
     let of = recording.truth.iter().filter(|((rendition, _), truth)| rendition == name && truth.stored_at.is_some());
     of.map(|((_, seq), _)| *seq).collect()
+}
+
+/// While its publisher may still have something, it has ended and is not complete, and nothing but live and dvr is final.
+fn check_closing(broadcast: &Broadcast, script: &Script, recording: &Recording) -> Result<(), TestCaseError> {
+    let Finish::Closed(closed) = script.finish else {
+        prop_assert!(broadcast.closing().is_none());
+        return Ok(());
+    };
+    prop_assert_eq!(broadcast.closing().is_some(), closed == Closed::Open);
+    let now = moved(recording.end_at(), 60_000);
+    if closed == Closed::Open {
+        prop_assert_eq!(broadcast.state(now).word(), "ended");
+    }
+    let is_final = |name, view| broadcast.view(name, view, Extent::Whole, now).is_ok_and(|view| view.is_final);
+    let complete = broadcast.state(now).word() == "complete";
+    for name in &recording.names {
+        let from_the_start = View::CatchUp { from: Seq(0) };
+        prop_assert!(complete || !is_final(name, from_the_start));
+        prop_assert_eq!(broadcast.view(name, View::Dvr, Extent::Whole, now).is_ok(), is_final(name, View::Dvr));
+        let vod = broadcast.view(name, View::Vod, Extent::Whole, now);
+        prop_assert_eq!(vod == Err(ViewError::Closing), closed == Closed::Open);
+    }
+    Ok(())
 }
 
 /// Only abandoned time is a gap.
