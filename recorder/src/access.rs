@@ -23,6 +23,11 @@ impl Recorder {
         if claims.sub == id { Ok(()) } else { Err(ProblemKind::FORBIDDEN.detail("the token is of another broadcast")) }
     }
 
+    /// Whether it is the owner who asks.
+    pub(crate) fn is_owner(&self, headers: &HeaderMap) -> bool {
+        bearer(headers).is_some_and(|given| self.owner_key.is(given))
+    }
+
     /// What a publish token says, wherever it was found.
     pub(crate) fn publish_claims(&self, token: &str) -> Result<Claims, Problem> {
         self.claims(token, Scope::Publish)

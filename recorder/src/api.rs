@@ -19,7 +19,7 @@ use service::{Problem, ProblemKind};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::commit::not_a_name;
-use crate::ending::abandon as abandoned_events;
+use crate::ending::{Said, abandon as abandoned_events};
 use crate::portal::Visitor;
 use crate::problems;
 use crate::recorder::Recorder;
@@ -246,6 +246,9 @@ pub(crate) struct Details {
     target_duration_s: Option<u32>,
     /// Since when it is interrupted or paused, in capture time (milliseconds since the Unix epoch).
     since: Option<i64>,
+    /// Until when, at the latest, what its publisher still has is waited for, since the owner has ended it (milliseconds since
+    /// the Unix epoch; later if something comes).
+    open_until: Option<i64>,
     /// From when until when it was recorded, as far as has arrived, in capture time (milliseconds since the Unix epoch).
     recorded: Option<[i64; 2]>,
     details: BTreeMap<String, RenditionDetails>,
@@ -316,6 +319,7 @@ fn details(summary: Summary, broadcast: &Broadcast, now: StoreTime) -> Details {
         summary,
         target_duration_s: broadcast.target_duration().map(TargetDuration::secs),
         since,
+        open_until: broadcast.closing().map(|closing| closing.over_at().0),
         recorded: recorded(broadcast),
         details: broadcast.renditions().iter().map(of_rendition).collect(),
     }
@@ -359,7 +363,7 @@ async fn say(
     event: Event,
 ) -> Answer {
     let followed = recorder.publishers(&id, &headers).await?;
-    if followed.read().ended().is_some() {
+    if followed.read().is_over() {
         return Err(over());
     }
     // Somebody may have ended it meanwhile.
@@ -377,12 +381,14 @@ fn over() -> Problem {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct End {
-    /// The number of the last segment of each rendition. Without it, a rendition ends with what has arrived.
+    /// The number of the last segment of each rendition. Without it, a rendition ends with what has arrived; but if it is the
+    /// owner who ends the broadcast, and names none, what its publisher still has is waited for.
     #[serde(default)]
     last: BTreeMap<String, u64>,
 }
 
-/// POST: nothing new will be captured. What was captured may still arrive.
+/// POST: nothing new will be captured. What was captured may still arrive. When the owner says so, the publisher, who may be
+/// without network, says where it ends when it hears of it.
 #[utoipa::path(
     post, path = "/v1/broadcasts/{id}/end", tag = "publish", request_body = Option<End>,
     params(("id" = String, Path)), responses((status = 200, body = Details)),
@@ -405,7 +411,11 @@ pub(crate) async fn end(
             Ok(LastSeq { rendition, seq: Some(seq), missing: Missing::Awaited })
         })
         .collect();
-    let (said, at_work) = (said?, (recorder.clone(), followed.clone()));
+    let said = match said? {
+        none if none.is_empty() && recorder.is_owner(&headers) => Said::ByOwner,
+        said => Said::ByPublisher(said),
+    };
+    let at_work = (recorder.clone(), followed.clone());
     recorder.to_its_end(async move { at_work.0.end(&at_work.1, &said).await }).await?;
     Ok(recorder.answer(&followed))
 }
@@ -419,10 +429,11 @@ pub(crate) struct Abandon {
     last: u64,
 }
 
-/// POST: these segments will never come; catch-up and vod need not wait for them.
+/// POST: these segments will never come; catch-up and vod need not wait for them. Without a body: of a broadcast that is over,
+/// nothing more will come.
 #[utoipa::path(
-    post, path = "/v1/broadcasts/{id}/abandon", tag = "publish", request_body = Abandon,
-    params(("id" = String, Path)), responses((status = 200, body = Details), (status = 400)),
+    post, path = "/v1/broadcasts/{id}/abandon", tag = "publish", request_body = Option<Abandon>,
+    params(("id" = String, Path)), responses((status = 200, body = Details), (status = 400), (status = 409)),
     security(("publish_token" = []), ("owner_key" = []))
 )]
 pub(crate) async fn abandon(
@@ -432,6 +443,11 @@ pub(crate) async fn abandon(
     body: axum::body::Bytes,
 ) -> Answer {
     let followed = recorder.publishers(&id, &headers).await?;
+    if body.is_empty() {
+        let at_work = (recorder.clone(), followed.clone());
+        recorder.to_its_end(async move { at_work.0.give_up(&at_work.1).await }).await?;
+        return Ok(recorder.answer(&followed));
+    }
     let Abandon { rendition, first, last } = json(&body)?;
     let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
     let seqs = SeqRange { first: seq_within(first)?, last: seq_within(last)? };
@@ -446,7 +462,7 @@ pub(crate) async fn abandon(
 
 impl Recorder {
     /// The broadcast, for somebody who may publish to it.
-    async fn publishers(&self, id: &str, headers: &HeaderMap) -> Result<Arc<Followed>, Problem> {
+    async fn publishers(self: &Arc<Self>, id: &str, headers: &HeaderMap) -> Result<Arc<Followed>, Problem> {
         let id = parse_id(id)?;
         self.authorize_publisher(headers, id)?;
         self.admit(headers, id, &Visitor::of(headers), None).await?;

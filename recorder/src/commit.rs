@@ -100,6 +100,9 @@ impl Recorder {
     ) -> Result<Durable, Problem> {
         self.room_for(&followed.read(), &candidate.rendition)?;
         let (segment, format) = describe(&followed.read(), candidate, clock);
+        if followed.read().closing().is_some_and(|closing| !closing.takes(segment.captured_at)) {
+            return Err(ended(segment.seq));
+        }
         let key = Key::of_segment(followed.id(), &segment);
         let was_acknowledged = matches!(source, Source::Parked(_));
         let flying = Some(self.in_flight.enter(&key));

@@ -38,6 +38,10 @@ pub struct RecorderConfig {
     pub renditions_max: usize,
     /// The most uploads that one broadcast may have open at a time, so that it leaves room for others.
     pub uploads_per_broadcast_max: usize,
+    /// For how long after its owner has ended a broadcast its publisher is waited for, in seconds, counted from the last that
+    /// came: it may be without network and hear of the end later. Then the broadcast is complete with what has come. With 0,
+    /// nothing that comes after the owner's end is taken.
+    pub closing_grace_s: u32,
     /// Whether what is stored here needs no second copy to be safe.
     pub stored_is_safe: bool,
     /// The view settings of new broadcasts.
@@ -82,6 +86,7 @@ impl Default for RecorderConfig {
             seq_ahead_max: 100_000,
             renditions_max: 32,
             uploads_per_broadcast_max: 64,
+            closing_grace_s: 24 * 3600,
             stored_is_safe: true,
             views: ViewPolicy::default(),
             hot: HotConfig::default(),
@@ -94,6 +99,10 @@ impl RecorderConfig {
     pub(crate) fn body_limits(&self, len_max: u64) -> BodyLimits {
         let [idle, whole] = [self.body_idle_s, self.body_max_s].map(|secs| Duration::from_secs(secs.into()));
         BodyLimits { len_max, idle, whole }
+    }
+
+    pub(crate) fn closing_grace_ms(&self) -> u32 {
+        self.closing_grace_s.saturating_mul(1000)
     }
 
     pub(crate) fn unnamed_wait(&self) -> Duration {

@@ -1,9 +1,12 @@
 //! How a broadcast ends: because its publisher or owner says so, or some time after a stock pusher has closed its
 //! playlist.
 //!
-//! A stock pusher never resends: when a broadcast of one ends, what is missing is declared abandoned with it.
+//! A stock pusher never resends: when a broadcast of one ends, what is missing is declared abandoned with it. Any other
+//! publisher may be without network when its owner ends it: then where it ends is left open until the publisher says so,
+//! or has not come back (docs/design/publisher.md, *The owner's end*).
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broadcast::{
@@ -22,9 +25,30 @@ const ARRIVING_MAX: Duration = Duration::from_secs(5);
 /// How long to wait before an end that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// An end, by who says it.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// Where these renditions end; the others end with what has come.
+    ByPublisher(Vec<LastSeq>),
+    /// Not where: what its publisher still has may come.
+    ByOwner,
+    /// Nothing more will come.
+    GivenUp,
+}
+
+/// Broadcasts for whose publishers somebody here waits.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Mutex<BTreeSet<BroadcastId>>);
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<BroadcastId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Recorder {
-    /// Ends a broadcast. `said` is where its renditions end by their publisher; the others end with what has come.
-    pub(crate) async fn end(self: &Arc<Self>, followed: &Arc<Followed>, said: &[LastSeq]) -> Result<(), Problem> {
+    /// Ends a broadcast.
+    pub(crate) async fn end(self: &Arc<Self>, followed: &Arc<Followed>, said: &Said) -> Result<(), Problem> {
         let pusher = self.pushers.of(followed.id()).await;
         // What was being sent when the end was said is part of it.
         let said_ms = self.now_ms();
@@ -48,10 +72,8 @@ impl Recorder {
             followed.refresh().await.map_err(problems::of_metadata)?;
             let (event, length) = {
                 let broadcast = followed.read();
-                if broadcast.ended().is_some() {
-                    return Ok(());
-                }
-                (ending(&broadcast, said), broadcast.next_index())
+                let Some(event) = ending(&broadcast, said, self.config.closing_grace_ms()) else { return Ok(()) };
+                (event, broadcast.next_index())
             };
             // Nothing may come in between, or it would be cut off.
             match self.broadcasts.store().commit(followed.id(), &[event], Expect::Len(length)).await {
@@ -59,14 +81,44 @@ impl Recorder {
                 Err(error) => return Err(problems::of_metadata(error)),
                 Ok(_) => {
                     self.document_is_due(followed.id());
-                    return followed.refresh().await.map_err(problems::of_metadata);
+                    followed.refresh().await.map_err(problems::of_metadata)?;
+                    self.wait_if_closing(followed);
+                    return Ok(());
                 }
             }
         }
         Err(service::ProblemKind::UNAVAILABLE.detail("segments keep arriving; try again").retry_after(RETRY))
     }
 
-    /// Ends a broadcast some time after its pusher has closed the playlist, unless it starts again.
+    /// Gives up what has not come of a broadcast that is over, and with it the wait for its publisher.
+    pub(crate) async fn give_up(self: &Arc<Self>, followed: &Arc<Followed>) -> Result<(), Problem> {
+        followed.refresh().await.map_err(problems::of_metadata)?;
+        if !followed.read().is_over() {
+            return Err(problems::GOES_ON.detail("end it first, or name what will never come"));
+        }
+        self.end(followed, &Said::GivenUp).await?;
+        let missing: Vec<(RenditionName, SeqRange)> = {
+            let broadcast = followed.read();
+            let names = broadcast.renditions().iter().map(Rendition::name);
+            names.flat_map(|name| broadcast.missing(name).into_iter().map(|seqs| (name.clone(), seqs))).collect()
+        };
+        for event in missing.iter().flat_map(|(rendition, seqs)| abandon(rendition, *seqs)) {
+            self.commit_event(followed, event).await?;
+        }
+        Ok(())
+    }
+
+    /// Whoever has heard of a broadcast that its owner has ended sees to it that it becomes complete: who took the end in
+    /// may be gone.
+    pub(crate) fn wait_if_closing(self: &Arc<Self>, followed: &Followed) {
+        let id = followed.id();
+        if followed.read().closing().is_some() && self.waiting.lock().insert(id) {
+            self.end_after_grace(id);
+        }
+    }
+
+    /// Ends a broadcast some time after its pusher has closed the playlist, unless it starts again, or after its owner has
+    /// ended it, unless its publisher comes back.
     pub(crate) fn end_after_grace(self: &Arc<Self>, id: BroadcastId) {
         let recorder = self.clone();
         let stop = self.tasks.stop_token();
@@ -76,24 +128,16 @@ impl Recorder {
                 () = recorder.wait_and_end(id) => {}
                 () = stop.cancelled() => {}
             }
+            recorder.waiting.lock().remove(&id);
         });
     }
 
     async fn wait_and_end(self: &Arc<Self>, id: BroadcastId) {
         loop {
-            let failed = match self.followed(id).await {
-                Ok(followed) => match grace_over_at(&followed) {
-                    None => return,
-                    Some(at) => {
-                        self.broadcasts.reached(at).await;
-                        self.end_if_still_due(&followed).await
-                    }
-                },
-                Err(problem) => Err(problem),
-            };
-            match failed {
-                Ok(true) => return,
-                Ok(false) => {}
+            match self.end_if_due(id).await {
+                Ok(None) => return,
+                // It may be long: nobody follows the broadcast for that.
+                Ok(Some(at)) => self.broadcasts.reached(at).await,
                 Err(problem) => {
                     tracing::warn!(%id, problem = %problem.to_json(), "cannot end a broadcast");
                     self.clock.sleep(RETRY).await;
@@ -102,39 +146,70 @@ impl Recorder {
         }
     }
 
-    /// False if there is more time to wait.
-    async fn end_if_still_due(self: &Arc<Self>, followed: &Arc<Followed>) -> Result<bool, Problem> {
-        // This may show that the pusher has started again.
-        let pusher = self.pushers.of(followed.id()).await;
-        self.settle_all(followed, &pusher).await?;
+    /// When to look again, if there is more time to wait.
+    async fn end_if_due(self: &Arc<Self>, id: BroadcastId) -> Result<Option<StoreTime>, Problem> {
+        let followed = self.broadcasts.get(id).await.map_err(problems::of_metadata)?;
+        let is_early = |(at, _): &(StoreTime, Said)| *at > followed.now();
+        match due(&followed.read()) {
+            None => return Ok(None),
+            Some(due) if is_early(&due) => return Ok(Some(due.0)),
+            Some(_) => {}
+        }
+        // This may show that it has started again.
+        let pusher = self.pushers.of(id).await;
+        self.settle_all(&followed, &pusher).await?;
         followed.refresh().await.map_err(problems::of_metadata)?;
-        match grace_over_at(followed) {
-            Some(at) if at > followed.now() => Ok(false),
-            Some(_) => self.end(followed, &[]).await.map(|()| true),
-            None => Ok(true),
+        let due = due(&followed.read());
+        match due {
+            None => Ok(None),
+            Some(due) if is_early(&due) => Ok(Some(due.0)),
+            Some((_, said)) => self.end(&followed, &said).await.map(|()| None),
         }
     }
 }
 
-fn grace_over_at(followed: &Followed) -> Option<StoreTime> {
-    let broadcast = followed.read();
-    Some(broadcast.end_hinted_at()? + broadcast.opened().policy.end_grace())
+/// When a broadcast ends by itself, and how.
+fn due(broadcast: &Broadcast) -> Option<(StoreTime, Said)> {
+    if let Some(closing) = broadcast.closing() {
+        return Some((closing.over_at(), Said::GivenUp));
+    }
+    let hinted_at = broadcast.end_hinted_at()?;
+    Some((hinted_at + broadcast.opened().policy.end_grace(), Said::ByPublisher(Vec::new())))
 }
 
-/// The event that ends a broadcast as it is.
-fn ending(broadcast: &Broadcast, said: &[LastSeq]) -> Event {
-    let mut last = said.to_vec();
+/// The event that ends a broadcast as it is, unless that is said already.
+fn ending(broadcast: &Broadcast, said: &Said, grace_ms: u32) -> Option<Event> {
+    let is_said = match said {
+        Said::ByOwner => broadcast.is_over(),
+        Said::ByPublisher(_) | Said::GivenUp => broadcast.ended().is_some(),
+    };
+    if is_said {
+        return None;
+    }
+    let (mut last, rest): (_, fn(&Rendition) -> Missing) = match said {
+        Said::ByOwner if grace_ms > 0 && may_resend(broadcast) => return Some(Event::Closing { grace_ms }),
+        Said::ByOwner => (Vec::new(), missing_of),
+        Said::ByPublisher(said) => (said.clone(), missing_of),
+        Said::GivenUp => (Vec::new(), |_| Missing::Abandoned),
+    };
     for rendition in broadcast.renditions() {
         let stored = broadcast.stored(rendition.name()).and_then(SeqSet::last);
-        match last.iter_mut().find(|said| said.rendition == *rendition.name()) {
+        match last.iter_mut().find(|said: &&mut LastSeq| said.rendition == *rendition.name()) {
             // Whoever says where it ends sends what is missing; but it does not end before what has come.
             Some(said) => said.seq = said.seq.max(stored),
             None => {
-                last.push(LastSeq { rendition: rendition.name().clone(), seq: stored, missing: missing_of(rendition) })
+                last.push(LastSeq { rendition: rendition.name().clone(), seq: stored, missing: rest(rendition) });
             }
         }
     }
-    Event::Ended { last }
+    Some(Event::Ended { last })
+}
+
+/// Whether its publisher may have more of it than has come: one of which nothing has come may have begun in a tunnel.
+fn may_resend(broadcast: &Broadcast) -> bool {
+    let is_pushed = |rendition: &Rendition| missing_of(rendition) == Missing::Abandoned;
+    let nobody_pushes = broadcast.renditions().is_empty() && broadcast.mapped().is_empty();
+    nobody_pushes || !broadcast.renditions().iter().all(is_pushed)
 }
 
 /// Stock pushers send nothing twice. The start-up scan cannot tell who sent the segments that it commits.
@@ -162,18 +237,31 @@ mod tests {
 
     const SENT: Option<u64> = None;
     const PUSHED: Option<u64> = Some(0);
+    const GRACE_MS: u32 = 5_000;
 
-    /// What ends a broadcast that has these segments, and of which its publisher says that it ends with `said`.
-    fn check(segments: &[(u64, Option<u64>)], said: Option<u64>, last: u64, missing: Missing) {
-        let stored = |(seq, pushed): &(u64, _)| Event::Stored(Segment { pushed: *pushed, ..segment(*seq) });
-        let events = [Event::Opened(opened())].into_iter().chain(segments.iter().map(stored));
+    /// What ends a broadcast of these events.
+    fn ending_of(events: Vec<Event>, said: &Said, grace_ms: u32) -> Option<Event> {
+        let events = [Event::Opened(opened())].into_iter().chain(events);
         let entry = |(index, event)| LogEntry { index: EventIndex(index), at: StoreTime(0), event };
         let log: Vec<LogEntry> = (0..).zip(events).map(entry).collect();
         let broadcast = Broadcast::replay(&log).expect("in order").expect("not empty");
-        let end = |seq, missing| LastSeq { rendition: RenditionName::main(), seq: Some(Seq(seq)), missing };
-        let said: Vec<LastSeq> = said.map(|seq| end(seq, Missing::Awaited)).into_iter().collect();
+        ending(&broadcast, said, grace_ms)
+    }
+
+    fn stored(segments: &[(u64, Option<u64>)]) -> Vec<Event> {
+        let stored = |(seq, pushed): &(u64, _)| Event::Stored(Segment { pushed: *pushed, ..segment(*seq) });
+        segments.iter().map(stored).collect()
+    }
+
+    fn end(seq: u64, missing: Missing) -> LastSeq {
+        LastSeq { rendition: RenditionName::main(), seq: Some(Seq(seq)), missing }
+    }
+
+    /// What ends a broadcast that has these segments, and of which its publisher says that it ends with `said`.
+    fn check(segments: &[(u64, Option<u64>)], said: Option<u64>, last: u64, missing: Missing) {
+        let said = Said::ByPublisher(said.map(|seq| end(seq, Missing::Awaited)).into_iter().collect());
         let expected = Event::Ended { last: vec![end(last, missing)] };
-        assert_eq!(ending(&broadcast, &said), expected, "{segments:?}");
+        assert_eq!(ending_of(stored(segments), &said, GRACE_MS), Some(expected), "{segments:?}");
     }
 
     #[test]
@@ -189,5 +277,35 @@ mod tests {
         check(&[(0, SENT)], Some(7), 7, Missing::Awaited);
         check(&[(0, PUSHED)], Some(7), 7, Missing::Awaited);
         check(&[(0, SENT), (9, SENT)], Some(7), 9, Missing::Awaited);
+    }
+
+    #[test]
+    fn its_owner_leaves_open_where_it_ends_unless_a_stock_pusher_sends_it() {
+        let closing = Some(Event::Closing { grace_ms: GRACE_MS });
+        let by_owner = |segments: &[_], grace_ms| ending_of(stored(segments), &Said::ByOwner, grace_ms);
+        assert_eq!(by_owner(&[], GRACE_MS), closing);
+        assert_eq!(by_owner(&[(0, SENT), (3, SENT)], GRACE_MS), closing);
+        let ended = |last, missing| Some(Event::Ended { last: vec![end(last, missing)] });
+        assert_eq!(by_owner(&[(0, PUSHED), (3, PUSHED)], GRACE_MS), ended(3, Missing::Abandoned));
+        assert_eq!(by_owner(&[(0, SENT), (3, SENT)], 0), ended(3, Missing::Awaited));
+        let playlist = "out.m3u8".to_owned();
+        let mapped = vec![Event::Mapped { playlist, rendition: RenditionName::main() }];
+        assert_eq!(ending_of(mapped, &Said::ByOwner, GRACE_MS), Some(Event::Ended { last: vec![] }));
+    }
+
+    #[test]
+    fn what_its_owner_has_ended_ends_by_its_publisher_or_is_given_up() {
+        let closing = |said: &Said| {
+            let events = [stored(&[(0, SENT), (3, SENT)]), vec![Event::Closing { grace_ms: GRACE_MS }]];
+            ending_of(events.concat(), said, GRACE_MS)
+        };
+        assert_eq!(closing(&Said::ByOwner), None);
+        let ended = |last, missing| Some(Event::Ended { last: vec![end(last, missing)] });
+        assert_eq!(closing(&Said::ByPublisher(vec![end(9, Missing::Awaited)])), ended(9, Missing::Awaited));
+        assert_eq!(closing(&Said::GivenUp), ended(3, Missing::Abandoned));
+        let over = [stored(&[(0, SENT)]), vec![Event::Ended { last: vec![] }]].concat();
+        for said in [Said::ByOwner, Said::ByPublisher(vec![]), Said::GivenUp] {
+            assert_eq!(ending_of(over.clone(), &said, GRACE_MS), None);
+        }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Acknowledged {
     outcome: &'static str,
     /// Whether the loss of this node would lose nothing. Until then, the publisher keeps its copy.
     safe: bool,
+    /// The broadcast's owner has ended it: stop recording, send what there is, and say where it ends.
+    closing: bool,
     /// What the bytes are known by here; of an init section, for `Segment-Init`.
     digest: String,
 }
@@ -144,7 +146,8 @@ impl Recorder {
             Kept::Stored => (StatusCode::CREATED, "stored"),
             Kept::Already => (StatusCode::OK, "duplicate"),
         };
-        Ok((status, Acknowledged { outcome, safe, digest: digest.to_string() }))
+        let closing = followed.read().closing().is_some();
+        Ok((status, Acknowledged { outcome, safe, closing, digest: digest.to_string() }))
     }
 
     async fn take_segment(
@@ -367,6 +370,9 @@ pub(crate) struct IngestStatus {
     id: String,
     /// created, live, interrupted, paused, ended or complete.
     state: &'static str,
+    /// Its owner has ended it, and where it ends is open: stop recording, send what there is, and say where it ends
+    /// (`POST /v1/broadcasts/{id}/end` with `last`). All of it is taken.
+    closing: bool,
     /// The recorder's clock, in milliseconds since the Unix epoch: measure your offset against it.
     server_time_ms: i64,
     renditions: BTreeMap<String, RenditionStatus>,
@@ -443,6 +449,7 @@ pub(crate) async fn status(
     Ok(Json(IngestStatus {
         id: id.to_string(),
         state: broadcast.state(broadcast::StoreTime(server_time_ms)).word(),
+        closing: broadcast.closing().is_some(),
         server_time_ms,
         renditions: broadcast.renditions().iter().map(status_of).collect(),
     }))

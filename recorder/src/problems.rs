@@ -25,6 +25,9 @@ pub(crate) const OTHER_BYTES: ProblemKind =
     ProblemKind::new(http::StatusCode::CONFLICT, "other-bytes-stored", "Other bytes are stored under this number");
 /// The broadcast has ended before this segment.
 pub(crate) const ENDED: ProblemKind = ProblemKind::new(http::StatusCode::CONFLICT, "ended", "The broadcast has ended");
+/// It has not ended, and what has not come may still come.
+pub(crate) const GOES_ON: ProblemKind =
+    ProblemKind::new(http::StatusCode::CONFLICT, "goes-on", "The broadcast has not ended");
 /// The publisher has said that this would never come.
 pub(crate) const ABANDONED: ProblemKind =
     ProblemKind::new(http::StatusCode::CONFLICT, "abandoned", "This segment was abandoned");

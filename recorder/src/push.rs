@@ -243,7 +243,8 @@ impl Recorder {
             let problem = ProblemKind::UNAVAILABLE.detail("what its log may have lost is looked for first");
             return Err(NotTaken::Away { problem: problem.retry_after(RETRY_SOON), source });
         }
-        if matches!(source, Source::Parked(_)) && followed.read().ended().is_some() {
+        let is_acknowledged = matches!(source, Source::Parked(_));
+        if followed.read().closing().is_some() || (is_acknowledged && followed.read().is_over()) {
             // It stays where it is.
             return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));
         }

@@ -16,6 +16,7 @@ use storage::{LocalStore, Store, Tiers};
 
 use crate::config::RecorderConfig;
 use crate::document::Documents;
+use crate::ending::Waiting;
 use crate::hot::Hot;
 use crate::in_flight::InFlight;
 use crate::lost::Marks;
@@ -59,6 +60,7 @@ pub struct Recorder {
     pub(crate) tiers: Tiers,
     pub(crate) hot: Option<Arc<Hot>>,
     pub(crate) documents: Documents,
+    pub(crate) waiting: Waiting,
     pub(crate) marks: Marks,
     pub(crate) in_flight: InFlight,
     pub(crate) clock: Clock,
@@ -91,6 +93,7 @@ impl Recorder {
             tiers,
             hot: deps.hot.map(|store| Arc::new(Hot::new(store))),
             documents: Documents::default(),
+            waiting: Waiting::default(),
             marks: Marks::default(),
             in_flight: InFlight::default(),
             metrics,
@@ -162,7 +165,9 @@ impl Recorder {
         told.await.unwrap_or_else(|_| Err(ProblemKind::UNAVAILABLE.detail("the recorder is stopping")))
     }
 
-    pub(crate) async fn followed(&self, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
-        self.broadcasts.get(id).await.map_err(problems::of_metadata)
+    pub(crate) async fn followed(self: &Arc<Self>, id: BroadcastId) -> Result<Arc<Followed>, Problem> {
+        let followed = self.broadcasts.get(id).await.map_err(problems::of_metadata)?;
+        self.wait_if_closing(&followed);
+        Ok(followed)
     }
 }

@@ -156,6 +156,7 @@ impl Recorder {
         if followed.read().end_hinted_at().is_some() {
             ending.push(id);
         }
+        self.wait_if_closing(&followed);
         let mut unlisted = Unlisted::default();
         let mut objects = self.store.list(id);
         while let Some(found) = objects.next().await {
@@ -185,7 +186,7 @@ impl Recorder {
     /// The metadata store has lost all of it. What goes on has to be whole before anybody is given a number after it; what
     /// has ended has time.
     async fn scan_unknown(self: &Arc<Self>, id: BroadcastId, report: &mut ScanReport) -> Result<(), ScanError> {
-        let goes_on = self.told(id).await.ok().flatten().is_some_and(|told| told.last_words().is_empty());
+        let goes_on = self.told(id).await.ok().flatten().is_some_and(|told| !told.has_ended());
         if !goes_on {
             report.unknown += 1;
             return Ok(());

@@ -185,6 +185,7 @@ impl Recorder {
         if !has_more || put_back + safe == 0 {
             self.tell_again(id, &after, restart).await?;
             self.hint_again(&followed, was_hinted).await?;
+            self.wait_if_closing(&followed);
         }
         self.document_is_due(id);
         let mark = Mark::of(&followed.read());

@@ -110,7 +110,7 @@ impl Pusher {
     /// To be held while something is parked. Refused once the broadcast has ended.
     pub(super) async fn accepting(&self, followed: &Followed) -> Result<RwLockReadGuard<'_, ()>, Problem> {
         let accepting = self.open.read().await;
-        if followed.read().ended().is_some() {
+        if followed.read().is_over() {
             return Err(problems::ENDED.detail("the broadcast has ended; create another one for what follows"));
         }
         Ok(accepting)

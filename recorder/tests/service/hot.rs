@@ -247,7 +247,7 @@ async fn the_document_tells_what_no_key_does() {
     world.publish("2.ts", media.segments[2].clone(), &[]).await.expect(201);
     world.publish("0.ts", media.segments[0].clone(), &[]).await.expect(201);
     world.say("pause", "").await.expect(200);
-    world.say("end", "").await.expect(200);
+    world.say("end", r#"{"last":{"main":2}}"#).await.expect(200);
     let told = async || {
         let Ok(blob) = hot.store.read(&Key::of_document(world.id), None).await else { return Vec::new() };
         let document: Document = serde_json::from_slice(&blob.collect().await.unwrap()).unwrap();

@@ -62,7 +62,7 @@ async fn a_broadcast_that_is_gone_altogether_is_opened_again() {
     publish(&world, 3..4).await;
     world.until_safe(&[(0, 3)]).await;
     // One that has ended comes back later.
-    world.say("end", "").await.expect(200);
+    world.say("end", r#"{"last":{"main":3}}"#).await.expect(200);
     until_documented(&world, &hot, |event| matches!(event, Event::Ended { .. })).await;
     world.forget(0).await;
     let scanned = world.crash().await;
@@ -133,7 +133,7 @@ async fn after_a_break_what_nobody_asks_for_is_looked_at_too() {
     let hot = Distant::new();
     let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
     publish(&world, 0..3).await;
-    world.say("end", "").await.expect(200);
+    world.say("end", r#"{"last":{"main":2}}"#).await.expect(200);
     world.until_safe(&[(0, 2)]).await;
     until_documented(&world, &hot, |event| matches!(event, Event::Ended { .. })).await;
     world.pass(10).await;

@@ -5,6 +5,7 @@
 
 mod away;
 mod bundles;
+mod closing;
 mod crash;
 mod ending;
 mod fixtures;

@@ -1,0 +1,215 @@
+//! A broadcast that its owner has ended, and whose publisher may be in a tunnel.
+
+use axum::body::Body;
+use headwater_recorder::RecorderConfig;
+use http::Method;
+
+use crate::fixtures::{Answer, Media, START_MS, World};
+
+const GRACE_S: u64 = 3_600;
+
+async fn world() -> World {
+    World::with(RecorderConfig { closing_grace_s: u32::try_from(GRACE_S).unwrap(), ..RecorderConfig::default() }).await
+}
+
+/// Segment `seq` is one of the media, captured so many seconds after the beginning.
+async fn send(world: &World, seq: usize, secs: u64) -> Answer {
+    let at = (START_MS + i64::try_from(secs * 1_000).unwrap()).to_string();
+    let media = Media::ts().segments[seq].clone();
+    world.publish(&format!("{seq}.ts"), media, &[("segment-captured-at", &at)]).await
+}
+
+/// The end that the publisher itself says.
+async fn publisher_ends(world: &World, last: u64) -> Answer {
+    let (path, bearer) = (format!("/v1/broadcasts/{}/end", world.id), format!("Bearer {}", world.token()));
+    let body = Body::from(format!(r#"{{"last":{{"main":{last}}}}}"#));
+    world.ask(Method::POST, &path, &[("authorization", &bearer)], body).await
+}
+
+async fn shown(world: &World) -> serde_json::Value {
+    world.ask(Method::GET, &format!("/v1/broadcasts/{}", world.id), &[], Body::empty()).await.expect(200).json()
+}
+
+async fn state(world: &World) -> String {
+    shown(world).await["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_its_publisher_recorded_before_it_heard_of_the_end_is_taken() {
+    let world = world().await;
+    let answer = send(&world, 0, 0).await.expect(201).json();
+    assert_eq!(answer["closing"], false);
+    assert_eq!(
+        (&world.arrived().await["closing"], &shown(&world).await["open_until"]),
+        (&false.into(), &None::<()>.into())
+    );
+    let ended = world.say("end", "").await.expect(200).json();
+    assert_eq!(ended["state"], "ended");
+    let until = ended["open_until"].as_i64().unwrap();
+    assert!((START_MS + 3_600_000..START_MS + 3_610_000).contains(&until), "{until}");
+    assert_eq!(world.say("end", "").await.expect(200).json()["open_until"], until, "said twice is said once");
+    for what in ["pause", "resume"] {
+        assert_eq!(world.say(what, "").await.expect(409).problem(), "ended");
+    }
+    world.pass(600).await;
+    // Captured before the end, and after it.
+    let answer = send(&world, 2, 30).await.expect(201).json();
+    assert_eq!(answer["closing"], true);
+    send(&world, 3, 590).await.expect(201);
+    let arrived = world.arrived().await;
+    assert_eq!((&arrived["closing"], &arrived["state"]), (&true.into(), &"ended".into()));
+    let ended = publisher_ends(&world, 3).await.expect(200).json();
+    assert_eq!(
+        (&ended["state"], &ended["open_until"], &ended["missing"]),
+        (&"ended".into(), &None::<()>.into(), &1.into())
+    );
+    assert_eq!(world.arrived().await["closing"], false);
+    let answer = send(&world, 1, 1).await.expect(201).json();
+    assert_eq!(answer["closing"], false);
+    assert_eq!(state(&world).await, "complete");
+    assert_eq!(send(&world, 4, 600).await.expect(409).problem(), "ended");
+    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+}
+
+/// It began in a tunnel.
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_of_which_nothing_came_is_waited_for_too() {
+    let world = world().await;
+    assert_eq!(world.say("end", "").await.expect(200).json()["state"], "ended");
+    send(&world, 0, 0).await.expect(201);
+    publisher_ends(&world, 0).await.expect(200);
+    assert_eq!(state(&world).await, "complete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_complete_when_its_publisher_has_not_come_back() {
+    let world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    send(&world, 2, 2).await.expect(201);
+    world.say("end", "").await.expect(200);
+    world.pass(GRACE_S - 60).await;
+    assert_eq!(state(&world).await, "ended");
+    // It was back for a moment: from here on it counts anew.
+    send(&world, 3, 3).await.expect(201);
+    world.pass(GRACE_S - 60).await;
+    assert_eq!(state(&world).await, "ended");
+    world.pass(90).await;
+    world.until("it is complete", async |world| state(world).await == "complete").await;
+    let given_up = &shown(&world).await["details"]["main"]["abandoned"];
+    assert_eq!(given_up, &serde_json::json!([[1, 1]]));
+    assert_eq!(send(&world, 1, 1).await.expect(409).problem(), "abandoned");
+    assert_eq!(send(&world, 4, 4).await.expect(409).problem(), "ended");
+}
+
+/// Who took the end in is gone; another one starts, or is asked about the broadcast.
+#[tokio::test(start_paused = true)]
+async fn whoever_hears_of_it_waits() {
+    for elsewhere in [false, true] {
+        let mut world = world().await;
+        send(&world, 0, 0).await.expect(201);
+        world.say("end", "").await.expect(200);
+        if elsewhere {
+            world.move_elsewhere().await;
+            assert_eq!(state(&world).await, "ended");
+        } else {
+            world.crash().await;
+        }
+        world.pass(GRACE_S + 60).await;
+        world.until("it is complete", async |world| world.broadcast().await.ended().is_some()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_owner_need_not_wait() {
+    let world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    send(&world, 2, 2).await.expect(201);
+    assert_eq!(world.say("abandon", "").await.expect(409).problem(), "goes-on");
+    world.say("end", "").await.expect(200);
+    let given_up = world.say("abandon", "").await.expect(200).json();
+    assert_eq!((&given_up["state"], &given_up["open_until"]), (&"complete".into(), &None::<()>.into()));
+    assert_eq!(send(&world, 1, 1).await.expect(409).problem(), "abandoned");
+    assert_eq!(world.say("abandon", "").await.expect(200).json()["state"], "complete");
+}
+
+/// What is still missing of one whose publisher has said where it ends.
+#[tokio::test(start_paused = true)]
+async fn what_its_publisher_owes_is_given_up_too() {
+    let world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    assert_eq!(publisher_ends(&world, 3).await.expect(200).json()["missing"], 3);
+    let given_up = world.say("abandon", "").await.expect(200).json();
+    assert_eq!(
+        (&given_up["state"], &given_up["details"]["main"]["abandoned"]),
+        (&"complete".into(), &serde_json::json!([[1, 3]]))
+    );
+}
+
+/// A publisher that does not heed the end does not go on for ever.
+#[tokio::test(start_paused = true)]
+async fn what_is_captured_longer_after_the_end_than_the_grace_is_refused() {
+    let world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    world.say("end", "").await.expect(200);
+    for half in 1..=2 {
+        world.pass(GRACE_S / 2 + 10).await;
+        let answer = send(&world, half, GRACE_S / 2 * half as u64 + 15 * (half as u64 - 1)).await;
+        assert_eq!(answer.status, if half == 1 { 201 } else { 409 }, "{half}");
+    }
+    // But what it captured before is not lost for that.
+    send(&world, 3, GRACE_S - 10).await.expect(201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_grace_nothing_is_waited_for() {
+    let world = World::with(RecorderConfig { closing_grace_s: 0, ..RecorderConfig::default() }).await;
+    send(&world, 0, 0).await.expect(201);
+    assert_eq!(world.say("end", "").await.expect(200).json()["state"], "complete");
+    assert_eq!(send(&world, 1, 1).await.expect(409).problem(), "ended");
+}
+
+/// They send nothing twice: there is nobody to wait for.
+#[tokio::test(start_paused = true)]
+async fn a_stock_pusher_is_not_waited_for() {
+    let (world, ts) = (world().await, Media::ts());
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out0.ts", ts.segments[0].clone()).await.expect(201);
+    assert_eq!(world.say("end", "").await.expect(200).json()["state"], "complete");
+    // Nor is one taken that begins when its owner has ended it.
+    let mut world = world;
+    world.create().await;
+    assert_eq!(world.say("end", "").await.expect(200).json()["state"], "ended");
+    assert_eq!(world.push("out0.ts", ts.segments[0].clone()).await.expect(409).problem(), "ended");
+    let playlist = world.push_playlist(&["out0.ts"], "").await;
+    assert_eq!(world.push("out0.ts", ts.segments[0].clone()).await.expect(409).problem(), "ended", "{playlist:?}");
+    send(&world, 0, 0).await.expect(201);
+}
+
+/// The metadata store forgets that its owner has ended it.
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_end_is_told_again() {
+    let mut world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    world.say("end", "").await.expect(200);
+    send(&world, 1, 1).await.expect(201);
+    for kept in [2, 0] {
+        world.until("its document tells of the end", async |world| tells_the_end(world)).await;
+        world.forget(kept).await;
+        world.crash().await;
+        let is_back = async |world: &World| {
+            let entries = world.entries().await;
+            let log = (!entries.is_empty()).then(|| broadcast::Broadcast::replay(&entries).unwrap().unwrap());
+            log.is_some_and(|log| log.closing().is_some() && log.missing_count() == 0)
+        };
+        world.until_later("it is put back", is_back).await;
+        assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1)], "{kept}");
+    }
+    send(&world, 2, 2).await.expect(201);
+    publisher_ends(&world, 2).await.expect(200);
+    assert_eq!(state(&world).await, "complete");
+}
+
+fn tells_the_end(world: &World) -> bool {
+    let document = world.segment_files()[0].parent().unwrap().with_file_name("broadcast.json");
+    std::fs::read_to_string(document).is_ok_and(|text| text.contains("Closing"))
+}
