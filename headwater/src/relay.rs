@@ -149,6 +149,10 @@ impl Relay {
             }
             ended = &mut self.ended => return self.close(finished(ended)).await,
             () = self.spool.obey(&mut self.typed) => source.stop().await,
+            () = ended_by_owner(self.status.clone()) => {
+                self.progress.say(ENDED_BY_OWNER);
+                source.stop().await
+            }
         };
         if let Err(error) = recorded {
             self.progress
@@ -166,10 +170,12 @@ impl Relay {
     }
 
     async fn until_done(&mut self) -> anyhow::Result<Ending> {
+        let (spool, progress, status) = (&self.spool, &self.progress, self.status.clone());
         tokio::select! {
             ended = &mut self.ended => finished(ended),
             () = Self::stopped(&mut self.interrupt, &mut self.terminate) => Ok(Ending::Stopped),
-            () = self.spool.obey_for_ever(&mut self.typed) => Ok(Ending::Stopped),
+            () = spool.obey_for_ever(&mut self.typed) => Ok(Ending::Stopped),
+            failed = end_with_the_owner(spool, progress, status) => Err(failed),
         }
     }
 
@@ -233,6 +239,32 @@ fn finished(ended: Result<Result<(), UplinkError>, tokio::sync::oneshot::error::
     ended
         .map(|()| Ending::Done)
         .map_err(|error| anyhow!(error).context("cannot publish; nothing is lost, all is in the spool"))
+}
+
+/// What is said when somebody else has ended the broadcast.
+const ENDED_BY_OWNER: &str = "The owner has ended this broadcast: recording stops. What was recorded until now is sent; create another one for more";
+
+/// Until the owner has ended the broadcast far away, and we have heard of it.
+async fn ended_by_owner(mut status: watch::Receiver<Status>) {
+    if status.wait_for(|status| status.ended_by_owner).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Ends the broadcast here when its owner has ended it; what was recorded is still sent.
+async fn end_with_the_owner(spool: &Spool, progress: &Progress, status: watch::Receiver<Status>) -> anyhow::Error {
+    let end = async {
+        ended_by_owner(status).await;
+        if !spool.has_ended().await? {
+            progress.say(ENDED_BY_OWNER);
+            spool.say("end").await?;
+        }
+        Ok(())
+    };
+    match end.await {
+        Ok(()) => std::future::pending().await,
+        Err(failed) => failed,
+    }
 }
 
 /// What somebody types, line by line.

@@ -66,7 +66,7 @@ impl Problems {
     pub(crate) fn absence(self, absence: &Absence) -> Problem {
         let Absence { error, state, target, generation, .. } = absence;
         let problem = match error {
-            ViewError::NotEnded | ViewError::Incomplete { .. } => {
+            ViewError::NotEnded | ViewError::Incomplete { .. } | ViewError::Closing => {
                 let missing = if let ViewError::Incomplete { missing } = error { *missing } else { 0 };
                 let dvr = "until then dvr has all that was shown live, and catchup all that has arrived";
                 NOT_FINISHED

@@ -24,8 +24,8 @@ pub use directory::{Directory, DirectoryError, Intake, Pushed, Source};
 pub use ledger::{Arrived, Ledger, SegmentName};
 pub use policy::{Class, InFlight, PolicyConfig, Situation, Start, plan};
 pub use remote::{
-    Acknowledged, AnswerBody, ArrivedRange, Bundled, HttpRemote, Outgoing, Part, Remote, RemoteError, RemoteStatus,
-    RequestBody, Routed, Said, Transport,
+    Acknowledged, AnswerBody, ArrivedRange, Bundled, HttpRemote, Outgoing, Over, Part, Remote, RemoteError,
+    RemoteStatus, RequestBody, Routed, Said, Transport,
 };
 pub use route::{RecorderUrl, Route};
 pub use status::Status;

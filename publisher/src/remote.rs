@@ -85,6 +85,8 @@ pub struct Bundled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
     pub safe: bool,
+    /// The owner has ended the broadcast: see [`Over::Closing`].
+    pub closing: bool,
 }
 
 /// What a recorder knows of the broadcast.
@@ -93,10 +95,21 @@ pub struct RemoteStatus {
     /// By its clock, in milliseconds since the Unix epoch.
     pub server_time_ms: i64,
     pub paused: bool,
-    pub ended: bool,
+    pub over: Over,
     pub arrived: BTreeMap<RenditionName, Vec<ArrivedRange>>,
     /// Arrived, not safe, and not at this recorder: whoever has it may be gone for good.
     pub elsewhere: BTreeMap<RenditionName, SeqSet>,
+}
+
+/// Whether a broadcast is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Over {
+    #[default]
+    No,
+    /// Its owner has ended it. What was recorded until this is heard is taken, until its publisher has said where it ends.
+    Closing,
+    /// Where it ends is said.
+    Ended,
 }
 
 /// Segments that a recorder has, without a hole.

@@ -37,6 +37,8 @@ pub struct Status {
     pub bits_per_s: Option<u64>,
     /// What is added to the local time to get the recorders', in milliseconds.
     pub clock_offset_ms: Option<i64>,
+    /// Whether the owner has ended the broadcast, and this machine has not: whoever records should stop, and say so here.
+    pub ended_by_owner: bool,
     /// Whether all that was recorded is safe, and the broadcast has ended.
     pub is_done: bool,
 }

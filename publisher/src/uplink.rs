@@ -28,7 +28,7 @@ use crate::ledger::{Ledger, SegmentName};
 use crate::link::Link;
 use crate::offset::Offset;
 use crate::policy::{Class, PolicyConfig, Situation, plan};
-use crate::remote::{Remote, RemoteError, RemoteStatus};
+use crate::remote::{Over, Remote, RemoteError, RemoteStatus};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
 use flight::{Flight, Landed, OnTheirWay};
@@ -312,6 +312,7 @@ impl Uplink {
         for (name, acknowledged) in &landed.acknowledged {
             self.ledger.acknowledged(name, acknowledged.safe);
             self.given_up.remove(name);
+            self.hear_of_the_end(acknowledged.closing);
             bytes += self.ledger.size(name).map_or(0, |(len, _)| len);
             if flight.class == Class::Live
                 && let Some(captured_at) = self.ledger.captured_at(name)
@@ -331,6 +332,13 @@ impl Uplink {
             self.asked_ms = None;
         }
         landed.failed.into_iter().try_for_each(|(name, error)| self.take_failure(&flight.recorder, &name, error))
+    }
+
+    /// An acknowledgement may be the first to tell, and may be older than what was said since.
+    fn hear_of_the_end(&mut self, closing: bool) {
+        if let Some(there) = self.there.status.as_mut().filter(|there| closing && there.over == Over::No) {
+            there.over = Over::Closing;
+        }
     }
 
     fn take_failure(
@@ -389,8 +397,14 @@ impl Uplink {
     }
 
     fn is_done(&self) -> bool {
-        let told = self.there.status.as_ref().is_some_and(|there| there.ended);
+        let told = self.there.status.as_ref().is_some_and(|there| there.over == Over::Ended);
         self.broadcast.ended().is_some() && told && self.ledger.is_settled()
+    }
+
+    /// What this machine has not ended, somebody else has.
+    fn is_ended_by_owner(&self) -> bool {
+        let is_over = self.there.status.as_ref().is_some_and(|there| there.over != Over::No);
+        is_over && self.broadcast.ended().is_none()
     }
 
     async fn delete_what_is_not_kept(&mut self) {
@@ -433,6 +447,7 @@ impl Uplink {
             log_len: self.broadcast.next_index().0,
             bits_per_s: self.link.bytes_per_s().map(|rate| (rate * 8.0) as u64),
             clock_offset_ms: self.offset.get().map(|offset| offset.0),
+            ended_by_owner: self.is_ended_by_owner(),
             is_done: self.is_done(),
         };
         self.status.send_if_modified(|known| {

@@ -29,7 +29,6 @@ pub(super) struct Spool {
     pub(super) id: BroadcastId,
     pub(super) broadcasts: Broadcasts,
     pub(super) router: Router,
-    owner_key: String,
     /// What opens the local recorder, and nothing else.
     pub(super) push_token: String,
     metrics: HttpMetrics,
@@ -78,7 +77,7 @@ impl Spool {
         }
         let (token_key, registry) = (secrets::token_key(dir, random)?, Registry::new());
         let push_token = token_key.sign(&Claims { sub: id, scope: Scope::Publish, exp: None });
-        let owner_key = secrets::owner_key(dir, random)?.text;
+        let owner_key = secrets::owner_key(dir, random)?.text.parse::<OwnerKey>()?;
         let broadcasts = Broadcasts::new(metadata.clone(), tasks.clone(), clock.clone());
         let deps = recorder::Deps {
             broadcasts: broadcasts.clone(),
@@ -90,7 +89,7 @@ impl Spool {
             tasks: tasks.clone(),
             registry: &registry,
             tokens: token_key,
-            owner_key: owner_key.parse::<OwnerKey>()?,
+            owner_key,
             public_url: None,
         };
         let recorder = Recorder::build(RecorderConfig::default(), deps)?;
@@ -100,7 +99,7 @@ impl Spool {
         let router = with_route_names(with_problems(recorder.router()));
         let metrics = HttpMetrics::register(&registry, "relay")?;
         let (dir, clock, intake) = (dir.to_owned(), clock.clone(), Tasks::new());
-        Ok(Self { dir, store, metadata, id, broadcasts, router, owner_key, push_token, metrics, clock, intake })
+        Ok(Self { dir, store, metadata, id, broadcasts, router, push_token, metrics, clock, intake })
     }
 
     /// Takes what encoders push.
@@ -141,10 +140,10 @@ impl Spool {
         Ok(self.broadcasts.get(self.id).await?.read().next_index().0)
     }
 
-    /// `pause`, `resume` or `end`.
+    /// `pause`, `resume` or `end`: the publisher's word.
     pub(super) async fn say(&self, what: &str) -> anyhow::Result<()> {
         let request = Request::post(format!("/v1/broadcasts/{}/{what}", self.id))
-            .header("authorization", format!("Bearer {}", self.owner_key))
+            .header("authorization", format!("Bearer {}", self.push_token))
             .body(Body::empty())?;
         let answer = self.router.clone().oneshot(request).await?;
         if answer.status().is_success() { Ok(()) } else { bail!("cannot {what} the broadcast: {}", answer.status()) }

@@ -95,7 +95,7 @@ fn acknowledged(part: &Answered, digest: &Digest) -> Result<Acknowledged, Remote
     if part.body["digest"].as_str() != Some(&digest.to_string()) {
         return Err(RemoteError::Unexpected { detail: format!("stored {} of other bytes", part.body["digest"]) });
     }
-    Ok(Acknowledged { safe: part.body["safe"] == true })
+    Ok(Acknowledged { safe: part.body["safe"] == true, closing: part.body["closing"] == true })
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
                 .segments
                 .iter()
                 .map(|segment| match segment {
-                    Ok(Acknowledged { safe: true }) => "safe",
+                    Ok(Acknowledged { safe: true, .. }) => "safe",
                     Ok(_) => "stored",
                     Err(RemoteError::Refused { .. }) => "refused",
                     Err(_) => "error",

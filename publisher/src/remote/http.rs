@@ -20,7 +20,9 @@ use service::{HttpsClient, https_client};
 use storage::{Blob, StoreError};
 
 use super::bundle::{self, Outbound};
-use super::{Acknowledged, ArrivedRange, Bundled, Outgoing, Part, Remote, RemoteError, RemoteStatus, Routed, Said};
+use super::{
+    Acknowledged, ArrivedRange, Bundled, Outgoing, Over, Part, Remote, RemoteError, RemoteStatus, Routed, Said,
+};
 use crate::address::Address;
 use crate::route::RecorderUrl;
 
@@ -145,7 +147,7 @@ impl Remote for HttpRemote {
         if answer.digest != segment.digest.to_string() {
             return Err(RemoteError::Unexpected { detail: format!("stored {} of other bytes", answer.digest) });
         }
-        Ok(Acknowledged { safe: answer.safe })
+        Ok(Acknowledged { safe: answer.safe, closing: answer.closing })
     }
 
     async fn put_init(
@@ -213,6 +215,8 @@ impl Route {
 #[derive(Debug, Deserialize)]
 struct Stored {
     safe: bool,
+    #[serde(default)]
+    closing: bool,
     digest: String,
 }
 
@@ -220,6 +224,8 @@ struct Stored {
 #[derive(Debug, Deserialize)]
 struct Told {
     state: String,
+    #[serde(default)]
+    closing: bool,
     server_time_ms: i64,
     renditions: std::collections::BTreeMap<RenditionName, Ranges>,
 }
@@ -254,10 +260,15 @@ impl Told {
         let elsewhere = elsewhere.collect::<Option<_>>();
         let renditions = self.renditions.into_iter().map(|(name, ranges)| Some((name, ranges.read()?)));
         let arrived = renditions.collect::<Option<_>>();
+        let over = match self.state.as_str() {
+            _ if self.closing => Over::Closing,
+            "ended" | "complete" => Over::Ended,
+            _ => Over::No,
+        };
         Ok(RemoteStatus {
             server_time_ms: self.server_time_ms,
             paused: self.state == "paused",
-            ended: matches!(self.state.as_str(), "ended" | "complete"),
+            over,
             arrived: arrived.ok_or_else(|| unexpected("a range that is none"))?,
             elsewhere: elsewhere.ok_or_else(|| unexpected("a range that is none"))?,
         })
@@ -364,6 +375,20 @@ mod tests {
         let recorders = ["https://a", "http://b"].map(|url| RecorderUrl(url.to_owned())).to_vec();
         assert_eq!(routed.ok(), Some(Routed { recorders, ttl: Duration::from_secs(30) }));
         assert!(read(json!({"ttl_s": 30, "recorders": []})).is_err());
+    }
+
+    #[test]
+    fn it_is_over_when_its_owner_or_its_publisher_says_so() {
+        let check = |answer: Value, expected: Over| {
+            let told: Told = serde_json::from_value(answer.clone()).expect("a status");
+            assert_eq!(told.read().ok().map(|status| status.over), Some(expected), "{answer}");
+        };
+        let told = |state: &str, closing: bool| json!({"state": state, "closing": closing, "server_time_ms": 1, "renditions": {}});
+        check(told("live", false), Over::No);
+        check(told("ended", true), Over::Closing);
+        check(told("ended", false), Over::Ended);
+        check(told("complete", false), Over::Ended);
+        check(json!({"state": "ended", "server_time_ms": 1, "renditions": {}}), Over::Ended);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::flight::Flight;
 use super::{Uplink, UplinkError, within};
-use crate::remote::{RemoteError, RemoteStatus, Said};
+use crate::remote::{Over, RemoteError, RemoteStatus, Said};
 use crate::route::RecorderUrl;
 
 /// The most holes that are said to be abandoned in one go.
@@ -102,10 +102,11 @@ impl Uplink {
     /// What the local log says and the other side has not been told, in order.
     fn to_say(&self) -> Option<Said> {
         let there = self.there.status.as_ref()?;
-        if there.ended {
+        if there.over == Over::Ended {
             return None;
         }
-        if self.broadcast.is_paused() != there.paused && self.broadcast.ended().is_none() {
+        let goes_on = there.over == Over::No && self.broadcast.ended().is_none();
+        if goes_on && self.broadcast.is_paused() != there.paused {
             return Some(if self.broadcast.is_paused() { Said::Pause } else { Said::Resume });
         }
         for rendition in self.broadcast.renditions() {
@@ -134,7 +135,7 @@ impl Uplink {
             Said::Pause => there.paused = true,
             Said::Resume => there.paused = false,
             Said::Abandon { rendition, seqs } => self.there.abandoned.entry(rendition).or_default().insert(seqs),
-            Said::End { .. } => there.ended = true,
+            Said::End { .. } => there.over = Over::Ended,
         }
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ledger::tests::segment;
-use crate::remote::{Acknowledged, ArrivedRange, Bundled, Outgoing, Part, Routed, Said};
+use crate::remote::{Acknowledged, ArrivedRange, Bundled, Outgoing, Over, Part, Routed, Said};
 
 const BEGINNING_MS: i64 = 1_790_000_000_000;
 /// How long an answer is on its way.
@@ -66,6 +66,9 @@ struct FarState {
     route: Option<Vec<&'static str>>,
     ttl: Duration,
     broadcast: Broadcast,
+    /// Whether it was ended there.
+    over: Over,
+    said: Vec<Said>,
     granted: Vec<Call>,
     /// When each segment was captured, by what was said with it.
     captured: BTreeMap<u64, CapturedAt>,
@@ -79,6 +82,8 @@ impl Far {
             route: route.map(<[_]>::to_vec),
             ttl: Duration::from_secs(30),
             broadcast: Broadcast::open(&opened).unwrap(),
+            over: Over::No,
+            said: Vec::new(),
             granted: Vec::new(),
             captured: BTreeMap::new(),
         };
@@ -140,6 +145,7 @@ impl Remote for Far {
         };
         Ok(RemoteStatus {
             server_time_ms: self.clock.now_ms(),
+            over: state.over,
             elsewhere: BTreeMap::new(),
             arrived: state.broadcast.renditions().iter().map(of_rendition).collect(),
             ..RemoteStatus::default()
@@ -154,7 +160,7 @@ impl Remote for Far {
         let (index, at) = (state.broadcast.next_index(), StoreTime(self.clock.now_ms()));
         let event = Event::Stored(Segment::clone(&outgoing.segment));
         state.broadcast.apply(&LogEntry { index, at, event }).unwrap();
-        Ok(Acknowledged { safe: false })
+        Ok(Acknowledged { safe: false, closing: state.over == Over::Closing })
     }
 
     async fn put_init(&self, _: &RecorderUrl, _: &RenditionName, _: Bytes) -> Result<(), RemoteError> {
@@ -173,8 +179,14 @@ impl Remote for Far {
         bundled
     }
 
-    async fn say(&self, recorder: &RecorderUrl, _: &Said) -> Result<(), RemoteError> {
-        self.ask(recorder, Asked::Said).await
+    async fn say(&self, recorder: &RecorderUrl, said: &Said) -> Result<(), RemoteError> {
+        self.ask(recorder, Asked::Said).await?;
+        let mut state = self.state();
+        state.said.push(said.clone());
+        if matches!(said, Said::End { .. }) {
+            state.over = Over::Ended;
+        }
+        Ok(())
     }
 }
 
@@ -449,6 +461,74 @@ async fn a_clock_that_is_set_moves_nothing() {
             // Half a round trip is not known.
             assert!((told.0 - captured).abs() <= 20, "{set_by_ms}: {told:?}, not {captured}");
         }
+        rig.stop().await;
+    }
+}
+
+impl Rig {
+    /// The local log says so.
+    async fn say(&self, event: Event) {
+        self.metadata.commit(id(), &[event], Expect::Any).await.unwrap();
+    }
+
+    fn ended_by_owner(&self) -> bool {
+        self.status.borrow().ended_by_owner
+    }
+}
+
+/// Its owner ends it in a tunnel: all that was recorded until then is sent, and where it ends is said.
+#[tokio::test(start_paused = true)]
+async fn what_was_recorded_before_the_owners_end_was_heard_is_sent() {
+    let mut rig = Rig::start("a", &[("a", Well)], None).await;
+    rig.record_many(2).await;
+    assert!(!rig.ended_by_owner());
+    rig.far.set("a", Dead);
+    rig.far.state().over = Over::Closing;
+    for _ in 0..10 {
+        rig.record().await;
+        rig.pass(2_000).await;
+    }
+    assert!(!rig.ended_by_owner());
+    rig.far.set("a", Well);
+    rig.pass(10_000).await;
+    assert!(rig.ended_by_owner());
+    // One more was recorded before whoever records has stopped.
+    rig.record().await;
+    let last = broadcast::LastSeq {
+        rendition: RenditionName::main(),
+        seq: Some(broadcast::Seq(12)),
+        missing: broadcast::Missing::Awaited,
+    };
+    rig.say(Event::Ended { last: vec![last] }).await;
+    rig.pass(30_000).await;
+    assert!(!rig.ended_by_owner());
+    let (status, state) = (rig.status.borrow().clone(), rig.far.state());
+    assert_eq!((status.owed_segments, status.refused_segments), (0, 0));
+    assert_eq!(state.broadcast.stored(&RenditionName::main()).unwrap().count(), 13);
+    let last = [(RenditionName::main(), broadcast::Seq(12))].into();
+    assert_eq!(state.said, [Said::End { last }]);
+    drop(state);
+    rig.stop().await;
+}
+
+/// Who sends hears of it by the next acknowledgement, who pauses by the next status; neither says anything but the end.
+#[tokio::test(start_paused = true)]
+async fn the_owners_end_is_heard_soon() {
+    for pauses in [false, true] {
+        let mut rig = Rig::start("a", &[("a", Well)], None).await;
+        rig.record_many(2).await;
+        rig.far.state().over = Over::Closing;
+        if pauses {
+            rig.say(Event::Paused).await;
+            rig.pass(11_000).await;
+        } else {
+            rig.record().await;
+            rig.pass(1_000).await;
+        }
+        assert!(rig.ended_by_owner(), "pauses: {pauses}");
+        rig.pass(30_000).await;
+        let said = rig.far.state().said.clone();
+        assert!(said.len() <= usize::from(pauses) && !said.contains(&Said::Resume), "{said:?}");
         rig.stop().await;
     }
 }

@@ -127,6 +127,7 @@ pub(crate) fn shown(event: &Event) -> String {
         Event::Abandoned { rendition, seqs } => format!("{} to {} of {rendition} given up", seqs.first, seqs.last),
         Event::EndHinted => "its pusher closed the playlist".to_owned(),
         Event::Ended { .. } => "ended".to_owned(),
+        Event::Closing { .. } => "ended by its owner".to_owned(),
         Event::Mapped { playlist, rendition } => format!("playlist {playlist:?} is of {rendition}"),
         Event::RecordedBy { node } => format!("recorded by {node}"),
         Event::Restarted => "live was started anew".to_owned(),

@@ -84,7 +84,7 @@ impl<'a, 'r> Making<'a, 'r> {
                     let at = log.broadcast.last_at();
                     log.push(id, at, entry.event.clone())?;
                 }
-                Event::Abandoned { .. } | Event::Ended { .. } => {}
+                Event::Abandoned { .. } | Event::Ended { .. } | Event::Closing { .. } => {}
                 _ => timed.push(entry),
             }
         }

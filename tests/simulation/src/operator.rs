@@ -1,15 +1,17 @@
-//! Whoever runs the place: looks after a metadata store that has forgotten what nobody can put back.
+//! Whoever runs the place: looks after a metadata store that has forgotten what nobody can put back, and may end a broadcast at
+//! any moment, whatever its publisher is doing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use broadcast::{Broadcast, BroadcastId, EventIndex, Rendition, SeqRange, State};
+use broadcast::{Broadcast, BroadcastId, EventIndex, State};
 use http::Request;
 use metadata::Metadata;
 use storage::{LocalReader, Store};
 use storage_sync::{RebuildOptions, Tier, rebuild};
 
+use crate::dice::Dice;
 use crate::node::{Nodes, OWNER_KEY};
 use crate::store::SharedStore;
 use crate::truth::Truth;
@@ -65,23 +67,26 @@ impl Operator {
         if self.store.rebuilt.get() == 0 || broadcast.state(now) == State::Complete {
             return;
         }
-        if broadcast.ended().is_none() {
-            self.say(id, "end", Body::empty()).await;
-        }
-        for rendition in broadcast.renditions().iter().map(Rendition::name) {
-            for SeqRange { first, last } in broadcast.missing(rendition) {
-                let gone = serde_json::json!({"rendition": rendition.as_str(), "first": first.0, "last": last.0});
-                self.say(id, "abandon", Body::from(gone.to_string())).await;
-            }
+        self.say(id, "end", 0).await;
+        self.say(id, "abandon", 0).await;
+    }
+
+    /// The owner of a broadcast ends it after so long, and says so until somebody has heard.
+    pub(crate) async fn end(self, id: BroadcastId, after: Duration, dice: Dice) {
+        tokio::time::sleep(after).await;
+        while !self.say(id, "end", dice.index(self.nodes.all().len())).await {
+            tokio::time::sleep(LOOKS_AGAIN).await;
         }
     }
 
-    async fn say(&self, id: BroadcastId, what: &str, body: Body) {
+    /// Whether the recorder that was asked has done it.
+    async fn say(&self, id: BroadcastId, what: &str, recorder: usize) -> bool {
         self.truth.note(&format_args!("the owner of {id} says: {what}"));
         let request = Request::post(format!("/v1/broadcasts/{id}/{what}"));
-        let request = request.header("authorization", format!("Bearer {OWNER_KEY}")).body(body).expect("a request");
-        if let Some(served) = self.nodes.serve(&self.nodes.all()[0].name, request) {
-            let _ = served.await;
+        let request = request.header("authorization", format!("Bearer {OWNER_KEY}")).body(Body::empty());
+        match self.nodes.serve(&self.nodes.all()[recorder].name, request.expect("a request")) {
+            Some(served) => served.await.is_ok_and(|answer| answer.status().is_success()),
+            None => false,
         }
     }
 }

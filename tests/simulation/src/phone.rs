@@ -12,11 +12,11 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use metadata::{Broadcasts, Limits, Metadata, MetadataError, Sqlite, SqliteError};
 use prometheus::Registry;
-use publisher::{Address, HttpRemote, RecorderUrl, SegmentName, Uplink, UplinkConfig, UplinkError};
+use publisher::{Address, HttpRemote, RecorderUrl, SegmentName, Status, Uplink, UplinkConfig, UplinkError};
 use recorder::{Recorder, RecorderConfig};
 use service::{Clock, Random, Tasks};
 use storage::{Crash, Kept};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
@@ -69,6 +69,7 @@ struct Life {
     router: Router,
     token: String,
     uplink: oneshot::Receiver<Result<(), UplinkError>>,
+    status: watch::Receiver<Status>,
 }
 
 impl Phone {
@@ -167,11 +168,11 @@ impl Phone {
         };
         let config = UplinkConfig { keep_bytes: self.habits.keep_bytes, ..UplinkConfig::default() };
         let uplink = Uplink::new(self.id, deps, config).await.expect("the local log is one");
-        let (tell, told) = oneshot::channel();
+        let (status, (tell, told)) = (uplink.status(), oneshot::channel());
         tasks.spawn("uplink", async move {
             let _ = tell.send(uplink.run().await);
         });
-        Life { tasks, router: recorder.router(), token, uplink: told }
+        Life { tasks, router: recorder.router(), token, uplink: told, status }
     }
 
     async fn open_log(&self) -> Arc<Sqlite> {
@@ -228,13 +229,14 @@ impl Phone {
         Some(Seq(next))
     }
 
+    /// Until it has recorded enough, or has heard that its owner has ended it.
     async fn record(&self, life: &Life, mut seq: Seq) -> Option<()> {
         // After a pause that a crash fell into.
         self.say(life, "resume").await?;
         let mut epoch = self.form.epoch(self.epochs.fetch_add(1, Ordering::SeqCst));
         let mut began = self.clock.instant();
         self.announce(life, epoch).await?;
-        while self.clock.instant() < self.habits.until {
+        while self.clock.instant() < self.habits.until && !life.status.borrow().ended_by_owner {
             if self.dice.chance(self.habits.pauses) {
                 self.say(life, "pause").await?;
                 let pause = Duration::from_millis(self.dice.between(1_000, 60_000));
@@ -310,7 +312,7 @@ impl Phone {
 
     async fn post(&self, life: &Life, what: &str, body: Body) -> Option<()> {
         let request = Request::post(format!("/v1/broadcasts/{}/{what}", self.id))
-            .header("authorization", format!("Bearer {OWNER_KEY}"))
+            .header("authorization", format!("Bearer {}", life.token))
             .body(body)
             .expect("a request");
         let (status, answer) = send(life, request).await;

@@ -37,6 +37,11 @@ use crate::{Options, Outcome, Safeguard, balancing, spool};
 const START_MS: i64 = 1_790_000_000_000;
 /// How long everything may take to be complete once nothing fails any more.
 const MENDED_WITHIN: Duration = Duration::from_secs(3_600);
+/// In which worlds there are owners who end broadcasts: the others are what they were before there were any.
+const OWNERS_IN_EVERY: u64 = 3;
+/// How many of a thousand broadcasts they end, and how long after their publishers, at most.
+const ENDED_BY_OWNER: u64 = 700;
+const ENDED_AFTER_MS: u64 = 60_000;
 /// How long the views may take to show the end.
 const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
@@ -81,6 +86,13 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     }
     let operator = Operator { store: world.store.clone(), nodes: world.nodes.clone(), truth: truth.clone() };
     tasks.spawn("an operator", operator.clone().look_after());
+    let owners = Dice::new(!seed);
+    for phone in phones.iter().filter(|_| seed % OWNERS_IN_EVERY == 0 && owners.chance(ENDED_BY_OWNER)) {
+        let lasts_ms = phone.habits.until.duration_since(world.clock.instant()).as_millis();
+        let lasts_ms = u64::try_from(lasts_ms).expect("a world is not that old");
+        let after = Duration::from_millis(owners.between(0, lasts_ms + ENDED_AFTER_MS));
+        tasks.spawn("an owner", operator.clone().end(phone.id, after, owners.fork()));
+    }
     let befalls = faults(phones.clone());
     tasks.spawn("faults", befalls.befall());
     let mut lives = Vec::new();

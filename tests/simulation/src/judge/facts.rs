@@ -25,6 +25,7 @@ pub(crate) struct Facts {
     pub(crate) target: Option<TargetDuration>,
     pub(crate) renditions: BTreeMap<RenditionName, BTreeMap<Seq, Known>>,
     pub(crate) abandoned: BTreeMap<RenditionName, SeqSet>,
+    /// When live was over.
     pub(crate) ended_at: Option<StoreTime>,
 }
 
@@ -43,7 +44,7 @@ impl Facts {
                 let abandoned = self.abandoned.entry(rendition.clone()).or_default();
                 gone.into_iter().for_each(|seq| abandoned.insert(SeqRange::one(seq)));
             }
-            Event::Ended { .. } => self.ended_at = self.ended_at.or(Some(entry.at)),
+            Event::Ended { .. } | Event::Closing { .. } => self.ended_at = self.ended_at.or(Some(entry.at)),
             _ => {}
         }
         Ok(())
