@@ -14,6 +14,7 @@ const spool = (change: Partial<UplinkStatus> = {}): UplinkStatus => ({
   title: "Regatta",
   said: "recording",
   endedThere: false,
+  endedByOwner: false,
   isKnown: true,
   recorder: "http://r",
   trouble: null,
@@ -63,6 +64,8 @@ describe("the line", () => {
     ["ended, sending", ending, [spool({ owed: owed(30) })], "Ended, sending: 30 s left", "waiting"],
     ["ended without a network", ending, [spool({ owed: owed(30), trouble })], "Ended, will send later: 30 s waiting", "waiting"],
     ["all sent, not all safe", ending, [spool({ notSafe: 2 })], "Ended, making sure all is safe …", "waiting"],
+    ["ended by its owner, sending", ending, [spool({ endedByOwner: true, owed: owed(30) })], "The owner has ended this broadcast, sending: 30 s left", "waiting"],
+    ["ended by its owner, all sent", { kind: "done", id: "b" }, [spool({ endedByOwner: true, isDone: true })], "The owner has ended this broadcast. Everything is sent and safe.", "good"],
     ["refused", ending, [spool({ refused: 1 })], "Ended. The server refused 1 segment: they stay on this device.", "bad"],
     ["done", { kind: "done", id: "b" }, [spool({ isDone: true })], "Ended. Everything is sent and safe.", "good"],
   ];

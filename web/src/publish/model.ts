@@ -81,13 +81,14 @@ export type Problem =
 
 /** How things stand, in one line. */
 export type Headline =
-  | { kind: "ready" | "starting" | "done" | "ended-there" | "not-accepted" | "no-broadcast" }
+  | { kind: "ready" | "starting" | "ended-there" | "not-accepted" | "no-broadcast" }
   /** Recording, and nobody has heard of it yet. */
   | { kind: "connecting"; waiting_s: number }
   | { kind: "live"; behind_s: number }
   | { kind: "later"; waiting_s: number }
   | { kind: "paused"; waiting_s: number }
-  | { kind: "sending"; waiting_s: number; isReachable: boolean }
+  | { kind: "sending"; waiting_s: number; isReachable: boolean; byOwner: boolean }
+  | { kind: "done"; byOwner: boolean }
   /** Ended, and some of it will never be taken there. */
   | { kind: "kept-here"; segments: number }
   | { kind: "saving" };
@@ -111,7 +112,7 @@ export function headline(model: Pick<Model, "stage" | "keeper" | "now_ms">): Hea
     case "ending":
       return whileEnding(spool);
     case "done":
-      return { kind: "done" };
+      return { kind: "done", byOwner: spool?.endedByOwner ?? false };
     case "starting":
       return { kind: "starting" };
     default:
@@ -136,7 +137,8 @@ function whileEnding(spool: UplinkStatus | null): Headline {
   if (spool.trouble?.kind === "unauthorized") return { kind: "not-accepted" };
   if (spool.trouble?.kind === "no-broadcast") return { kind: "no-broadcast" };
   if (spool.refused > 0 && spool.owed.segments === 0) return { kind: "kept-here", segments: spool.refused };
-  return { kind: "sending", waiting_s: seconds(spool), isReachable: spool.trouble === null };
+  const byOwner = spool.endedByOwner;
+  return { kind: "sending", waiting_s: seconds(spool), isReachable: spool.trouble === null, byOwner };
 }
 
 function seconds(spool: UplinkStatus | null): number {

@@ -1,5 +1,6 @@
 /** What the person does, however quickly, against a camera and a keeper that are slow. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { KeeperStatus } from "./keeper/messages";
 
 const said: string[] = [];
 const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
@@ -46,15 +47,19 @@ vi.mock("./device-state", () => ({
     destroy = () => undefined;
   },
 }));
+let events: { status(status: KeeperStatus): void };
 vi.mock("./keeper/keeper", () => ({
   Keeper: class {
+    constructor(told: typeof events) {
+      events = told;
+    }
     async adopt() {
       if (failing === "adopting") throw new Error("the worker is gone");
       return null;
     }
     know = () => undefined;
     pause = (_: string, on: boolean) => said.push(on ? "paused" : "resumed");
-    end = () => said.push("ended");
+    end = (id: string) => said.push(id === "b" ? "ended" : `ended ${id}`);
     destroy = () => undefined;
   },
 }));
@@ -122,4 +127,31 @@ it("is ready again when nothing can go on, and says why", async () => {
   failing = "adopting";
   await session.goOn("b");
   expect([session.model.stage.kind, session.model.problem?.kind]).toEqual(["ready", "other"]);
+});
+
+/** Of these broadcasts. */
+function heard(...spools: { id: string; said: string; endedByOwner: boolean }[]) {
+  events.status({ spools, held: [], unreadable: [], storage: { used: 0, quota: 1, waiting: 0, state: "roomy" } } as unknown as KeeperStatus);
+}
+
+it("stops when the owner has ended the broadcast, and says where it ends", async () => {
+  for (const pauses of [false, true]) {
+    const session = await recording();
+    heard({ id: "b", said: "recording", endedByOwner: false });
+    if (pauses) await session.pause();
+    expect(session.model.stage.kind).toBe(pauses ? "paused" : "recording");
+    heard({ id: "b", said: "recording", endedByOwner: true });
+    heard({ id: "b", said: "recording", endedByOwner: true });
+    await vi.waitFor(() => expect(said.at(-1)).toBe("ended"));
+    expect([session.model.stage.kind, awake]).toEqual(["ending", false]);
+    heard({ id: "b", said: "ended", endedByOwner: true });
+    expect(said.filter((word) => word === "ended")).toHaveLength(1);
+  }
+});
+
+it("says where ends what an earlier visit left, and its owner has ended", async () => {
+  await ready();
+  said.length = 0;
+  heard({ id: "c", said: "recording", endedByOwner: true }, { id: "d", said: "ended", endedByOwner: true });
+  expect(said).toEqual(["ended c"]);
 });

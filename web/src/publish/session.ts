@@ -61,6 +61,7 @@ export class Session {
     this.#keeper = new Keeper({
       status: (keeper) => {
         this.model = { ...this.model, keeper };
+        this.#endWithTheOwner();
         this.#noticeDone();
         this.#look();
       },
@@ -255,6 +256,15 @@ export class Session {
   finish(id: string): void {
     this.#keeper.end(id);
     if (this.#link?.id === id) this.#forgetLink();
+  }
+
+  /** What its owner has ended is not recorded on; and nobody else says where it ends. */
+  #endWithTheOwner(): void {
+    for (const { id, said, endedByOwner } of this.model.keeper?.spools ?? []) {
+      if (!endedByOwner || said === "ended") continue;
+      if (spoolOf(this.model)?.id !== id) this.finish(id);
+      else void this.end();
+    }
   }
 
   /** Gives what an earlier visit left to the person, as files. */

@@ -15,7 +15,8 @@ export interface Part {
   digest: string | null;
 }
 
-export type Acknowledged = { safe: boolean };
+/** `closing`: the owner has ended the broadcast, and what was recorded until now is taken. */
+export type Acknowledged = { safe: boolean; closing: boolean };
 
 /** What became of a bundle. */
 export interface Bundled {
@@ -54,7 +55,7 @@ export function readAcknowledged(
   digest: string,
 ): Acknowledged | RemoteFailure {
   if (!(status >= 200 && status < 300)) return refusal(status, retryAfter, answer);
-  const told = (typeof answer === "object" && answer !== null ? answer : {}) as { digest?: unknown; safe?: unknown };
+  const told = (typeof answer === "object" && answer !== null ? answer : {}) as { digest?: unknown; safe?: unknown; closing?: unknown };
   if (told.digest !== digest) return new RemoteFailure("unexpected", `stored ${String(told.digest)} of other bytes`);
-  return { safe: told.safe === true };
+  return { safe: told.safe === true, closing: told.closing === true };
 }

@@ -3,7 +3,7 @@
  */
 import type { SegmentFile } from "../spool/names";
 import type { Spool } from "../spool/spool";
-import type { Bundled, Part } from "./bundle";
+import type { Acknowledged, Bundled, Part } from "./bundle";
 import { Watched } from "./exchange";
 import { RemoteFailure } from "./failure";
 import { type Class, DEFAULTS, type InFlight, type Start } from "./policy";
@@ -14,7 +14,7 @@ const PATIENCE_DOUBLED_MAX = 6;
 
 /** What became of an upload. */
 export interface Landed {
-  acknowledged: { seq: number; safe: boolean }[];
+  acknowledged: ({ seq: number } & Acknowledged)[];
   failed: { seq: number; failure: RemoteFailure }[];
   /** What may have arrived, or not: it has to be asked. */
   unsure: number[];
@@ -69,14 +69,13 @@ class Sending {
   async one(file: SegmentFile): Promise<Landed> {
     const { seq } = file;
     try {
-      const { safe } = await this.#put(file);
-      return { acknowledged: [{ seq, safe }], failed: [], unsure: [] };
+      return { acknowledged: [{ seq, ...(await this.#put(file)) }], failed: [], unsure: [] };
     } catch (error) {
       return { acknowledged: [], failed: [{ seq, failure: asFailure(error) }], unsure: [] };
     }
   }
 
-  async #put(file: SegmentFile): Promise<{ safe: boolean }> {
+  async #put(file: SegmentFile): Promise<Acknowledged> {
     const { remote, start, spool, limit_ms } = this.departure;
     const outgoing = await this.#outgoing(file);
     const put = () => remote.putSegment(start.recorder, outgoing, limit_ms, this.watched);
@@ -123,7 +122,7 @@ function landed(files: readonly SegmentFile[], { segments, broke }: Bundled): La
   files.forEach(({ seq }, index) => {
     const answer = segments[index];
     if (answer instanceof RemoteFailure) landed.failed.push({ seq, failure: answer });
-    else if (answer) landed.acknowledged.push({ seq, safe: answer.safe });
+    else if (answer) landed.acknowledged.push({ seq, ...answer });
     else if (index === segments.length && broke) landed.failed.push({ seq, failure: broke });
     else landed.unsure.push(seq);
   });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type Part, readBundled, writeBundle } from "./bundle";
 import { type FailureKind, refusal, RemoteFailure } from "./failure";
+import { readStatus } from "./remote";
 
 describe("refusals say what to do", () => {
   const cases: [number, string, FailureKind][] = [
@@ -32,6 +33,18 @@ describe("refusals say what to do", () => {
   });
 });
 
+describe("a broadcast is over when its owner or its publisher says so", () => {
+  it.each([
+    ["live", false, "no"],
+    ["ended", true, "closing"],
+    ["ended", false, "ended"],
+    ["complete", false, "ended"],
+    ["ended", undefined, "ended"],
+  ])("%s, closing: %s, is %s", (state, closing, expected) => {
+    expect(readStatus({ state, closing, server_time_ms: 1, renditions: {} }).over).toBe(expected);
+  });
+});
+
 describe("a bundle", () => {
   const part = (path: string, text: string, digest: string | null): Part => ({
     path,
@@ -59,7 +72,7 @@ describe("a bundle", () => {
   ];
   it.each(cases)("answered %i %j says of each what became of it", (status, answer, expected, broke) => {
     const bundled = readBundled(status, null, answer, parts);
-    const told = bundled.segments.map((one) => (one instanceof RemoteFailure ? one.kind : one.safe ? "safe" : "stored"));
+    const told = bundled.segments.map((one) => (one instanceof RemoteFailure ? one.kind : one.safe && !one.closing ? "safe" : "stored"));
     expect([told, bundled.broke !== null]).toEqual([expected, broke]);
   });
 });

@@ -17,13 +17,16 @@ export interface RemoteStatus {
   /** By its clock, since the Unix epoch. */
   server_ms: number;
   paused: boolean;
-  ended: boolean;
+  over: Over;
   stored: { range: Range; digest: string }[];
   safe: Range[];
   /** Arrived, not safe, and not at this recorder. */
   elsewhere: Range[];
   abandoned: Range[];
 }
+
+/** `closing`: its owner has ended it; what was recorded until this is heard is taken, until its publisher has said where it ends. */
+export type Over = "no" | "closing" | "ended";
 
 /** What a publisher says beside its segments. */
 export type Said =
@@ -147,7 +150,7 @@ export function readRoute(answer: unknown): Routed {
 }
 
 export function readStatus(answer: unknown): RemoteStatus {
-  const { state, server_time_ms, renditions } = record(answer);
+  const { state, closing, server_time_ms, renditions } = record(answer);
   const main = record(record(renditions)[RENDITION]);
   const ranges = (name: string) => {
     const read = readRanges(main[name] ?? []);
@@ -161,7 +164,7 @@ export function readStatus(answer: unknown): RemoteStatus {
   return {
     server_ms: server_time_ms,
     paused: state === "paused",
-    ended: state === "ended" || state === "complete",
+    over: closing === true ? "closing" : state === "ended" || state === "complete" ? "ended" : "no",
     stored: ranges("stored").map((range, index) => ({ range, digest: digests[index] ?? "" })),
     safe: ranges("safe"),
     elsewhere: ranges("elsewhere"),

@@ -15,8 +15,10 @@ export interface UplinkStatus {
   title: string;
   /** What the publisher has said. */
   said: "recording" | "paused" | "ended";
-  /** Whether the broadcast has ended there, whoever said so. */
+  /** Whether the broadcast has ended there, whoever said so: nothing more of it is taken. */
   endedThere: boolean;
+  /** Whether its owner has ended it before we did: what was recorded until this was heard is taken. */
+  endedByOwner: boolean;
   /** Whether a recorder has ever told how things are there, in this run. */
   isKnown: boolean;
   /** The recorder that answered last; `null` while nobody can be reached. */

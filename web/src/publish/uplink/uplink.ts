@@ -60,6 +60,7 @@ export class Uplink {
   /** What is at another recorder alone, and since when that is known. */
   #elsewhere = new Map<number, number>();
   #there: RemoteStatus | null = null;
+  #endedByOwner = false;
   #recorder: string | null = null;
   #trouble: Trouble | null = null;
   #latency_ms: number | null = null;
@@ -165,7 +166,7 @@ export class Uplink {
     void this.#talk();
     void this.#askForRoute();
     void this.#deleteWhatIsNotKept();
-    if (this.#there?.ended && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.with("refused").length === 0) {
+    if (this.#there?.over === "ended" && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.with("refused").length === 0) {
       this.destroy();
     }
   }
@@ -233,8 +234,9 @@ export class Uplink {
     const now_ms = performance.now();
     this.#flights = this.#flights.filter((other) => other !== flight);
     let bytes = 0;
-    for (const { seq, safe } of landed.acknowledged) {
+    for (const { seq, safe, closing } of landed.acknowledged) {
       this.#ledger.acknowledged(seq, safe);
+      if (closing) this.#hearOfTheEnd();
       this.#givenUp.delete(seq);
       const file = this.#files.get(seq)!;
       bytes += file.bytes;
@@ -253,6 +255,12 @@ export class Uplink {
     }
     for (const { seq, failure } of landed.failed) this.#takeFailure(flight.recorder, seq, failure);
     this.#step();
+  }
+
+  /** An acknowledgement may be the first to tell, and may be older than what was said since. */
+  #hearOfTheEnd(): void {
+    if (this.#there?.over === "no") this.#there.over = "closing";
+    this.#endedByOwner ||= this.#there?.over === "closing" && !this.spool.is("ended");
   }
 
   #takeFailure(recorder: string, seq: number, failure: RemoteFailure): void {
@@ -330,7 +338,7 @@ export class Uplink {
       console.warn(`${said.kind}: ${failure.message}`);
     }
     const there = this.#there!;
-    if (said.kind === "end") there.ended = true;
+    if (said.kind === "end") there.over = "ended";
     else if (said.kind === "abandon") there.abandoned.push([said.first, said.last]);
     else there.paused = said.kind === "pause";
     queueMicrotask(() => this.#step());
@@ -339,9 +347,10 @@ export class Uplink {
   /** What the spool says and the other side has not been told, in order. */
   #toSay(): Said | null {
     const there = this.#there;
-    if (there === null || there.ended) return null;
+    if (there === null || there.over === "ended") return null;
     const isPaused = this.spool.is("paused");
-    if (isPaused !== there.paused && !this.spool.is("ended")) return { kind: isPaused ? "pause" : "resume" };
+    const goesOn = there.over === "no" && !this.spool.is("ended");
+    if (goesOn && isPaused !== there.paused) return { kind: isPaused ? "pause" : "resume" };
     const untold = rangesOf(this.spool.found.lost.filter((seq) => !contains(there.abandoned, seq) && !this.#isThere(seq)));
     if (untold[0]) return { kind: "abandon", first: untold[0][0], last: untold[0][1] };
     if (!this.spool.is("ended") || this.#mayBeRenumbered()) return null;
@@ -371,6 +380,7 @@ export class Uplink {
       this.#unsure.clear();
       this.#compare(status);
       this.#there = status;
+      if (status.over === "closing") this.#hearOfTheEnd();
       this.#reached(recorder);
       // It answers: a connection on which nothing moves waits for its own back-off, and another is quicker.
       for (const flight of this.#flights) if (flight.isStuck(performance.now())) flight.giveUp();
@@ -480,7 +490,8 @@ export class Uplink {
       id: this.spool.about.id,
       title: this.spool.about.title,
       said: this.spool.is("ended") ? "ended" : this.spool.is("paused") ? "paused" : "recording",
-      endedThere: this.#there?.ended ?? false,
+      endedThere: this.#there?.over === "ended",
+      endedByOwner: this.#endedByOwner,
       isKnown: this.#there !== null,
       recorder: this.#trouble === null ? this.#recorder : null,
       trouble: this.#trouble,

@@ -4,6 +4,8 @@ import type { Headline, Missing, Problem, Stage } from "../model";
 
 const segments = (count: number) => counted("en", count, { one: "segment", other: "segments" });
 
+const ended = (byOwner: boolean) => (byOwner ? "The owner has ended this broadcast" : "Ended");
+
 export const en = {
   documentTitle: "Go live · Headwater",
   headline(line: Headline): string {
@@ -16,10 +18,10 @@ export const en = {
       case "paused": return line.waiting_s > 0 ? `Paused, ${whole(line.waiting_s)} still to send` : "Paused";
       case "saving": return "Saving the last moments …";
       case "sending":
-        if (line.waiting_s === 0) return "Ended, making sure all is safe …";
-        return line.isReachable ? `Ended, sending: ${whole(line.waiting_s)} left` : `Ended, will send later: ${whole(line.waiting_s)} waiting`;
+        if (line.waiting_s === 0) return `${ended(line.byOwner)}, making sure all is safe …`;
+        return line.isReachable ? `${ended(line.byOwner)}, sending: ${whole(line.waiting_s)} left` : `${ended(line.byOwner)}, will send later: ${whole(line.waiting_s)} waiting`;
       case "kept-here": return `Ended. The server refused ${segments(line.segments)}: they stay on this device.`;
-      case "done": return "Ended. Everything is sent and safe.";
+      case "done": return `${ended(line.byOwner)}. Everything is sent and safe.`;
       case "ended-there": return "This broadcast was ended elsewhere. What you record stays on this device.";
       case "not-accepted": return "The server does not accept this link. What you record stays on this device.";
       case "no-broadcast": return "The server does not know this broadcast. What you record stays on this device.";

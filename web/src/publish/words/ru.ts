@@ -7,6 +7,8 @@ const segmentsRefused = (count: number) =>
   counted("ru", count, { one: "фрагмент отклонён", few: "фрагмента отклонены", many: "фрагментов отклонено" });
 const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
+const ended = (byOwner: boolean) => (byOwner ? "Владелец завершил эту трансляцию" : "Завершено");
+
 export const ru: Words = {
   documentTitle: "Начать трансляцию · Headwater",
   headline(line) {
@@ -19,10 +21,10 @@ export const ru: Words = {
       case "paused": return line.waiting_s > 0 ? `Пауза, осталось отправить ${whole(line.waiting_s)}` : "Пауза";
       case "saving": return "Сохраняем последние секунды …";
       case "sending":
-        if (line.waiting_s === 0) return "Завершено, проверяем сохранность …";
-        return line.isReachable ? `Завершено, отправляем: осталось ${whole(line.waiting_s)}` : `Завершено, отправим позже: ждёт ${whole(line.waiting_s)}`;
+        if (line.waiting_s === 0) return `${ended(line.byOwner)}, проверяем сохранность …`;
+        return line.isReachable ? `${ended(line.byOwner)}, отправляем: осталось ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, отправим позже: ждёт ${whole(line.waiting_s)}`;
       case "kept-here": return `Завершено. Сервер отклонил ${segments(line.segments)}: запись останется на этом устройстве.`;
-      case "done": return "Завершено. Всё отправлено и сохранено.";
+      case "done": return `${ended(line.byOwner)}. Всё отправлено и сохранено.`;
       case "ended-there": return "Эту трансляцию завершили в другом месте. Ваша запись останется на этом устройстве.";
       case "not-accepted": return "Сервер не принимает эту ссылку. Ваша запись останется на этом устройстве.";
       case "no-broadcast": return "Сервер не знает такой трансляции. Ваша запись останется на этом устройстве.";

@@ -11,6 +11,8 @@ const segmentsRefused = (count: number) =>
   counted("sl", count, { one: "odsek je zavrnjen", two: "odseka sta zavrnjena", few: "odseki so zavrnjeni", other: "odsekov je zavrnjenih" });
 const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
+const ended = (byOwner: boolean) => (byOwner ? "Lastnik je končal ta prenos" : "Končano");
+
 export const sl: Words = {
   documentTitle: "V živo · Headwater",
   headline(line) {
@@ -23,10 +25,10 @@ export const sl: Words = {
       case "paused": return line.waiting_s > 0 ? `Premor, poslati je treba še ${whole(line.waiting_s)}` : "Premor";
       case "saving": return "Shranjujemo zadnje trenutke …";
       case "sending":
-        if (line.waiting_s === 0) return "Končano, preverjamo, ali je vse na varnem …";
-        return line.isReachable ? `Končano, pošiljamo: še ${whole(line.waiting_s)}` : `Končano, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
+        if (line.waiting_s === 0) return `${ended(line.byOwner)}, preverjamo, ali je vse na varnem …`;
+        return line.isReachable ? `${ended(line.byOwner)}, pošiljamo: še ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
       case "kept-here": return `Končano. Strežnik je zavrnil ${segmentsAccusative(line.segments)}: posnetek ostane na tej napravi.`;
-      case "done": return "Končano. Vse je poslano in na varnem.";
+      case "done": return `${ended(line.byOwner)}. Vse je poslano in na varnem.`;
       case "ended-there": return "Ta prenos je bil končan drugje. Posneto ostane na tej napravi.";
       case "not-accepted": return "Strežnik ne sprejme te povezave. Posneto ostane na tej napravi.";
       case "no-broadcast": return "Strežnik ne pozna tega prenosa. Posneto ostane na tej napravi.";
