@@ -385,8 +385,18 @@ pub(crate) enum BroadcastCommand {
         #[command(flatten)]
         server: ServerOptions,
     },
-    /// End a broadcast: nothing new will be captured. What was captured may still arrive.
+    /// End a broadcast: viewers see that it is over. What was captured may still arrive.
+    ///
+    /// A publisher that is without network hears of it later: what it has recorded until then is taken, it stops, and the
+    /// recording is complete. If it does not come back, that is so after a day (closing_grace_s in [recorder]), or as soon
+    /// as `headwater broadcast abandon` gives up the rest.
     End {
+        id: String,
+        #[command(flatten)]
+        server: ServerOptions,
+    },
+    /// Give up what has not arrived of a broadcast that has ended: the recording is complete with what has.
+    Abandon {
         id: String,
         #[command(flatten)]
         server: ServerOptions,

@@ -36,6 +36,10 @@ pub(crate) fn run(command: BroadcastCommand) -> anyhow::Result<()> {
             let ended = Server::new(&server)?.call("POST", &format!("/v1/broadcasts/{id}/end"), None)?;
             print(&server, &ended, details_text)
         }
+        BroadcastCommand::Abandon { id, server } => {
+            let given_up = Server::new(&server)?.call("POST", &format!("/v1/broadcasts/{id}/abandon"), None)?;
+            print(&server, &given_up, details_text)
+        }
     }
 }
 
@@ -216,6 +220,9 @@ fn details_text(details: &Value) -> String {
         text("state"),
         details["missing"],
     );
+    if let Some(until) = details["open_until"].as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()) {
+        out += &format!("publisher waited for until\t{until}\n");
+    }
     for (name, rendition) in details["details"].as_object().into_iter().flatten() {
         let field = |field: &str| rendition[field].as_str().unwrap_or("-").to_owned();
         let (codecs, resolution) = (field("codecs"), field("resolution"));

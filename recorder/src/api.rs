@@ -420,17 +420,17 @@ pub(crate) async fn end(
     Ok(recorder.answer(&followed))
 }
 
-/// Segments that will never come.
-#[derive(Debug, Deserialize, ToSchema)]
+/// Segments that will never come; all that have not, if none are named.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Abandon {
-    rendition: String,
-    first: u64,
-    last: u64,
+    rendition: Option<String>,
+    first: Option<u64>,
+    last: Option<u64>,
 }
 
-/// POST: these segments will never come; catch-up and vod need not wait for them. Without a body: of a broadcast that is over,
-/// nothing more will come.
+/// POST: these segments will never come; catch-up and vod need not wait for them. If none are named, nothing more of a broadcast
+/// that is over will come.
 #[utoipa::path(
     post, path = "/v1/broadcasts/{id}/abandon", tag = "publish", request_body = Option<Abandon>,
     params(("id" = String, Path)), responses((status = 200, body = Details), (status = 400), (status = 409)),
@@ -443,12 +443,16 @@ pub(crate) async fn abandon(
     body: axum::body::Bytes,
 ) -> Answer {
     let followed = recorder.publishers(&id, &headers).await?;
-    if body.is_empty() {
-        let at_work = (recorder.clone(), followed.clone());
-        recorder.to_its_end(async move { at_work.0.give_up(&at_work.1).await }).await?;
-        return Ok(recorder.answer(&followed));
-    }
-    let Abandon { rendition, first, last } = json(&body)?;
+    let named: Abandon = if body.is_empty() { Abandon::default() } else { json(&body)? };
+    let (rendition, first, last) = match named {
+        Abandon { rendition: Some(rendition), first: Some(first), last: Some(last) } => (rendition, first, last),
+        Abandon { rendition: None, first: None, last: None } => {
+            let at_work = (recorder.clone(), followed.clone());
+            recorder.to_its_end(async move { at_work.0.give_up(&at_work.1).await }).await?;
+            return Ok(recorder.answer(&followed));
+        }
+        Abandon { .. } => return Err(not_a_name("name rendition, first and last, or none of them")),
+    };
     let rendition: RenditionName = rendition.parse().map_err(not_a_name)?;
     let seqs = SeqRange { first: seq_within(first)?, last: seq_within(last)? };
     if !(1..=ABANDON_MAX).contains(&seqs.count()) {

@@ -25,6 +25,8 @@ export interface Broadcast {
 export interface Details extends Broadcast {
   /** Since when it is interrupted or paused, in capture time. */
   since: number | null;
+  /** Until when what its publisher may still have is waited for, since its owner has ended it. */
+  open_until: number | null;
   /** From when until when it was recorded, in capture time. */
   recorded: [number, number] | null;
   details: Record<string, Rendition>;

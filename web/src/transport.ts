@@ -78,7 +78,8 @@ export async function getPublishing(id: string, ownerKey: string | null): Promis
   return (await request<Created>(`/v1/broadcasts/${encodeURIComponent(id)}/publish`, { ownerKey })).body;
 }
 
-export type Order = "pause" | "resume" | "end";
+/** `abandon`: all that has not come is given up. */
+export type Order = "pause" | "resume" | "end" | "abandon";
 
 export async function order(id: string, what: Order, ownerKey: string | null): Promise<Details> {
   return (await request<Details>(`/v1/broadcasts/${encodeURIComponent(id)}/${what}`, { ownerKey, post: {} })).body;

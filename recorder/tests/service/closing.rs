@@ -129,7 +129,8 @@ async fn its_owner_need_not_wait() {
     let given_up = world.say("abandon", "").await.expect(200).json();
     assert_eq!((&given_up["state"], &given_up["open_until"]), (&"complete".into(), &None::<()>.into()));
     assert_eq!(send(&world, 1, 1).await.expect(409).problem(), "abandoned");
-    assert_eq!(world.say("abandon", "").await.expect(200).json()["state"], "complete");
+    assert_eq!(world.say("abandon", "{}").await.expect(200).json()["state"], "complete");
+    world.say("abandon", r#"{"first":3}"#).await.expect(400);
 }
 
 /// What is still missing of one whose publisher has said where it ends.

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Details, Rendition } from "../broadcast";
-import { bytesInWords, holesOf, pieces, rateInWords, timeInWords } from "./facts";
+import { bytesInWords, holesOf, openUntil, pieces, rateInWords, timeInWords } from "./facts";
+import { en } from "./words/en";
 
 function broadcast(...renditions: Rendition["missing_between"][]): Details {
   const rendition = { codecs: null, resolution: null, segments: 0, bytes: 0, average_bits_per_s: 0 };
@@ -42,6 +43,12 @@ test.each([
 test("rates have the unit that suits them", () => {
   expect(rateInWords("en", 2_149_000)).toBe("2.1 Mbit/s".replace("Mbit", "Mb"));
   expect(rateInWords("en", 96_400)).toBe("96 kb/s");
+});
+
+test("until when its publisher is waited for is told while it is", () => {
+  const until = new Date(2026, 5, 1, 12).getTime();
+  expect(openUntil({ open_until: until }, en, "en")).toMatch(/waited for until .*12:00/);
+  expect(openUntil({ open_until: null }, en, "en")).toBe("");
 });
 
 test("a day is told only if it is another one", () => {

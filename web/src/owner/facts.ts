@@ -3,6 +3,7 @@
  */
 import type { Details } from "../broadcast";
 import type { Language } from "../language";
+import type { OwnerWords } from "./words";
 
 /** Capture time for which something is missing, in ms since the Unix epoch; null where it is open. */
 export interface Hole {
@@ -39,6 +40,11 @@ export function pieces(recorded: [number, number], holes: Hole[]): Piece[] {
     const length = Math.max(LENGTH_MIN, end - start);
     return { start: Math.min(start, 100 - length), length };
   });
+}
+
+/** What is said of one that its owner has ended, and its publisher has not; nothing of others. */
+export function openUntil({ open_until }: Pick<Details, "open_until">, words: Pick<OwnerWords, "mayStillCome">, language: Language): string {
+  return open_until === null ? "" : words.mayStillCome(timeInWords(language, open_until, Date.now()));
 }
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;

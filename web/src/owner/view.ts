@@ -6,7 +6,7 @@ import { element } from "../element";
 import { type Language, clock } from "../language";
 import type { Order } from "../transport";
 import { confirmed } from "../question";
-import { bytesInWords, type Hole, holesOf, pieces, rateInWords, timeInWords } from "./facts";
+import { bytesInWords, type Hole, holesOf, openUntil, pieces, rateInWords, timeInWords } from "./facts";
 import { Still } from "./still";
 import type { OwnerWords } from "./words";
 
@@ -19,7 +19,8 @@ export class BroadcastView {
   readonly #said = element("p", { role: "status", class: "said" });
   readonly #pause = element("button", { type: "button", class: "quiet" });
   readonly #end = element("button", { type: "button", class: "danger" });
-  readonly #orders = element("div", { class: "buttons" }, this.#pause, this.#end);
+  readonly #giveUp = element("button", { type: "button", class: "danger" });
+  readonly #orders = element("div", { class: "buttons" }, this.#pause, this.#end, this.#giveUp);
   readonly #recording = element("div", { class: "recording" });
   readonly #renditions = element("div", { class: "wide", role: "region", tabindex: "0" });
   readonly #still: Still;
@@ -44,7 +45,9 @@ export class BroadcastView {
     root.replaceChildren(head, this.#said, ...rest);
     this.#pause.addEventListener("click", () => void this.#ask(this.#pause.value === "resume" ? "resume" : "pause"));
     this.#end.addEventListener("click", () => void this.#ask("end"));
+    this.#giveUp.addEventListener("click", () => void this.#ask("abandon"));
     this.#end.textContent = words.end;
+    this.#giveUp.textContent = words.giveUp;
     this.#renditions.setAttribute("aria-label", words.renditions);
   }
 
@@ -64,11 +67,13 @@ export class BroadcastView {
     put(this.#viewers, details.viewers === null || isOver(details.state) ? "" : words.viewers(details.viewers));
     put(this.#missing, details.missing > 0 ? words.missing(details.missing) : "");
     const paused = details.state === "paused";
-    this.#orders.hidden = isOver(details.state);
+    this.#pause.hidden = this.#end.hidden = isOver(details.state);
+    this.#giveUp.hidden = details.state !== "ended";
+    this.#orders.hidden = details.state === "complete";
     this.#pause.value = paused ? "resume" : "pause";
     put(this.#pause, paused ? words.resume : words.pause);
     // What does not change is not written anew: somebody may be reading it.
-    const told = JSON.stringify([details.recorded, details.details, details.state]);
+    const told = JSON.stringify([details.recorded, details.details, details.state, details.open_until]);
     if (told === this.#told) return;
     this.#told = told;
     this.#recording.replaceChildren(...this.#recordingOf(details));
@@ -89,18 +94,25 @@ export class BroadcastView {
       const asked = { asks: words.pauseQuestion, consequence: words.pauseConsequence, yes: words.pause, no: words.keepGoing };
       if (!(await confirmed(asked))) return;
     }
-    for (const button of [this.#pause, this.#end]) button.disabled = true;
+    if (order === "abandon") {
+      const asked = { asks: words.giveUpQuestion, consequence: words.giveUpConsequence, yes: words.giveUp, no: words.keepGoing };
+      if (!(await confirmed(asked))) return;
+    }
+    const buttons = [this.#pause, this.#end, this.#giveUp];
+    for (const button of buttons) button.disabled = true;
     try {
       await this.give(order);
     } finally {
-      for (const button of [this.#pause, this.#end]) button.disabled = false;
+      for (const button of buttons) button.disabled = false;
     }
   }
 
   #recordingOf(details: Details): HTMLElement[] {
     const { words, language } = this;
     const { recorded } = details;
-    if (recorded === null) return [element("p", { class: "hint" }, words.nothingRecorded)];
+    const open = openUntil(details, words, language);
+    const waits = open === "" ? [] : [element("p", { class: "hint" }, open)];
+    if (recorded === null) return [element("p", { class: "hint" }, words.nothingRecorded), ...waits];
     const holes = holesOf(details);
     const label = words.timelineSpoken(details.duration_s, holes.length);
     const bar = element("div", { class: "bar", role: "img", "aria-label": label });
@@ -119,8 +131,8 @@ export class BroadcastView {
       ...fact(words.until, timeInWords(language, recorded[1], recorded[0])),
     );
     const lacks = holes.map((hole) => element("li", {}, this.#hole(hole, recorded[0])));
-    if (lacks.length === 0) return [bar, facts, element("p", { class: "hint" }, words.complete)];
-    return [bar, facts, element("ul", { class: "holes" }, ...lacks), element("p", { class: "hint" }, words.stillToCome)];
+    const rest = waits.length > 0 ? waits : [element("p", { class: "hint" }, lacks.length > 0 ? words.stillToCome : words.complete)];
+    return [bar, facts, ...(lacks.length > 0 ? [element("ul", { class: "holes" }, ...lacks)] : []), ...rest];
   }
 
   #hole({ from, to }: Hole, beside: number): string {

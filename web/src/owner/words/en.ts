@@ -58,7 +58,7 @@ export const en = {
   endShort: "End",
   endQuestion: "End this broadcast?",
   endConsequence:
-    "Nothing new will be taken, and it cannot be started again. What was recorded and is still on its way will be added.",
+    "Viewers see that it is over, and it cannot be started again. What was recorded and is still on its way will be added.",
   pauseQuestion: "Pause this broadcast?",
   pauseConsequence: "Viewers are told that it is paused, until you or the publisher go on.",
   keepGoing: "Not now",
@@ -75,6 +75,10 @@ export const en = {
   missingOne: "Missing: when is not known",
   timelineSpoken: (seconds: number, holes: number) =>
     `${durationInWords("en", seconds)} recorded, ${counted("en", holes, { one: "hole", other: "holes" })}`,
+  mayStillCome: (until: string) => `Its publisher may be without network, and still have some of it: it is waited for until ${until}.`,
+  giveUp: "Give up the rest",
+  giveUpQuestion: "Give up what has not arrived?",
+  giveUpConsequence: "The recording is complete then, with what has arrived. What its publisher still has is not taken any more.",
   stillToCome: "Publishers send what is missing as soon as they can.",
   renditions: "Renditions",
   rendition: "Name",
