@@ -39,7 +39,7 @@ test: toolchain packages-to-test web .tools/venv/requirements.txt .tools/bin/s3s
 
 check: toolchain packages-to-run web format types lints rules licences ## format, types, lints, house rules, licences (8 minutes the first time)
 
-simulate: toolchain ## publishers, recorders and every fault in simulated time (SEEDS=1-1000 WITHOUT=fsync|idempotency|safe-rule|put-back)
+simulate: toolchain ## publishers, recorders and every fault in simulated time (SEEDS=1-1000 WITHOUT=fsync|idempotency|safe-rule|put-back|grace)
 	$(SAY) "Building the simulation (about 5 minutes on 2 cores the first time)"
 	@cargo build --release --locked -p headwater-simulation
 	$(SAY) "Simulating seeds $(SEEDS) (about 6 minutes for a thousand on 2 cores)"

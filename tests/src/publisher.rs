@@ -44,6 +44,17 @@ impl Publisher {
         self.try_put(seq, segment).expect("an answer").expect(201);
     }
 
+    /// Says the end: nothing more was recorded than what has arrived.
+    ///
+    /// # Panics
+    /// If nobody hears it.
+    #[track_caller]
+    pub fn end(&self) {
+        let url = format!("{}/end", self.ingest_url.replace("/ingest/", "/v1/broadcasts/"));
+        let answer = self.client.send("POST", &url, &[("authorization", self.bearer.as_str())], []);
+        answer.expect("an answer").expect(200);
+    }
+
     /// What of the broadcast has arrived; `None` if there was no answer.
     pub fn try_status(&self) -> Option<serde_json::Value> {
         let answer = self.client.send("GET", &self.ingest_url, &[("authorization", self.bearer.as_str())], []);

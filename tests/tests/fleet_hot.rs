@@ -73,7 +73,8 @@ fn all_is_had_again(media: &Media, metadata: Option<&mut RedisServer>) {
     publish(&headwater, &broadcast, media, &[5, 4]);
     s3.restart();
     until_safe(&headwater, &broadcast, 5);
-    headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    let end = r#"{"last":{"main":5}}"#;
+    headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), end).expect(200);
     wait_until_complete(&headwater, &broadcast.id);
     let document = s3.bucket_dir().join("live").join(&broadcast.id).join("broadcast.json");
     eventually("the document to tell the end", SOON, || {

@@ -78,7 +78,7 @@ impl Careful {
 
     fn assert_complete(&self, headwater: &Headwater, media: &Media) {
         let id = &self.broadcast.id;
-        headwater.owner("POST", &format!("/v1/broadcasts/{id}/end"), "").expect(200);
+        self.publisher.at(headwater.url()).end();
         wait_until_complete(headwater, id);
         let recording = Recording::of_main(headwater, id);
         // One more may have been stored without anybody having heard of it.

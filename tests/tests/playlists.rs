@@ -50,7 +50,7 @@ fn playlists_keep_their_promises_through_an_outage() {
         let text = dvr.polls().last().expect("a poll").text.clone();
         if ranges(&text, "headwater.recovered") > 0 { Ok(()) } else { Err(text) }
     });
-    headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    publisher.end();
     wait_until_complete(&headwater, &broadcast.id);
     for poller in &pollers {
         eventually("the end in every playlist", SOON, || {

@@ -20,6 +20,8 @@ pub enum Safeguard {
     SafeRule,
     /// What the metadata store has lost is put back.
     PutBack,
+    /// A publisher is waited for when its owner ends a broadcast.
+    Grace,
 }
 
 /// From now on, what would block on a thread of its own is done at once on this one, when it is asked for.

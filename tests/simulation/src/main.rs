@@ -25,7 +25,7 @@ struct Cli {
     /// The most publishers in one world.
     #[arg(long, default_value_t = Options::default().phones_max)]
     phones: u64,
-    /// Take a safeguard away: fsync, idempotency, safe-rule or put-back. Seeds should fail then.
+    /// Take a safeguard away: fsync, idempotency, safe-rule, put-back or grace. Seeds should fail then.
     #[arg(long, value_parser = safeguard)]
     without: Option<Safeguard>,
     /// How many worlds at a time [default: one for each core].
@@ -52,7 +52,8 @@ fn safeguard(text: &str) -> Result<Safeguard, String> {
         "idempotency" => Ok(Safeguard::Idempotency),
         "safe-rule" => Ok(Safeguard::SafeRule),
         "put-back" => Ok(Safeguard::PutBack),
-        _ => Err("it is none of fsync, idempotency, safe-rule, put-back".to_owned()),
+        "grace" => Ok(Safeguard::Grace),
+        _ => Err("it is none of fsync, idempotency, safe-rule, put-back, grace".to_owned()),
     }
 }
 

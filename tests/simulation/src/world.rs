@@ -37,6 +37,8 @@ use crate::{Options, Outcome, Safeguard, balancing, spool};
 const START_MS: i64 = 1_790_000_000_000;
 /// How long everything may take to be complete once nothing fails any more.
 const MENDED_WITHIN: Duration = Duration::from_secs(3_600);
+/// For how long a publisher is waited for: longer than a world lasts.
+const GRACE_S: u32 = 24 * 3_600;
 /// In which worlds there are owners who end broadcasts: the others are what they were before there were any.
 const OWNERS_IN_EVERY: u64 = 3;
 /// How many of a thousand broadcasts they end, and how long after their publishers, at most.
@@ -150,6 +152,7 @@ impl World {
         let store = Arc::new(SharedStore::new(log.expect("a new file"), store_dir(dir, 0), clock.clone(), dice.fork()));
         let hot = if dice.chance(500) { Some(hot(dir, dice).await) } else { None };
         let config = RecorderConfig {
+            closing_grace_s: if options.without == Some(Safeguard::Grace) { 0 } else { GRACE_S },
             hot: HotConfig { keep_bytes: [Some(0), Some(50_000), None][dice.index(3)], ..HotConfig::default() },
             ..RecorderConfig::default()
         };

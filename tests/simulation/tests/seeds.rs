@@ -57,7 +57,8 @@ fn a_seed_tells_all() {
 
 #[test]
 fn what_is_removed_is_missed() {
-    for safeguard in [Safeguard::Fsync, Safeguard::Idempotency, Safeguard::SafeRule, Safeguard::PutBack] {
+    use Safeguard::{Fsync, Grace, Idempotency, PutBack, SafeRule};
+    for safeguard in [Fsync, Idempotency, SafeRule, PutBack, Grace] {
         let options = Options { without: Some(safeguard), ..SHORT };
         let noticed = on_a_thread(|| (1..=1_000).find(|seed| !run(*seed, &options).violations.is_empty()));
         assert!(noticed.is_some(), "nobody notices that {safeguard:?} is missing");
