@@ -92,6 +92,23 @@ async fn when_it_ended_and_some_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_its_owner_has_ended_it_and_its_publisher_may_have_more() {
+    let world = World::live(2).await;
+    world.commit(&[broadcast::Event::Closing { grace_ms: 60_000 }]).await;
+    world.pass(10.0).await;
+    let ended = json!({"missing": 0, "state": "ended"});
+    check(&world, Case { has: ended, ..case("main/vod.m3u8", 404, "not-finished", Some("6")) }).await;
+    assert!(world.get("index.m3u8").await.text().contains("main/dvr.m3u8"));
+    assert!(world.get("main/dvr.m3u8").await.text().contains("#EXT-X-ENDLIST"));
+    let catch_up = world.get("main/catchup.m3u8?from=0").await;
+    assert!(!catch_up.text().contains("#EXT-X-ENDLIST"), "{}", catch_up.text());
+    world.record(2).await;
+    world.end(2).await;
+    assert_eq!(world.get("main/vod.m3u8").await.status, 200);
+    assert!(world.get("main/catchup.m3u8?from=0").await.text().contains("#EXT-X-ENDLIST"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gap_is_known_to_be_nothing() {
     let world = World::new().await;
     let answer = world.get("main/gap-7.ts").await;

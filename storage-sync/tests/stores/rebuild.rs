@@ -120,6 +120,30 @@ async fn what_only_the_hot_store_has_is_safe_again() {
     }
 }
 
+/// Its publisher may still have more: until it says where it ends, the log has to take it.
+#[tokio::test]
+async fn that_its_owner_has_ended_it_is_filled_in() {
+    let world = World::new();
+    let closing = Event::Closing { grace_ms: 60_000 };
+    let (log, entries) = lost(&world, std::slice::from_ref(&closing), 4).await;
+    assert_eq!(world.check(&log, CheckOptions::default()).await.last().unwrap(), "not-logged : ended by its owner");
+    let (rebuilt, told) = world.rebuild(&log, true).await.unwrap();
+    assert_eq!((told.as_slice(), rebuilt.is_incomplete()), (&[] as &[String], false));
+    assert_eq!(world.check(&log, CheckOptions::default()).await, [] as [&str; 0]);
+    // Made anew altogether, too.
+    let anew = world.log("anew").await;
+    assert!(!world.rebuild(&anew, false).await.unwrap().0.is_incomplete());
+    // Live is not over before it begins.
+    let position = |log: &[LogEntry]| {
+        let shapes = log.iter().filter(|entry| matches!(entry.event, Event::Stored(_) | Event::Closing { .. }));
+        shapes.map(|entry| entry.event == closing).collect::<Vec<_>>()
+    };
+    for log in [&log, &anew] {
+        assert_eq!(position(&world.entries(log).await), position(&entries));
+    }
+    assert_eq!(world.check(&anew, CheckOptions::default()).await, [] as [&str; 0]);
+}
+
 #[tokio::test]
 async fn what_its_publisher_said_last_is_filled_in() {
     let world = World::new();

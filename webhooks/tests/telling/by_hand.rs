@@ -57,6 +57,18 @@ fn what_is_missing_at_the_end_may_still_come() {
     assert_eq!(words(&log), ["created", "live", "interrupted", "back", "ended", "complete"]);
 }
 
+/// It is complete when its publisher has said where it ends, and not before.
+#[test]
+fn what_its_owner_has_ended_is_complete_later() {
+    let mut log = script(Before::Nothing, Finish::Running).log;
+    let at = log.last().unwrap().at + Millis(1);
+    push(&mut log, at, Event::Closing { grace_ms: 86_400_000 });
+    assert_eq!(words(&log), ["created", "live", "ended"]);
+    let ended = LastSeq { rendition: RenditionName::main(), seq: Some(Seq(19)), missing: Missing::Awaited };
+    push(&mut log, at + Millis(60_000), Event::Ended { last: vec![ended] });
+    assert_eq!(words(&log), ["created", "live", "ended", "complete"]);
+}
+
 #[test]
 fn another_recorder_takes_over() {
     let mut log = script(Before::Nothing, Finish::Running).log;
