@@ -89,7 +89,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     let operator = Operator { store: world.store.clone(), nodes: world.nodes.clone(), truth: truth.clone() };
     tasks.spawn("an operator", operator.clone().look_after());
     let owners = Dice::new(!seed);
-    for phone in phones.iter().filter(|_| seed % OWNERS_IN_EVERY == 0 && owners.chance(ENDED_BY_OWNER)) {
+    for phone in phones.iter().filter(|_| seed.is_multiple_of(OWNERS_IN_EVERY) && owners.chance(ENDED_BY_OWNER)) {
         let lasts_ms = phone.habits.until.duration_since(world.clock.instant()).as_millis();
         let lasts_ms = u64::try_from(lasts_ms).expect("a world is not that old");
         let after = Duration::from_millis(owners.between(0, lasts_ms + ENDED_AFTER_MS));
