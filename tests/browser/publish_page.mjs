@@ -184,6 +184,17 @@ const SCENARIOS = {
     return { words: { later, waited, back, done: await line(page) }, watched, segments: await report(page) };
   },
 
+  /** Its owner ends it in a tunnel: nobody presses anything here. */
+  async ended({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    say("live");
+    await untilWaiting(page, SHORT_OUTAGE_S);
+    say("waited");
+    await until(page, "done", 90_000);
+    return { words: { done: await line(page) }, segments: await report(page) };
+  },
+
   async reload({ context }) {
     const page = await openPage(context, url);
     await goLive(page);

@@ -122,6 +122,22 @@ fn seconds(line: &str) -> f64 {
 }
 
 #[test]
+fn the_owner_ends_it_in_a_tunnel_and_what_was_recorded_until_it_was_heard_arrives() {
+    let mut page = Page::open("ended");
+    page.reaches("live");
+    page.road.cut();
+    let before = page.main()["segments"].as_u64();
+    let ended = page.headwater.owner("POST", &format!("/v1/broadcasts/{}/end", page.id), "").expect(200).json();
+    assert_eq!(ended["state"], "ended", "{ended}");
+    page.reaches("waited");
+    page.road.open();
+    let seen = page.is_whole(3);
+    page.is_what_was_encoded(&seen);
+    assert!(before < page.main()["segments"].as_u64(), "nothing was waiting");
+    assert_eq!(words(&seen, "done"), "The owner has ended this broadcast. Everything is sent and safe.");
+}
+
+#[test]
 fn a_pause_another_picture_size_and_another_camera_leave_the_recording_whole() {
     let mut page = Page::open("straight");
     let seen = page.is_whole(13);
