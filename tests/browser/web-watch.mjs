@@ -97,6 +97,27 @@ const SCENARIOS = {
     return { paused, resumed, ended, recording, played, link, linked, axe };
   },
 
+  /** The metadata is lost, and the broadcast goes on at other addresses. */
+  async elsewhere(page, viewer) {
+    const addresses = new Set();
+    page.on("response", (response) => {
+      const [address] = /(live|dvr)-[^/]+\.m3u8/.exec(response.url()) ?? [];
+      if (response.ok() && address) addresses.add(address);
+    });
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(2));
+    const on = await viewer.until("the picture from elsewhere", ({ picture, standing }) => addresses.size > 0 && picture === "moving" && standing === "live");
+    const after = await viewer.untilPlaying(3);
+    return { on, after, addresses: [...addresses] };
+  },
+
+  /** A browser without Media Source Extensions. */
+  async withoutMse(page, viewer) {
+    await page.addInitScript(() => ["MediaSource", "ManagedMediaSource"].forEach((name) => delete globalThis[name]));
+    await page.goto(url);
+    return { playing: await viewer.untilPlaying(2) };
+  },
+
   /** Before it begins. */
   async before(page, viewer) {
     await page.goto(url);

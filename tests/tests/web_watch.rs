@@ -220,6 +220,9 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
         );
         assert!(number(&seen["playing"]["sound_bytes"]) > 0.0, "{seen}");
     });
+    let fallback = Viewer::start(&broadcast.page_url, "withoutMse").end();
+    assert_calm("without MSE", &fallback);
+    assert_eq!(fallback["playing"]["engine"], "native");
     let phone = Viewer::start(&broadcast.page_url, "phone").end();
     assert_calm("phone", &phone);
     assert_eq!((&phone["silent"]["isMuted"], text(&phone["offered"])), (&true.into(), "Vklopite zvok"));
@@ -228,6 +231,30 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
     assert_calm("keys", &seen);
     assert_eq!(seen["unnamed"], 0, "every button has a name");
     assert_eq!(seen["focused"], "Settings", "the focus is where it was");
+}
+
+#[test]
+fn when_the_metadata_is_lost_players_find_where_it_goes_on() {
+    let mut headwater = Headwater::start_with(CONFIG);
+    let mut stage = Stage::new(&headwater);
+    let _encoder = stage.publish();
+    // The next start is on another port.
+    let page_url = stage.road.by_way(&stage.broadcast.page_url);
+    // Chromium's own HLS now and then cannot parse what it loads anew.
+    let urls = ["hls.js", "shaka"].map(|engine| format!("{page_url}?engine={engine}"));
+    let viewers = urls.each_ref().map(|url| Viewer::start(url, "elsewhere"));
+    viewers.iter().for_each(|viewer| viewer.until("playing"));
+    headwater.kill9();
+    for end in ["", "-wal", "-shm"] {
+        drop(std::fs::remove_file(headwater.data().join(format!("metadata.sqlite{end}"))));
+    }
+    headwater.restart();
+    stage.road.leads_to(headwater.url());
+    for (url, viewer) in urls.iter().zip(viewers) {
+        let seen = viewer.end();
+        assert_calm(url, &seen);
+        assert_eq!(seen["addresses"].as_array().map(Vec::len), Some(1), "{url}: {seen}");
+    }
 }
 
 #[test]

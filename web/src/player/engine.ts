@@ -59,6 +59,8 @@ export interface Engine {
   choose(quality: number | null): void;
   /** Tries again at once. */
   retry(): void;
+  /** The broadcast goes on at other addresses. For an engine that does not tell playlists, and does not find out. */
+  moveOn?(): void;
   destroy(): void;
 }
 

@@ -78,7 +78,7 @@ export class Feed {
       const engine = await startEngine(options.engine ?? "auto", task, options.shaka);
       if (this.#isDestroyed) return engine.destroy();
       this.engine = engine;
-      if (!engine.tellsPlaylists) this.#follow(this.source, (reading) => this.#tookPlaying(reading));
+      if (!engine.tellsPlaylists) this.#follow(this.source, (reading) => this.#tookPlaying(reading), engine);
     } catch {
       // The code of the engine cannot be had: the network, or a server that has changed under us.
       on.failure("offline");
@@ -88,7 +88,8 @@ export class Feed {
     }
   }
 
-  #follow(source: Source, take: (reading: Reading) => void): void {
+  /** `beside` an engine, if it plays the same. */
+  #follow(source: Source, take: (reading: Reading) => void, beside?: Engine): void {
     const { on } = this;
     const listener = {
       reading: (reading: Reading, date: string | null) => {
@@ -100,6 +101,7 @@ export class Feed {
         on.absent(absence);
       },
       failure: (failure: Failure) => on.failure(failure),
+      moved: () => beside?.moveOn?.(),
     };
     this.#followers.push(new Follower(this.addresses.mediaOf(source), this.addresses.multivariantOf(source), listener));
   }

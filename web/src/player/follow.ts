@@ -47,6 +47,8 @@ export interface FollowListener {
   reading(reading: Reading, date: string | null): void;
   absent(absence: Absence, date: string | null): void;
   failure(failure: Failure): void;
+  /** The broadcast goes on at another address, and is followed there. */
+  moved(): void;
 }
 
 /** Something that goes on asking until it is destroyed. */
@@ -88,7 +90,7 @@ abstract class Asking {
 export class Opening extends Asking {
   constructor(
     private readonly url: string,
-    private readonly on: Omit<FollowListener, "reading"> & {
+    private readonly on: Omit<FollowListener, "reading" | "moved"> & {
       opened(found: Multivariant, url: string, date: string | null): void;
     },
   ) {
@@ -151,6 +153,7 @@ export class Follower extends Asking {
     const found = answer.kind === "text" ? readMultivariant(answer.text) : null;
     if (!found) return RETRY_MS;
     [this.url, this.#reading] = [new URL(found.first, this.multivariant).href, null];
+    this.on.moved();
     return PAUSE_MS_MIN;
   }
 

@@ -53,6 +53,10 @@ export class NativeEngine implements Engine {
     if (this.#video.error) this.#reload();
   }
 
+  moveOn(): void {
+    this.#reload();
+  }
+
   offset_s(): number {
     // Its time begins with the playlist.
     return 0;

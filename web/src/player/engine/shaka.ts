@@ -2,6 +2,7 @@
  * Shaka Player as an engine, for sites that use it anyway: theirs if they give it, else ours, loaded when it is needed.
  */
 import { sessionHeaders } from "../cmcd";
+import { OVER } from "../follow";
 import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
 import type { Reading } from "../reading";
 
@@ -31,12 +32,19 @@ interface ShakaRequest {
 interface ShakaNetwork {
   registerRequestFilter(filter: (type: number, request: ShakaRequest) => void): void;
   registerResponseFilter(filter: (type: number, response: ShakaResponse) => void): void;
+  /** `retry`: a request has failed, and will be made again unless the event is cancelled. */
+  addEventListener(name: "retry", listener: (event: ShakaRetry) => void): void;
+}
+
+interface ShakaRetry extends Event {
+  error?: ShakaError;
 }
 
 interface ShakaError {
   code: number;
   category: number;
   severity: number;
+  data?: readonly unknown[];
 }
 
 interface ShakaPlayer {
@@ -54,9 +62,11 @@ interface ShakaPlayer {
 
 /** shaka.net.NetworkingEngine.RequestType.MANIFEST */
 const MANIFEST = 0;
-/** shaka.util.Error.Category: NETWORK, and the code of an answer with a bad status. */
+/** shaka.util.Error.Category: NETWORK, and the code of an answer with a bad status, with where its data tells of it. */
 const NETWORK = 1;
 const BAD_STATUS = 1001;
+const STATUS = 1;
+const REQUEST_TYPE = 4;
 const FATAL = 2;
 const RETRY_MS = 2_000;
 /** Enough attempts for any outage; with the largest pause between them. */
@@ -67,13 +77,13 @@ export class ShakaEngine implements Engine {
   readonly tellsPlaylists = true;
   #quality: number | null = null;
   #isDestroyed = false;
-  #retrying: number | undefined;
+  #loading: number | undefined;
 
   static async start(task: EngineTask, given: unknown): Promise<ShakaEngine> {
     const module = (given ?? (await import("shaka-player")).default) as ShakaModule;
     module.polyfill.installAll();
     const engine = new ShakaEngine(new module.Player(), task);
-    void engine.#load();
+    engine.#begin().catch((error: ShakaError) => engine.#failed(error));
     return engine;
   }
 
@@ -90,7 +100,7 @@ export class ShakaEngine implements Engine {
 
   destroy(): void {
     this.#isDestroyed = true;
-    clearTimeout(this.#retrying);
+    clearTimeout(this.#loading);
     void this.player.destroy();
   }
 
@@ -118,27 +128,62 @@ export class ShakaEngine implements Engine {
     if (track) this.player.selectVariantTrack(track, true);
   }
 
-  async #load(): Promise<void> {
-    const { video, url, start_s, on } = this.task;
+  async #begin(): Promise<void> {
+    const { video, url, on } = this.task;
+    await this.player.attach(video);
+    const network = this.player.getNetworkingEngine();
+    network?.registerRequestFilter((_type, { uris, headers }) => Object.assign(headers, sessionHeaders(uris[0] ?? url)));
+    network?.registerResponseFilter((type, response) => tell(on, type, response));
+    network?.addEventListener("retry", (event) => this.#retried(event));
+    await this.#load(this.task.start_s);
+  }
+
+  async #load(start_s: number | null): Promise<void> {
     try {
-      await this.player.attach(video);
-      const network = this.player.getNetworkingEngine();
-      network?.registerRequestFilter((_type, { uris, headers }) => Object.assign(headers, sessionHeaders(uris[0] ?? url)));
-      network?.registerResponseFilter((type, response) => tell(on, type, response));
-      await this.player.load(url, start_s);
+      await this.player.load(this.task.url, start_s);
     } catch (error) {
       if (this.#isDestroyed) return;
       this.#failed(error as ShakaError);
-      this.#retrying = window.setTimeout(() => void this.#load(), RETRY_MS);
+      this.#loadLater(start_s);
     }
   }
 
-  #failed({ code, category, severity }: ShakaError): void {
-    const { on } = this.task;
-    on.error({ details: `shaka ${code}`, fatal: severity === FATAL });
-    if (category === NETWORK) on.failure(code === BAD_STATUS ? "server" : "offline");
-    else if (severity === FATAL && category === UNPLAYABLE_CATEGORY) on.unplayable();
+  #loadLater(start_s: number | null): void {
+    this.#loading ??= window.setTimeout(() => {
+      this.#loading = undefined;
+      void this.#load(start_s);
+    }, RETRY_MS);
   }
+
+  /** Shaka says nothing of what it tries again, and tries again what is over, too. */
+  #retried(event: ShakaRetry): void {
+    const { error } = event;
+    if (!error) return;
+    this.#tell(error);
+    if (!isOver(error)) return;
+    event.preventDefault();
+    // Dvr is the same from its beginning.
+    this.#loadLater(this.task.video.currentTime);
+  }
+
+  #failed(error: ShakaError): void {
+    const { on } = this.task;
+    on.error({ details: `shaka ${error.code}`, fatal: error.severity === FATAL });
+    if (error.category === NETWORK) this.#tell(error);
+    else if (error.severity === FATAL && error.category === UNPLAYABLE_CATEGORY) on.unplayable();
+  }
+
+  /** A segment that is not there says nothing about the network. */
+  #tell({ code, data }: ShakaError): void {
+    if (code !== BAD_STATUS) this.task.on.failure("offline");
+    else if (data?.[REQUEST_TYPE] !== MANIFEST) return;
+    else if (Number(data[STATUS]) >= 500) this.task.on.failure("server");
+    else this.task.on.doubt();
+  }
+}
+
+function isOver({ code, data }: ShakaError): boolean {
+  return code === BAD_STATUS && data?.[REQUEST_TYPE] === MANIFEST && data[STATUS] === OVER;
 }
 
 /** shaka.util.Error.Category.MEDIA */
