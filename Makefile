@@ -59,7 +59,7 @@ bench: toolchain web .tools/bin/s3s-fs ## measure beside nginx: ingest, playlist
 	@scripts/install-packages bench
 	@scripts/bench
 
-obs: toolchain web ## run the real OBS Studio against it, also through a relay whose recorder is gone for a minute (as root; 5 minutes)
+obs: toolchain web ## run the real OBS Studio against it, also through a relay that is without network for a minute, and without its recorder (as root; 6 minutes)
 	@scripts/install-packages obs
 	@cargo build --locked -p headwater
 	@python3 scripts/obs.py "$(or $(CARGO_TARGET_DIR),target)/debug/headwater"

@@ -1,7 +1,8 @@
-"""Runs the real OBS Studio, without a screen, against a Headwater in a network of its own, and compares what was recorded
-with what it sent. With --relay it pushes to a relay, whose recorder is killed and gone for a minute meanwhile.
+"""Runs the real OBS Studio, without a screen, against a Headwater on another machine (both are network namespaces), and
+compares what was recorded with what it sent. With --relay it pushes to a relay beside it; meanwhile the network is gone for
+a minute, and then the recorder is killed and gone for another.
 
-usage: obs.py HEADWATER [--relay]   (as root, for the network namespace; about a minute, or three)"""
+usage: obs.py HEADWATER [--relay]   (as root, for the network namespaces; about a minute, or four)"""
 
 import hashlib
 import json
@@ -19,6 +20,7 @@ DISPLAY = ":77"
 SECONDS = 30
 AWAY_SECONDS = 60
 PORT, RELAY_PORT = 8088, 8089
+NEAR, FAR = "10.77.0.1", "10.77.0.2"
 
 GLOBAL = "[General]\nFirstRun=true\nEnableAutoUpdates=false\n[Basic]\nProfile=Untitled\nProfileDir=Untitled\n" \
          "SceneCollection=Untitled\nSceneCollectionFile=Untitled\n"
@@ -47,15 +49,46 @@ def wait_for(what, look, seconds):
     raise SystemExit(f"never came: {what}")
 
 
+class Cable:
+    """From here to another machine, of which there is no more than its network."""
+
+    def __init__(self):
+        self.machine = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
+        network = lambda pid: os.readlink(f"/proc/{pid}/ns/net")
+        wait_for("another machine", lambda: network(self.machine.pid) != network("self"), 5)
+        ip("link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(self.machine.pid))
+        for there, address, name in ((), NEAR, "near"), (self.on_the_machine(), FAR, "far"):
+            ip("address", "add", f"{address}/24", "dev", name, on=there)
+            ip("link", "set", name, "up", on=there)
+
+    def on_the_machine(self):
+        return ["nsenter", "-t", str(self.machine.pid), "-n"]
+
+    def pull(self):
+        ip("link", "set", "near", "down")
+
+    def plug(self):
+        ip("link", "set", "near", "up")
+
+    def discard(self):
+        self.machine.kill()
+        self.machine.wait()
+
+
+def ip(*arguments, on=()):
+    subprocess.run([*on, "ip", *arguments], check=True)
+
+
 class Headwater:
-    def __init__(self, binary, data):
-        self.binary, self.data = binary, data
-        self.url = f"http://127.0.0.1:{PORT}"
+    def __init__(self, binary, data, cable):
+        self.binary, self.data, self.cable = binary, data, cable
+        self.url = f"http://{FAR}:{PORT}"
         self.start()
 
     def start(self):
         log = open(self.data.parent / "headwater.log", "a")
-        command = [self.binary, "up", "--data", self.data, "--listen", f"127.0.0.1:{PORT}", "--log", "warn"]
+        command = [*self.cable.on_the_machine(), self.binary, "up", "--data", self.data, "--listen", f"{FAR}:{PORT}",
+                   "--log", "warn"]
         self.process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_for("headwater", self.is_up, 20)
 
@@ -103,8 +136,14 @@ def segments_in(folder):
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
-def run(binary, root, through_relay):
-    headwater = Headwater(binary, root / "far")
+def frames_of(url):
+    probe = ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
+             "stream=nb_read_frames", "-of", "csv=p=0", url]
+    return int(subprocess.run(probe, check=True, capture_output=True, text=True).stdout.split()[0].strip(","))
+
+
+def run(binary, root, through_relay, cable):
+    headwater = Headwater(binary, root / "far", cable)
     created = json.loads(headwater.call("POST", "/v1/broadcasts", b'{"title":"OBS"}'))
     id, token, server, relay = created["id"], created["publish"]["token"], headwater.url, None
     if through_relay:
@@ -124,6 +163,11 @@ def run(binary, root, through_relay):
         say(f"OBS is live; recording for {SECONDS} s")
         time.sleep(SECONDS)
         if through_relay:
+            say(f"No network for {AWAY_SECONDS} s")
+            cable.pull()
+            time.sleep(AWAY_SECONDS)
+            cable.plug()
+            time.sleep(SECONDS)
             say(f"Killing the recorder for {AWAY_SECONDS} s")
             headwater.kill()
             time.sleep(AWAY_SECONDS)
@@ -140,18 +184,22 @@ def run(binary, root, through_relay):
         sent = segments_in(root / "spool")
         wait_for("everything that was recorded",
                  lambda: len(segments_in(root / "far")) >= len(sent), AWAY_SECONDS)
-        relay.send_signal(signal.SIGINT)
-        relay.wait()
+    # A relay hears of it, and says where it ends.
     headwater.call("POST", f"/v1/broadcasts/{id}/end")
     details = wait_for("a complete broadcast", lambda: (lambda b: b["state"] == "complete" and b)(headwater.broadcast(id)), 30)
-    vod = f"{headwater.url}/hls/{id}/main/vod.m3u8"
-    probe = ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
-             "stream=nb_read_frames", "-of", "csv=p=0", vod]
-    frames = int(subprocess.run(probe, check=True, capture_output=True, text=True).stdout.split()[0].strip(","))
+    if relay:
+        relay.send_signal(signal.SIGINT)
+        relay.wait()
+    frames = frames_of(f"{headwater.url}/hls/{id}/main/vod.m3u8")
     stored = segments_in(root / "far")
     headwater.kill()
     print(f"seconds\t{details['duration_s']}\nsegments\t{len(stored)}\nframes\t{frames}\nmissing\t{details['missing']}")
-    if details["missing"] or abs(frames - 30 * details["duration_s"]) > 2 or (sent is not None and sent != stored):
+    if details["missing"]:
+        raise SystemExit("something is missing")
+    # OBS itself leaves pictures out when the machine is busy.
+    if frames < 30 * details["duration_s"] * 0.99:
+        raise SystemExit("pictures are missing")
+    if sent is not None and sent != stored:
         raise SystemExit("what was recorded is not what was sent")
     say("Everything that OBS sent is there" + (", byte for byte, in order" if sent else ""))
 
@@ -164,7 +212,11 @@ def main():
         inside = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
         raise SystemExit(subprocess.run(inside, env=environment).returncode)
     with tempfile.TemporaryDirectory() as root:
-        run(binary, Path(root), through_relay)
+        cable = Cable()
+        try:
+            run(binary, Path(root), through_relay, cable)
+        finally:
+            cable.discard()
 
 
 main()
