@@ -5,6 +5,8 @@
 //! publisher may be without network when its owner ends it: then where it ends is left open until the publisher says so,
 //! or has not come back (docs/design/publisher.md, *The owner's end*).
 
+mod listening;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use service::Problem;
 
 use crate::problems;
 use crate::recorder::Recorder;
+use listening::{Listening, Look};
 
 /// How often an end is tried again while segments arrive at the same moment.
 const ATTEMPTS_MAX: usize = 16;
@@ -34,16 +37,43 @@ pub(crate) enum Said {
     ByOwner,
     /// Nothing more will come.
     GivenUp,
+    /// Nothing has come for as long as its publisher is waited for: if that is so still when it is told.
+    GraceIsOver,
 }
 
 /// Broadcasts for whose publishers somebody here waits.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting(Mutex<BTreeSet<BroadcastId>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waiting(Arc<Mutex<BTreeSet<BroadcastId>>>);
+
+/// Somebody waits, until dropped.
+struct Waits {
+    all: Waiting,
+    id: BroadcastId,
+}
 
 impl Waiting {
+    /// Nothing, if somebody waits already.
+    fn enter(&self, id: BroadcastId) -> Option<Waits> {
+        self.lock().insert(id).then(|| Waits { all: self.clone(), id })
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeSet<BroadcastId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.id);
+    }
+}
+
+/// When to look again whether a broadcast ends by itself.
+enum Again {
+    /// When the store's time has come to this: it may be long, and nobody follows the broadcast for that.
+    At(StoreTime),
+    After(Duration),
+    Never,
 }
 
 impl Recorder {
@@ -57,13 +87,7 @@ impl Recorder {
             () = pusher.until_arrived(said_ms) => {}
             () = self.clock.sleep(ARRIVING_MAX) => {}
         }
-        if !self.is_whole(followed.id()) {
-            // It must not end before what the log has lost.
-            if let Err(error) = self.put_back(followed.id()).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(id = %followed.id(), error, "cannot see whether the log of a broadcast that ends is whole");
-            }
-        }
+        self.make_whole_before(followed.id(), said).await?;
         let _closing = pusher.closing().await;
         self.take_up_strangers_of(followed.id()).await?;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
@@ -72,7 +96,8 @@ impl Recorder {
             followed.refresh().await.map_err(problems::of_metadata)?;
             let (event, length) = {
                 let broadcast = followed.read();
-                let Some(event) = ending(&broadcast, said, self.config.closing_grace_ms()) else { return Ok(()) };
+                let ending = ending(&broadcast, said, self.config.closing_grace_ms(), followed.now());
+                let Some(event) = ending else { return Ok(()) };
                 (event, broadcast.next_index())
             };
             // Nothing may come in between, or it would be cut off.
@@ -88,6 +113,22 @@ impl Recorder {
             }
         }
         Err(service::ProblemKind::UNAVAILABLE.detail("segments keep arriving; try again").retry_after(RETRY))
+    }
+
+    /// It must not end before what the log has lost. Somebody who says an end need not wait for a store that is away; nobody
+    /// waits for the end of a grace, so all is looked at.
+    async fn make_whole_before(self: &Arc<Self>, id: BroadcastId, said: &Said) -> Result<(), Problem> {
+        let has_time = matches!(said, Said::GraceIsOver);
+        if !has_time && self.is_whole(id) {
+            return Ok(());
+        }
+        let Err(error) = self.put_back(id).await else { return Ok(()) };
+        if has_time {
+            return Err(error.problem());
+        }
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(%id, error, "cannot see whether the log of a broadcast that ends is whole");
+        Ok(())
     }
 
     /// Gives up what has not come of a broadcast that is over, and with it the wait for its publisher.
@@ -112,76 +153,99 @@ impl Recorder {
     /// may be gone.
     pub(crate) fn wait_if_closing(self: &Arc<Self>, followed: &Followed) {
         let id = followed.id();
-        if followed.read().closing().is_some() && self.waiting.lock().insert(id) {
-            self.end_after_grace(id);
+        if followed.read().closing().is_some()
+            && let Some(waits) = self.waiting.enter(id)
+        {
+            self.end_in_time(id, Some(waits));
         }
     }
 
-    /// Ends a broadcast some time after its pusher has closed the playlist, unless it starts again, or after its owner has
-    /// ended it, unless its publisher comes back.
+    /// Ends a broadcast some time after its pusher has closed the playlist, unless it starts again.
     pub(crate) fn end_after_grace(self: &Arc<Self>, id: BroadcastId) {
-        let recorder = self.clone();
+        self.end_in_time(id, None);
+    }
+
+    fn end_in_time(self: &Arc<Self>, id: BroadcastId, waits: Option<Waits>) {
+        let (recorder, listening) = (self.clone(), Listening::new(self.look(id)));
         let stop = self.tasks.stop_token();
         self.tasks.spawn("end a broadcast", async move {
             tokio::select! {
                 biased;
-                () = recorder.wait_and_end(id) => {}
+                () = recorder.wait_and_end(id, listening) => {}
                 () = stop.cancelled() => {}
             }
-            recorder.waiting.lock().remove(&id);
+            drop(waits);
         });
     }
 
-    async fn wait_and_end(self: &Arc<Self>, id: BroadcastId) {
+    async fn wait_and_end(self: &Arc<Self>, id: BroadcastId, mut listening: Listening) {
         loop {
-            match self.end_if_due(id).await {
-                Ok(None) => return,
-                // It may be long: nobody follows the broadcast for that.
-                Ok(Some(at)) => self.broadcasts.reached(at).await,
+            match self.end_if_due(id, &mut listening).await {
+                Ok(Again::Never) => return,
+                Ok(Again::At(at)) => self.broadcasts.reached(at).await,
+                Ok(Again::After(pause)) => self.clock.sleep(pause).await,
                 Err(problem) => {
                     tracing::warn!(%id, problem = %problem.to_json(), "cannot end a broadcast");
                     self.clock.sleep(RETRY).await;
+                    // What it could not be ended for, nothing may have been taken in for.
+                    listening.begin_again(self.look(id));
                 }
             }
         }
     }
 
-    /// When to look again, if there is more time to wait.
-    async fn end_if_due(self: &Arc<Self>, id: BroadcastId) -> Result<Option<StoreTime>, Problem> {
+    fn look(&self, id: BroadcastId) -> Look {
+        let store_time = self.broadcasts.store().horizon().unwrap_or(StoreTime(0));
+        Look { at: self.clock.instant(), store_time, breaks: self.broadcasts.breaks_of(id) }
+    }
+
+    async fn end_if_due(self: &Arc<Self>, id: BroadcastId, listening: &mut Listening) -> Result<Again, Problem> {
         let followed = self.broadcasts.get(id).await.map_err(problems::of_metadata)?;
         let is_early = |(at, _): &(StoreTime, Said)| *at > followed.now();
         match due(&followed.read()) {
-            None => return Ok(None),
-            Some(due) if is_early(&due) => return Ok(Some(due.0)),
+            None => return Ok(Again::Never),
+            Some(due) if is_early(&due) => return Ok(Again::At(due.0)),
             Some(_) => {}
         }
         // This may show that it has started again.
         let pusher = self.pushers.of(id).await;
         self.settle_all(&followed, &pusher).await?;
         followed.refresh().await.map_err(problems::of_metadata)?;
-        let due = due(&followed.read());
-        match due {
-            None => Ok(None),
-            Some(due) if is_early(&due) => Ok(Some(due.0)),
-            Some((_, said)) => self.end(&followed, &said).await.map(|()| None),
+        let (due, closing) = (due(&followed.read()), followed.read().closing());
+        let said = match due {
+            None => return Ok(Again::Never),
+            Some(due) if is_early(&due) => return Ok(Again::At(due.0)),
+            Some((_, said)) => said,
+        };
+        if let Some(closing) = closing {
+            let left = listening.left(self.look(id), closing.grace);
+            if !left.is_zero() {
+                return Ok(Again::After(left));
+            }
         }
+        self.end(&followed, &said).await?;
+        // Something may have come just before.
+        let closing = followed.read().closing();
+        Ok(closing.map_or(Again::Never, |closing| Again::At(closing.over_at())))
     }
 }
 
 /// When a broadcast ends by itself, and how.
 fn due(broadcast: &Broadcast) -> Option<(StoreTime, Said)> {
     if let Some(closing) = broadcast.closing() {
-        return Some((closing.over_at(), Said::GivenUp));
+        return Some((closing.over_at(), Said::GraceIsOver));
     }
     let hinted_at = broadcast.end_hinted_at()?;
     Some((hinted_at + broadcast.opened().policy.end_grace(), Said::ByPublisher(Vec::new())))
 }
 
 /// The event that ends a broadcast as it is, unless that is said already.
-fn ending(broadcast: &Broadcast, said: &Said, grace_ms: u32) -> Option<Event> {
+fn ending(broadcast: &Broadcast, said: &Said, grace_ms: u32, now: StoreTime) -> Option<Event> {
     let is_said = match said {
         Said::ByOwner => broadcast.is_over(),
         Said::ByPublisher(_) | Said::GivenUp => broadcast.ended().is_some(),
+        // What has come since is acknowledged, and its publisher is back.
+        Said::GraceIsOver => broadcast.closing().is_none_or(|closing| closing.over_at() > now),
     };
     if is_said {
         return None;
@@ -190,7 +254,7 @@ fn ending(broadcast: &Broadcast, said: &Said, grace_ms: u32) -> Option<Event> {
         Said::ByOwner if grace_ms > 0 && may_resend(broadcast) => return Some(Event::Closing { grace_ms }),
         Said::ByOwner => (Vec::new(), missing_of),
         Said::ByPublisher(said) => (said.clone(), missing_of),
-        Said::GivenUp => (Vec::new(), |_| Missing::Abandoned),
+        Said::GivenUp | Said::GraceIsOver => (Vec::new(), |_| Missing::Abandoned),
     };
     for rendition in broadcast.renditions() {
         let stored = broadcast.stored(rendition.name()).and_then(SeqSet::last);
@@ -238,6 +302,7 @@ mod tests {
     const SENT: Option<u64> = None;
     const PUSHED: Option<u64> = Some(0);
     const GRACE_MS: u32 = 5_000;
+    const NOW: StoreTime = StoreTime(5_000);
 
     /// What ends a broadcast of these events.
     fn ending_of(events: Vec<Event>, said: &Said, grace_ms: u32) -> Option<Event> {
@@ -245,7 +310,7 @@ mod tests {
         let entry = |(index, event)| LogEntry { index: EventIndex(index), at: StoreTime(0), event };
         let log: Vec<LogEntry> = (0..).zip(events).map(entry).collect();
         let broadcast = Broadcast::replay(&log).expect("in order").expect("not empty");
-        ending(&broadcast, said, grace_ms)
+        ending(&broadcast, said, grace_ms, NOW)
     }
 
     fn stored(segments: &[(u64, Option<u64>)]) -> Vec<Event> {
@@ -302,9 +367,11 @@ mod tests {
         assert_eq!(closing(&Said::ByOwner), None);
         let ended = |last, missing| Some(Event::Ended { last: vec![end(last, missing)] });
         assert_eq!(closing(&Said::ByPublisher(vec![end(9, Missing::Awaited)])), ended(9, Missing::Awaited));
-        assert_eq!(closing(&Said::GivenUp), ended(3, Missing::Abandoned));
+        for said in [Said::GivenUp, Said::GraceIsOver] {
+            assert_eq!(closing(&said), ended(3, Missing::Abandoned), "{said:?}");
+        }
         let over = [stored(&[(0, SENT)]), vec![Event::Ended { last: vec![] }]].concat();
-        for said in [Said::ByOwner, Said::ByPublisher(vec![]), Said::GivenUp] {
+        for said in [Said::ByOwner, Said::ByPublisher(vec![]), Said::GivenUp, Said::GraceIsOver] {
             assert_eq!(ending_of(over.clone(), &said, GRACE_MS), None);
         }
     }

@@ -1,15 +1,33 @@
 //! A broadcast that its owner has ended, and whose publisher may be in a tunnel.
 
+use std::time::Duration;
+
 use axum::body::Body;
+use broadcast::{Event, Segment, Seq, StoreTime};
 use headwater_recorder::RecorderConfig;
 use http::Method;
 
-use crate::fixtures::{Answer, Media, START_MS, World};
+use crate::fixtures::{Answer, Media, Mood, START_MS, World};
+use crate::hot::Distant;
 
 const GRACE_S: u64 = 3_600;
 
+fn config() -> RecorderConfig {
+    RecorderConfig { closing_grace_s: u32::try_from(GRACE_S).unwrap(), ..RecorderConfig::default() }
+}
+
 async fn world() -> World {
-    World::with(RecorderConfig { closing_grace_s: u32::try_from(GRACE_S).unwrap(), ..RecorderConfig::default() }).await
+    World::with(config()).await
+}
+
+/// When it was given up, in seconds after the beginning. Until then time passes.
+async fn given_up_s(world: &World) -> u64 {
+    let ended = |event: &Event| matches!(event, Event::Ended { .. });
+    let is_over = async |world: &World| world.broadcast().await.ended().is_some();
+    world.until_passed(Duration::from_secs(60), "it is given up", is_over).await;
+    let entries = world.entries().await;
+    let StoreTime(at) = entries.iter().find(|entry| ended(&entry.event)).unwrap().at;
+    u64::try_from(at - START_MS).unwrap() / 1_000
 }
 
 /// Segment `seq` is one of the media, captured so many seconds after the beginning.
@@ -117,6 +135,62 @@ async fn whoever_hears_of_it_waits() {
         world.pass(GRACE_S + 60).await;
         world.until("it is complete", async |world| world.broadcast().await.ended().is_some()).await;
     }
+}
+
+/// The time in which nobody could take anything in is no silence of its publisher.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_given_up_who_could_not_come_back() {
+    for was_down in [true, false] {
+        let mut world = world().await;
+        send(&world, 0, 0).await.expect(201);
+        world.say("end", "").await.expect(200);
+        if was_down {
+            world.crash_for(10 * GRACE_S).await;
+        } else {
+            world.log.feel(Mood::Away);
+            world.until_passed(Duration::from_secs(600), "time", async |world| world.now_s() > 10 * GRACE_S).await;
+            world.log.feel(Mood::Well);
+        }
+        let back_s = world.now_s();
+        let given_up_s = given_up_s(&world).await;
+        // What was tried last while the store was away was tried a few seconds before.
+        assert!(given_up_s + 1 >= back_s + GRACE_S, "down: {was_down}, back at {back_s}, given up at {given_up_s}");
+    }
+}
+
+/// What is acknowledged while it is being given up.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_in_the_last_moment_is_not_given_up() {
+    let world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    world.say("end", "").await.expect(200);
+    let late = Segment { seq: Seq(2), ..(*world.stored().await[0]).clone() };
+    world.log.commit_before_end(Event::Stored(late));
+    world.pass(GRACE_S + 60).await;
+    let given_up_s = given_up_s(&world).await;
+    assert!(given_up_s >= 2 * GRACE_S + 60, "given up at {given_up_s}");
+    let given_up = &shown(&world).await["details"]["main"]["abandoned"];
+    assert_eq!(given_up, &serde_json::json!([[1, 1]]));
+}
+
+/// What is in the hot store may be what its log has lost.
+#[tokio::test(start_paused = true)]
+async fn it_is_not_given_up_before_its_log_is_seen_to_be_whole() {
+    let hot = Distant::new();
+    let mut world = World::with_hot(config(), hot.clone()).await;
+    send(&world, 0, 0).await.expect(201);
+    world.until_safe(&[(0, 0)]).await;
+    world.say("end", "").await.expect(200);
+    hot.go_away(true);
+    world.crash().await;
+    world
+        .until_passed(Duration::from_secs(60), "time", async |world| {
+            world.now_s() > 3 * GRACE_S || world.broadcast().await.ended().is_some()
+        })
+        .await;
+    assert!(world.broadcast().await.ended().is_none());
+    hot.go_away(false);
+    given_up_s(&world).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -183,6 +183,11 @@ impl World {
         std::fs::read_dir(main).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
+    /// How long it has been there.
+    pub(crate) fn now_s(&self) -> u64 {
+        u64::try_from(self.clock.now_ms() - START_MS).unwrap() / 1_000
+    }
+
     /// Time passes, at a leap.
     pub(crate) async fn pass(&self, secs: u64) {
         tokio::time::advance(Duration::from_secs(secs)).await;
@@ -411,6 +416,8 @@ pub(crate) struct Moody {
     hangs_for: watch::Sender<Option<BroadcastId>>,
     /// How many times it has forgotten something.
     breaks: AtomicU64,
+    /// What somebody else commits just before the next end.
+    before_end: Mutex<Option<Event>>,
 }
 
 /// What a store does with the calls it gets.
@@ -434,6 +441,7 @@ impl Moody {
             away_for: Mutex::default(),
             hangs_for: watch::Sender::new(None),
             breaks: AtomicU64::new(0),
+            before_end: Mutex::default(),
         }
     }
 
@@ -447,6 +455,11 @@ impl Moody {
 
     pub(crate) fn go_away_for(&self, id: Option<BroadcastId>) {
         *self.away_for.lock().unwrap() = id;
+    }
+
+    /// Just before the next end is committed, somebody else commits this.
+    pub(crate) fn commit_before_end(&self, event: Event) {
+        *self.before_end.lock().unwrap() = Some(event);
     }
 
     pub(crate) fn hang_for(&self, id: Option<BroadcastId>) {
@@ -472,7 +485,12 @@ impl Metadata for Moody {
         if *self.away_for.lock().unwrap() == Some(id) {
             return Err(MetadataError::Unavailable(Arc::from(Box::from("a part is away"))));
         }
-        let done = self.answers_unless(&[Mood::Away, Mood::ReadOnly])?.commit(id, events, expect).await;
+        let store = self.answers_unless(&[Mood::Away, Mood::ReadOnly])?;
+        if events.iter().any(|event| matches!(event, Event::Ended { .. })) {
+            let before = self.before_end.lock().unwrap().take();
+            store.commit(id, before.as_slice(), Expect::Any).await?;
+        }
+        let done = store.commit(id, events, expect).await;
         self.answers_unless(&[Mood::Deaf])?;
         done
     }
