@@ -50,7 +50,32 @@ const seen = await withPage(executablePath, async (page) => {
   await page.getByRole("button", { name: "End broadcast" }).click();
   await answer("yes");
   await page.getByRole("button", { name: "End broadcast" }).waitFor({ state: "hidden" });
-  const afterYes = await state.innerText();
+  const focus = () => page.evaluate(() => `${document.activeElement.tagName} ${document.activeElement.textContent}`);
+  const told = page.locator(".one > .said");
+  const giveUp = page.getByRole("button", { name: "Give up the rest" });
+  const standing = async () => ({
+    state: await state.innerText(),
+    hint: await page.locator(".recording .hint").innerText(),
+    said: await told.innerText(),
+    focus: await focus(),
+    mayGiveUp: await giveUp.isVisible(),
+  });
+  await told.filter({ hasText: "State" }).waitFor();
+  const waitedFor = await standing();
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    wrong.push(...(await violations(page)));
+  }
+  await giveUp.click();
+  wrong.push(...(await violations(page)));
+  await answer("no");
+  const notGivenUp = await standing();
+  await giveUp.click();
+  await answer("yes");
+  await until("Complete");
+  await told.filter({ hasText: "Complete" }).waitFor();
+  const givenUp = await standing();
+  wrong.push(...(await violations(page)));
 
   await page.getByRole("link", { name: "All broadcasts" }).click();
   await page.fill("#title", "Made in the page");
@@ -58,6 +83,6 @@ const seen = await withPage(executablePath, async (page) => {
   await page.waitForURL(/\/broadcasts\//);
   await page.getByRole("heading", { name: "Made in the page" }).waitFor();
   const made = { url: page.url(), state: await state.innerText() };
-  return { listed, fragment, nothing, links, facts, holes, rendition, codes, afterNo, afterYes, made, wrong };
+  return { listed, fragment, nothing, links, facts, holes, rendition, codes, afterNo, waitedFor, notGivenUp, givenUp, made, wrong };
 });
 console.log(JSON.stringify(seen));

@@ -1,4 +1,4 @@
-//! The owner's pages in Chromium: the list, one broadcast, pause and end, a new one.
+//! The owner's pages in Chromium: the list, one broadcast, pause, end and giving up the rest, a new one.
 
 use std::time::Duration;
 
@@ -54,7 +54,17 @@ fn an_owner_sees_and_directs_a_broadcast() {
     assert_eq!(seen["rendition"][5], "3", "{seen}");
 
     assert_ne!(seen["afterNo"], "Ended", "{seen}");
-    assert!(["Ended", "Complete"].contains(&seen["afterYes"].as_str().unwrap_or_default()), "{seen}");
+    for standing in ["waitedFor", "notGivenUp"] {
+        let standing = &seen[standing];
+        assert_eq!((&standing["state"], &standing["mayGiveUp"]), (&"Ended".into(), &true.into()), "{seen}");
+        assert!(standing["hint"].as_str().is_some_and(|text| text.contains("We wait until")), "{seen}");
+        assert_eq!(standing["focus"], "BUTTON Give up the rest", "{seen}");
+    }
+    assert!(seen["waitedFor"]["said"].as_str().is_some_and(|text| text.contains("Ended")), "{seen}");
+    let given_up = &seen["givenUp"];
+    assert_eq!((&given_up["state"], &given_up["mayGiveUp"]), (&"Complete".into(), &false.into()), "{seen}");
+    assert!(given_up["focus"].as_str().is_some_and(|focus| focus.starts_with("H1 ")), "{seen}");
+    assert_eq!(headwater.broadcast(&broadcast.id)["state"], "complete");
     assert_eq!(seen["made"]["state"], "Not started", "{seen}");
     let list = headwater.owner("GET", "/v1/broadcasts", "").expect(200).json();
     assert_eq!(list["broadcasts"][0]["title"], "Made in the page");

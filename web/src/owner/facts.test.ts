@@ -47,7 +47,7 @@ test("rates have the unit that suits them", () => {
 
 test("until when its publisher is waited for is told while it is", () => {
   const until = new Date(2026, 5, 1, 12).getTime();
-  expect(openUntil({ open_until: until }, en, "en")).toMatch(/waited for until .*12:00/);
+  expect(openUntil({ open_until: until }, en, "en")).toMatch(/We wait until .*12:00/);
   expect(openUntil({ open_until: null }, en, "en")).toBe("");
 });
 

@@ -1,7 +1,7 @@
 /**
  * The page of one broadcast, for its owner.
  */
-import { type Details, isMoving, isOver } from "../broadcast";
+import { type Details, isMoving, isOver, type State } from "../broadcast";
 import { element, required } from "../element";
 import { type Language, useLanguage } from "../language";
 import { load, takeFromAddress } from "../owner-key";
@@ -24,6 +24,8 @@ class OwnerPage {
   #details: Details | null = null;
   #clock_ahead_ms = 0;
   #stillWanted = true;
+  /** The state that was told after an order, until it changes. */
+  #told: State | null = null;
 
   constructor(
     root: HTMLElement,
@@ -57,11 +59,12 @@ class OwnerPage {
       if (isFirst) this.#refreshStill();
       this.#clock_ahead_ms = clock_ahead_ms;
       document.title = `${broadcast.title || this.words.untitled} · Headwater`;
-      this.#view.say("");
+      if (this.#told !== broadcast.state) this.#view.say("");
       this.#show();
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       const { words } = this;
+      this.#told = null;
       this.#beside.hidden = error.kind === "not-found";
       this.#view.say(error.kind === "not-found" ? words.notFound : words.tryingAgain(said(words, error)));
     }
@@ -98,11 +101,14 @@ class OwnerPage {
 
   async #give(what: Order): Promise<void> {
     try {
-      this.#details = await order(this.id, what, load());
+      const { state } = (this.#details = await order(this.id, what, load()));
+      this.#told = state;
+      this.#view.say(this.words.nowIs(this.words.states[state]));
       this.#show();
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       if (error.kind === "refused") this.#key.ask();
+      this.#told = null;
       this.#view.say(this.words.failed(said(this.words, error)));
     }
   }

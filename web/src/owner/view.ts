@@ -11,7 +11,7 @@ import { Still } from "./still";
 import type { OwnerWords } from "./words";
 
 export class BroadcastView {
-  readonly #title = element("h1");
+  readonly #title = element("h1", { tabindex: "-1" });
   readonly #badge = element("span", { class: "badge" });
   readonly #since = element("span", { class: "since" });
   readonly #viewers = element("span");
@@ -104,7 +104,14 @@ export class BroadcastView {
       await this.give(order);
     } finally {
       for (const button of buttons) button.disabled = false;
+      this.#takeFocus(buttons);
     }
+  }
+
+  /** Whoever uses the keyboard goes on where they were: the button may be gone, and no button has the focus while disabled. */
+  #takeFocus(buttons: readonly HTMLButtonElement[]): void {
+    if (document.activeElement !== null && document.activeElement !== document.body) return;
+    (buttons.find((button) => !button.hidden) ?? this.#title).focus();
   }
 
   #recordingOf(details: Details): HTMLElement[] {

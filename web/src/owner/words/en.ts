@@ -75,10 +75,11 @@ export const en = {
   missingOne: "Missing: when is not known",
   timelineSpoken: (seconds: number, holes: number) =>
     `${durationInWords("en", seconds)} recorded, ${counted("en", holes, { one: "hole", other: "holes" })}`,
-  mayStillCome: (until: string) => `Its publisher may be without network, and still have some of it: it is waited for until ${until}.`,
+  mayStillCome: (until: string) => `Its publisher may be offline and still have part of it. We wait until ${until}.`,
+  nowIs: (state: string) => `State of the broadcast: ${state}.`,
   giveUp: "Give up the rest",
   giveUpQuestion: "Give up what has not arrived?",
-  giveUpConsequence: "The recording is complete then, with what has arrived. What its publisher still has is not taken any more.",
+  giveUpConsequence: "The recording will be complete with what has arrived; what the publisher still has will no longer be accepted.",
   stillToCome: "Publishers send what is missing as soon as they can.",
   renditions: "Renditions",
   rendition: "Name",

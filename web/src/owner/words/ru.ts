@@ -72,6 +72,7 @@ export const ru: OwnerWords = {
   timelineSpoken: (seconds, holes) =>
     `Записано: ${durationInWords("ru", seconds)}, ${counted("ru", holes, { one: "пробел", few: "пробела", many: "пробелов" })}`,
   mayStillCome: (until: string) => `Ведущий мог остаться без сети и ещё не прислать часть записи: ждём до ${until}.`,
+  nowIs: (state: string) => `Состояние трансляции: ${state}.`,
   giveUp: "Не ждать остального",
   giveUpQuestion: "Не ждать того, что ещё не пришло?",
   giveUpConsequence: "Запись будет завершена с тем, что уже пришло. То, что осталось у ведущего, больше не будет принято.",

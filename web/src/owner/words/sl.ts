@@ -71,9 +71,10 @@ export const sl: OwnerWords = {
   timelineSpoken: (seconds, holes) =>
     `Posneto: ${durationInWords("sl", seconds)}, ${counted("sl", holes, { one: "luknja", two: "luknji", few: "luknje", other: "lukenj" })}`,
   mayStillCome: (until: string) => `Snemalec je morda brez omrežja in ima še del posnetka: čakamo do ${until}.`,
+  nowIs: (state: string) => `Stanje prenosa: ${state}.`,
   giveUp: "Ne čakaj na preostalo",
-  giveUpQuestion: "Ne čakamo več na to, kar še ni prispelo?",
-  giveUpConsequence: "Posnetek bo popoln s tem, kar je prispelo. Kar ima snemalec še pri sebi, ne bo več sprejeto.",
+  giveUpQuestion: "Ne želite več čakati na to, kar še ni prispelo?",
+  giveUpConsequence: "Posnetek bo zaključen s tem, kar je prispelo. Kar ima snemalec še pri sebi, ne bo več sprejeto.",
   stillToCome: "Snemalci pošljejo manjkajoče, takoj ko lahko.",
   renditions: "Različice",
   rendition: "Ime",
