@@ -131,8 +131,18 @@ async function whatIsLeft({ road, inContext, open, create, visit }) {
   await page.reload();
   await page.waitForSelector('.left [data-state="interrupted"]');
   await visit("interrupted", page);
+  // While it is sent, its card stays where somebody is about to press.
+  await page.evaluate(() => (window.seen = document.querySelector(".left .card")));
+  await page.getByRole("button", { name: "Finish" }).focus();
+  road.open();
+  await page.getByText("Everything recorded so far is sent").waitFor();
+  const isKept = await page.evaluate(() => window.seen === document.querySelector(".left .card") && document.activeElement.textContent === "Finish");
+  if (!isKept) throw new Error("the card of what is sent was made anew");
+  road.cut();
   await page.getByRole("button", { name: "Finish" }).click();
   await page.waitForSelector('.left [data-state="sending"]');
+  const hasFocus = await page.evaluate(() => document.activeElement.matches('.left [data-state="sending"]'));
+  if (!hasFocus) throw new Error("the focus is lost with the button");
   await visit("left-sending", page);
   road.open();
   await page.waitForSelector('.left [data-state="sent"]');

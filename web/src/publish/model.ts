@@ -89,8 +89,8 @@ export type Headline =
   | { kind: "paused"; waiting_s: number }
   | { kind: "sending"; waiting_s: number; isReachable: boolean; byOwner: boolean }
   | { kind: "done"; byOwner: boolean }
-  /** Ended, and some of it will never be taken there. */
-  | { kind: "kept-here"; segments: number }
+  /** Ended, and some of it will never be taken there, or cannot be read here. */
+  | { kind: "kept-here"; segments: number; unreadable: number }
   | { kind: "saving" };
 
 /** What has arrived last may be so old, and it is still live: two segments, and what they take on the way. */
@@ -136,9 +136,17 @@ function whileEnding(spool: UplinkStatus | null): Headline {
   if (spool === null) return { kind: "saving" };
   if (spool.trouble?.kind === "unauthorized") return { kind: "not-accepted" };
   if (spool.trouble?.kind === "no-broadcast") return { kind: "no-broadcast" };
-  if (spool.refused > 0 && spool.owed.segments === 0) return { kind: "kept-here", segments: spool.refused };
+  if (staysHere(spool)) {
+    if (spool.isRefusedByEnd) return { kind: "ended-there" };
+    return { kind: "kept-here", segments: spool.refused, unreadable: spool.unreadable };
+  }
   const byOwner = spool.endedByOwner;
   return { kind: "sending", waiting_s: seconds(spool), isReachable: spool.trouble === null, byOwner };
+}
+
+/** Whether nothing more of it will arrive, though not all has. */
+function staysHere({ refused, unreadable, owed, unwritten_ms }: UplinkStatus): boolean {
+  return refused + unreadable > 0 && owed.segments === 0 && unwritten_ms === 0;
 }
 
 function seconds(spool: UplinkStatus | null): number {
@@ -173,7 +181,7 @@ export type Left =
   /** It was never ended: it can go on. */
   | { kind: "interrupted"; spool: UplinkStatus }
   | { kind: "sending"; spool: UplinkStatus }
-  /** Some of it will never be taken. */
+  /** Nothing more of it is taken. */
   | { kind: "stuck"; spool: UplinkStatus }
   | { kind: "sent"; spool: UplinkStatus }
   /** Another tab has it. */
@@ -193,7 +201,7 @@ export function leftOver(model: Pick<Model, "stage" | "keeper">): Left[] {
 function stateOf(spool: UplinkStatus): Left {
   const kind = spool.isDone
     ? "sent"
-    : spool.refused > 0 || isTurnedAway(spool)
+    : staysHere(spool) || isTurnedAway(spool)
       ? "stuck"
       : spool.said === "ended"
         ? "sending"

@@ -4,6 +4,7 @@ import type { KeeperStatus } from "./keeper/messages";
 
 const said: string[] = [];
 const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
+const adopted: string[] = [];
 let failing: "nothing" | "recording" | "adopting" = "nothing";
 let awake = false;
 
@@ -53,7 +54,8 @@ vi.mock("./keeper/keeper", () => ({
     constructor(told: typeof events) {
       events = told;
     }
-    async adopt() {
+    async adopt({ id }: { id: string }) {
+      adopted.push(id);
       if (failing === "adopting") throw new Error("the worker is gone");
       return null;
     }
@@ -71,15 +73,19 @@ vi.mock("./devices", () => ({
   whyNone: () => "busy",
 }));
 vi.mock("../owner-key", () => ({ load: () => null }));
+vi.mock("../transport", async (original) => ({
+  ...(await original<object>()),
+  createBroadcast: async (title: string) => ({ id: "new", title, publish: { token: "t" } }),
+}));
 vi.mock("./address", () => ({ forgetLink: () => undefined, takeLink: () => ({ id: "b", token: "t", title: "Regatta" }) }));
 
 beforeEach(() => {
-  said.length = 0;
+  said.length = adopted.length = 0;
   failing = "nothing";
   vi.stubGlobal("window", { setInterval: () => 0 });
   vi.stubGlobal("addEventListener", () => undefined);
   vi.stubGlobal("location", { origin: "http://r" });
-  vi.stubGlobal("navigator", { storage: { persist: async () => true } });
+  vi.stubGlobal("navigator", { storage: { persist: async () => true, persisted: async () => false } });
   vi.spyOn(console, "error").mockReturnValue();
 });
 afterEach(() => {
@@ -120,6 +126,23 @@ it("is paused again when it cannot be resumed, and says why", async () => {
   failing = "nothing";
   await session.resume();
   expect([session.model.stage.kind, session.model.problem]).toEqual(["recording", null]);
+});
+
+it("records the next one whole that is begun while the last one is still being cut", async () => {
+  const session = await recording();
+  const ended = session.end();
+  session.again();
+  const started = session.start("Next");
+  await Promise.all([ended, started]);
+  expect(said).toEqual(["rest", "end", "ended", "resumed", "begin", "take"]);
+  expect([adopted, session.model.stage.kind, session.model.bitrate, awake]).toEqual([["b", "new"], "recording", 1, true]);
+});
+
+it("knows that the browser may delete what was left, before anything is recorded", async () => {
+  const session = await ready();
+  expect(session.model.isEvictable).toBe(true);
+  await session.start("Regatta");
+  expect(session.model.isEvictable).toBe(false);
 });
 
 it("is ready again when nothing can go on, and says why", async () => {

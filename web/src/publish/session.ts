@@ -71,6 +71,7 @@ export class Session {
       failed: () => this.#trouble({ kind: "keeper" }),
     });
     this.#tellOfLink();
+    void this.#lookWhetherEvictable();
     this.#timer = window.setInterval(() => this.#look(), LOOK_EVERY_MS);
     const { signal } = this.#listening;
     addEventListener("beforeunload", (event) => isUnsent(this.model) && event.preventDefault(), { signal });
@@ -134,12 +135,8 @@ export class Session {
     // While it is a touch that brought us here.
     void this.#camera.sound?.wake();
     void this.#askToPersist();
-    try {
-      await this.#record(this.#addressOfLink() ?? (await this.#create(title)));
-    } catch (error) {
-      this.#goTo({ kind: "ready" });
-      this.#trouble(problemOf(error));
-    }
+    const link = this.#addressOfLink();
+    await this.#record(async () => link ?? this.#create(title));
   }
 
   async #create(title: string): Promise<Address> {
@@ -154,18 +151,19 @@ export class Session {
     this.#goTo({ kind: "starting", id });
     void this.#camera.sound?.wake();
     void this.#askToPersist();
-    try {
-      const link = this.#addressOfLink();
-      await this.#record(link?.id === id ? link : { id, token: "", title: spool?.title ?? "", server: "" });
-    } catch (error) {
-      this.#goTo({ kind: "ready" });
-      this.#trouble(problemOf(error));
-    }
+    const link = this.#addressOfLink();
+    await this.#record(async () => (link?.id === id ? link : { id, token: "", title: spool?.title ?? "", server: "" }));
   }
 
   /** What is stored may be deleted for want of room, unless the browser promises that it is not. */
   async #askToPersist(): Promise<void> {
     const isPersistent = await navigator.storage.persist?.().catch(() => false);
+    this.model = { ...this.model, isEvictable: isPersistent !== true };
+  }
+
+  /** The same for what an earlier visit left: without asking the person anything. */
+  async #lookWhetherEvictable(): Promise<void> {
+    const isPersistent = await navigator.storage?.persisted?.().catch(() => false);
     this.model = { ...this.model, isEvictable: isPersistent !== true };
   }
 
@@ -179,7 +177,19 @@ export class Session {
     if (address) this.#keeper.know(address);
   }
 
-  async #record(address: Address): Promise<void> {
+  /** After what is still being cut: the camera gives one recording its pictures at a time. */
+  async #record(addressed: () => Promise<Address>): Promise<void> {
+    await this.#then(async () => {
+      try {
+        await this.#recordTo(await addressed());
+      } catch (error) {
+        this.#goTo({ kind: "ready" });
+        this.#trouble(problemOf(error));
+      }
+    });
+  }
+
+  async #recordTo(address: Address): Promise<void> {
     const why = await this.#keeper.adopt(address);
     if (why !== null) {
       this.#goTo({ kind: "ready" });
@@ -244,12 +254,13 @@ export class Session {
   async end(): Promise<void> {
     const { stage } = this.model;
     if (stage.kind !== "recording" && stage.kind !== "paused") return;
+    // At once: what is recorded next is another one.
+    if (this.#link?.id === stage.id) this.#forgetLink();
     this.#goTo({ kind: "ending", id: stage.id });
     await this.#then(async () => {
       await this.#cut();
       this.#keeper.end(stage.id);
     });
-    if (this.#link?.id === stage.id) this.#forgetLink();
   }
 
   /** Ends a broadcast that an earlier visit left. */
@@ -326,7 +337,7 @@ export class Session {
     this.#camera.rest();
     await recording?.end();
     this.#recordedBefore_ms += recording?.recorded_ms ?? 0;
-    this.#recording = null;
+    if (this.#recording === recording) this.#recording = null;
     this.#device.stayAwake(false);
   }
 

@@ -4,17 +4,28 @@ import type { Problem } from "./model";
 import { wordsIn } from "./words";
 
 test.each([
-  ["sl", 1, "1 odsek je zavrnjen", "zavrnil 1 odsek:"],
-  ["sl", 2, "2 odseka sta zavrnjena", "zavrnil 2 odseka:"],
-  ["sl", 3, "3 odseki so zavrnjeni", "zavrnil 3 odseke:"],
-  ["sl", 5, "5 odsekov je zavrnjenih", "zavrnil 5 odsekov:"],
-  ["ru", 1, "1 фрагмент отклонён", "отклонил 1 фрагмент:"],
-  ["ru", 3, "3 фрагмента отклонены", "отклонил 3 фрагмента:"],
-  ["ru", 5, "5 фрагментов отклонено", "отклонил 5 фрагментов:"],
-] as const)("%s: %d refused", (language, count, stuck, kept) => {
+  ["sl", 1, "zavrnil 1 odsek.", "prebrati 1 odseka."],
+  ["sl", 2, "zavrnil 2 odseka.", "prebrati 2 odsekov."],
+  ["sl", 3, "zavrnil 3 odseke.", "prebrati 3 odsekov."],
+  ["sl", 5, "zavrnil 5 odsekov.", "prebrati 5 odsekov."],
+  ["ru", 1, "отклонил 1 фрагмент.", "прочитать 1 фрагмент."],
+  ["ru", 3, "отклонил 3 фрагмента.", "прочитать 3 фрагмента."],
+  ["ru", 5, "отклонил 5 фрагментов.", "прочитать 5 фрагментов."],
+] as const)("%s: %d refused, or unreadable", (language, count, refused, unreadable) => {
   const words = wordsIn(language);
-  expect(words.left.stuck(count, 12)).toContain(stuck);
-  expect(words.headline({ kind: "kept-here", segments: count })).toContain(kept);
+  const said = [(n: number, m: number) => words.left.stuck(n, m), (n: number, m: number) => words.headline({ kind: "kept-here", segments: n, unreadable: m })];
+  for (const say of said) {
+    expect(say(count, 0)).toContain(refused);
+    expect(say(0, count)).toContain(unreadable);
+  }
+});
+
+test("nothing is said of what there is none of", () => {
+  for (const language of LANGUAGES) {
+    const { left, headline } = wordsIn(language);
+    const said = [left.stuck(18, 0), left.stuck(0, 18), left.notAccepted(0), left.noBroadcast(0), headline({ kind: "kept-here", segments: 18, unreadable: 0 })];
+    for (const text of said) expect(text).not.toMatch(/(^|\D)0/);
+  }
 });
 
 test("how much room is left is said in minutes", () => {

@@ -109,3 +109,16 @@ it("hears of it by the next acknowledgement, and says nothing of pauses from the
   expect(said).toEqual([]);
   held.uplink.destroy();
 });
+
+it("tells that the end is why nothing more is taken", async () => {
+  const held = await open();
+  await record(held, 0, 2);
+  isAway = true;
+  await record(held, 2, 4);
+  over = "ended";
+  isAway = false;
+  await vi.advanceTimersByTimeAsync(15_000);
+  const { refused, isRefusedByEnd, isDone } = held.uplink.status();
+  expect([refused, isRefusedByEnd, isDone]).toEqual([2, true, false]);
+  held.uplink.destroy();
+});

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { FakeDisk } from "../spool/files.fake";
 import { segmentName } from "../spool/names";
 import { Spool } from "../spool/spool";
-import { allSpools, Held } from "./held";
+import { allSpools, Held, removeSpool } from "./held";
 import type { Footage, WhyLost } from "./messages";
+import { Shelf } from "./shelf";
 
 const asked: string[] = [];
 vi.mock("../uplink/exchange", async (original) => ({
@@ -101,6 +102,50 @@ it("takes another token, forgets the trouble with the old one, and writes it dow
   expect([asked.at(-1), held.uplink.status().isKnown]).toEqual(["right", true]);
   held.uplink.destroy();
   expect((await Spool.open("b", null))?.about).toMatchObject({ token: "right", title: "Regatta", server: "http://r" });
+});
+
+it("keeps a token that is right when a wrong one is given, also if nobody can be asked before the next visit", async () => {
+  const right = { ...address, token: "right" };
+  for (const isOpen of [true, false]) {
+    const held = (await Held.open("b", right, () => 0, events))!;
+    if (isOpen) await held.readdress(address);
+    else held.uplink.destroy();
+    const after = isOpen ? held : await open();
+    await vi.advanceTimersByTimeAsync(3_000);
+    const { trouble, isKnown } = after.uplink.status();
+    expect([trouble, isKnown, asked.at(-1), asked.includes("wrong")]).toEqual([null, true, "right", true]);
+    after.uplink.destroy();
+    expect((await Spool.open("b", null))?.about).toMatchObject({ token: "right" });
+    expect((await Spool.open("b", null))?.about.offered).toBeUndefined();
+    asked.length = 0;
+  }
+});
+
+it("says that what is recorded to a spool that is deleted is lost, and keeps it when that is opened anew", async () => {
+  const shelf = new Shelf<Held>({ all: allSpools, hold: async () => true, holdLater: async () => undefined, open: (id, given) => Held.open(id, given, () => 0, events), remove: removeSpool });
+  expect(await shelf.adopt(address)).toBeNull();
+  const done = shelf.spools.get("b")!;
+  done.uplink.destroy();
+  await done.destroy();
+  done.keep(footage());
+  await vi.advanceTimersByTimeAsync(0);
+  expect([kept, lost]).toEqual([[], [{ kind: "failed" }]]);
+  expect(await shelf.adopt(address)).toBeNull();
+  const anew = shelf.spools.get("b")!;
+  anew.keep(footage());
+  await vi.advanceTimersByTimeAsync(0);
+  expect([kept, lost.length, await allSpools()]).toEqual([[0], 1, ["b"]]);
+  anew.uplink.destroy();
+});
+
+it("is not done while it is recorded to again", async () => {
+  const held = await open();
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(held.status().said).toBe("ended");
+  held.begin();
+  expect(held.status().said).toBe("recording");
+  held.uplink.destroy();
 });
 
 it("takes what is gone already as deleted", async () => {

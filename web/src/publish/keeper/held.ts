@@ -62,7 +62,8 @@ export class Held {
   #detail = "";
   /** Why nothing can be written now. */
   #heldUp: "full" | "failing" | null = null;
-  #isDestroyed = false;
+  #destroyed: Promise<void> | null = null;
+  #isDiscarded = false;
 
   private constructor(
     readonly spool: Spool,
@@ -92,12 +93,13 @@ export class Held {
     return this.#heldUp === "failing";
   }
 
-  /** What is given now goes before what was known: a token that was wrong may be right now. */
+  /** It is known better how to reach the broadcast, perhaps. Which token is right, the other side says. */
   async readdress(address: Address): Promise<void> {
-    const { token, server } = this.spool.about;
+    const before = this.spool.about;
     // Not after what waits to be written: sending may be what makes room for that.
     const written = this.spool.readdress(address);
-    if (token !== this.spool.about.token || server !== this.spool.about.server) this.uplink.readdressed();
+    const { offered, server } = this.spool.about;
+    if (offered !== before.offered || server !== before.server) this.uplink.readdressed();
     await written.catch((error: unknown) => console.warn("what is known is not written down", error));
   }
 
@@ -167,7 +169,7 @@ export class Held {
    */
   async #untilWritten<T>(write: () => Promise<T>): Promise<T> {
     for (;;) {
-      if (this.#isDestroyed) throw new Error("the spool was deleted");
+      if (this.#destroyed) throw new Error("the spool was deleted");
       try {
         const written = await write();
         this.#heldUp = null;
@@ -183,8 +185,16 @@ export class Held {
 
   /** Notes what the publisher says, after all that was recorded before. */
   mark(mark: Mark, on: boolean): void {
+    if (!on) return void this.#unmark(mark);
     void this.#then("noting", async () => {
-      await this.#untilWritten(() => (on ? this.spool.mark(mark) : this.spool.unmark(mark)));
+      await this.#untilWritten(() => this.spool.mark(mark));
+      this.uplink.said();
+    });
+  }
+
+  #unmark(mark: Mark): Promise<void> {
+    return this.#then("noting", async () => {
+      await this.spool.unmark(mark);
       this.uplink.said();
     });
   }
@@ -196,22 +206,34 @@ export class Held {
 
   /** Deletes all of it, whether it is sent or not. */
   async discard(): Promise<void> {
+    this.#isDiscarded = true;
     this.uplink.destroy();
     await this.destroy();
   }
 
+  /** Whether it is done, and so deleted, or about to be. */
+  get isGone(): boolean {
+    return this.#destroyed !== null || this.uplink.isDone;
+  }
+
   /** Deletes a spool that is done. What is known of it stays, to be shown. */
-  async destroy(): Promise<void> {
-    if (this.#isDestroyed) return;
-    this.#isDestroyed = true;
-    await this.spool.destroy();
+  destroy(): Promise<void> {
+    this.#destroyed ??= this.spool.destroy();
+    return this.#destroyed;
+  }
+
+  /** It is recorded to again: an end that was said before is not the last word any more. */
+  begin(): void {
+    // At once: it might become done meanwhile.
+    if (this.spool.is("ended")) void this.spool.unmark("ended");
+    else void this.#unmark("ended");
   }
 
   /** One thing after the other. Footage is lost only where it is that which fails. */
   #then(what: "recording" | "noting", work: () => Promise<void>): Promise<void> {
     this.#writing = this.#writing.then(work).catch((error: unknown) => {
       // Nobody wants any more what was deleted.
-      if (this.#isDestroyed) return;
+      if (this.#isDiscarded) return;
       console.error(error);
       if (what === "recording") this.events.lost({ kind: "failed" });
     });

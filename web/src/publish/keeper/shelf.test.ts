@@ -7,6 +7,9 @@ const address = (id: string, token = "t"): Address => ({ id, token, server: "htt
 
 interface Fake {
   id: string;
+  isGone: boolean;
+  destroy(): Promise<void>;
+  begin(): void;
   readdress(address: Address): Promise<void>;
   discard(): Promise<void>;
 }
@@ -15,6 +18,7 @@ let given: Address[] = [];
 let others = new Set<string>();
 let broken = new Set<string>();
 let deleted: string[] = [];
+let begun: string[] = [];
 
 const shelf = (...ids: string[]) =>
   new Shelf<Fake>({
@@ -23,13 +27,20 @@ const shelf = (...ids: string[]) =>
     holdLater: () => new Promise(() => undefined),
     open: async (id, known) => {
       if (broken.has(id) && known === null) throw new Error("torn");
-      return { id, readdress: async (address) => void given.push(address), discard: async () => void deleted.push(`all of ${id}`) };
+      return {
+        id,
+        isGone: false,
+        destroy: async () => void deleted.push(`what was done of ${id}`),
+        begin: () => void begun.push(id),
+        readdress: async (address) => void given.push(address),
+        discard: async () => void deleted.push(`all of ${id}`),
+      };
     },
     remove: async (id) => void deleted.push(id),
   });
 
 beforeEach(() => {
-  [given, others, broken, deleted] = [[], new Set(), new Set(), []];
+  [given, others, broken, deleted, begun] = [[], new Set(), new Set(), [], []];
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -70,4 +81,16 @@ it("deletes what is here, whether it can be read or not, and nothing of another 
   expect(deleted).toEqual(["a", "all of c"]);
   expect([here.spools.size, here.unreadable.size, [...here.held]]).toEqual([0, 0, ["b"]]);
   expect(await here.adopt(address("c"))).toBeNull();
+});
+
+it("opens anew what is done when it is recorded to again, and not for a link alone", async () => {
+  const here = shelf("a");
+  expect(await here.adopt(address("a"))).toBeNull();
+  const done = here.spools.get("a")!;
+  done.isGone = true;
+  await here.know(address("a", "new"));
+  expect([here.spools.get("a") === done, deleted]).toEqual([true, []]);
+  expect(await here.adopt(address("a", "new"))).toBeNull();
+  expect([here.spools.get("a") === done, deleted, begun]).toEqual([false, ["what was done of a"], ["a", "a"]]);
+  expect(given.map(({ token }) => token)).toEqual(["t"]);
 });

@@ -10,6 +10,12 @@ export interface Opened {
   readdress(address: Address): Promise<void>;
   /** Deletes all of it. */
   discard(): Promise<void>;
+  /** Whether it is done, and so deleted, or about to be. */
+  readonly isGone: boolean;
+  /** Deletes one that is done; at once, if it is deleted already. */
+  destroy(): Promise<void>;
+  /** It is recorded to, perhaps again. */
+  begin(): void;
 }
 
 export interface ShelfDoes<S extends Opened> {
@@ -45,7 +51,11 @@ export class Shelf<S extends Opened> {
       const { id } = address;
       try {
         if (!(await this.#hold(id))) return { kind: "held" };
-        await this.#openOrReaddress(id, address.token === "" ? null : address);
+        const given = address.token === "" ? null : address;
+        await this.#openOrReaddress(id, given);
+        this.spools.get(id)?.begin();
+        // It may have become done just now.
+        if (this.spools.get(id)?.isGone) await this.#openOrReaddress(id, given);
         return this.spools.has(id) ? null : { kind: "unreadable" };
       } catch (error) {
         console.error(`cannot take the spool ${id}`, error);
@@ -57,7 +67,8 @@ export class Shelf<S extends Opened> {
   /** Somebody has a link to a broadcast: what is left of it may be sent with that. */
   know(address: Address): Promise<void> {
     return this.#then(async () => {
-      const isHere = this.spools.has(address.id) || this.unreadable.has(address.id);
+      const spool = this.spools.get(address.id);
+      const isHere = spool ? !spool.isGone : this.unreadable.has(address.id);
       if (isHere) await this.#openOrReaddress(address.id, address);
     });
   }
@@ -75,8 +86,11 @@ export class Shelf<S extends Opened> {
 
   async #openOrReaddress(id: string, address: Address | null): Promise<void> {
     const spool = this.spools.get(id);
-    if (!spool) await this.#open(id, address);
-    else if (address) await spool.readdress(address);
+    if (spool && !spool.isGone) return address ? spool.readdress(address) : undefined;
+    // What is done has no place any more where anything could be kept.
+    if (spool) await spool.destroy();
+    this.spools.delete(id);
+    await this.#open(id, address);
   }
 
   async #open(id: string, address: Address | null): Promise<void> {

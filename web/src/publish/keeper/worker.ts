@@ -87,7 +87,9 @@ function show(): void {
   if (text === shown) return;
   shown = text;
   post({ kind: "status", status });
-  for (const spool of spools.values()) if (spool.uplink.status().isDone) void spool.destroy();
+  for (const spool of spools.values()) {
+    if (spool.uplink.isDone) spool.destroy().catch((error: unknown) => console.warn("what is done is not deleted", error));
+  }
 }
 
 setInterval(show, STATUS_EVERY_MS);

@@ -16,6 +16,8 @@ export interface About {
   /** `https://host:port` */
   server: string;
   token: string;
+  /** Another token that was given since. Nobody has said yet which of them is right. */
+  offered?: string;
   title: string;
   /** Who was named as a recorder last. */
   recorders: string[];
@@ -25,6 +27,9 @@ export interface About {
 export type Mark = "paused" | "ended";
 
 export class SpoolFull extends Error {}
+
+/** What is given of a broadcast. */
+export type Given = Pick<About, "id" | "server" | "token" | "title">;
 
 /** The ids of all spools of this origin. */
 export async function allSpools(): Promise<string[]> {
@@ -55,7 +60,7 @@ export class Spool {
   ) {}
 
   /** Opens a spool, making it if there is none and it is known what of. `null` if there is nothing in it. */
-  static async open(id: string, given: Omit<About, "recorders"> | null): Promise<Spool | null> {
+  static async open(id: string, given: Given | null): Promise<Spool | null> {
     const parent = await folder();
     const directory = await parent.getDirectoryHandle(id, { create: given !== null });
     const files: Found[] = [];
@@ -88,9 +93,16 @@ export class Spool {
   }
 
   /** It is known better how to reach the broadcast. */
-  async readdress(given: Omit<About, "recorders">): Promise<void> {
+  async readdress(given: Given): Promise<void> {
     const about = merged(this.about, given);
     if (about !== null && JSON.stringify(about) !== JSON.stringify(this.about)) await this.describe(about);
+  }
+
+  /** This token was taken: it is the right one, and another is not needed any more. */
+  async accepted(token: string): Promise<void> {
+    if (this.about.offered === undefined) return;
+    const { offered: _, ...about } = this.about;
+    await this.describe({ ...about, token });
   }
 
   /** Makes a segment durable. */
@@ -167,8 +179,8 @@ export class Spool {
   }
 
   async unmark(mark: Mark): Promise<void> {
-    await this.directory.removeEntry(mark).catch(() => undefined);
     this.#marks.delete(mark);
+    await this.directory.removeEntry(mark).catch(() => undefined);
   }
 
   /** Deletes all of it. */
@@ -177,12 +189,13 @@ export class Spool {
   }
 }
 
-/** What is given now goes before what was known; a link may have no title. */
-function merged(known: About | null, given: Omit<About, "recorders"> | null): About | null {
+/** A token that was given once stays until another one was taken: anybody can make a wrong link. A link may have no title. */
+function merged(known: About | null, given: Given | null): About | null {
   if (given === null) return known;
-  const title = given.title === "" ? (known?.title ?? "") : given.title;
-  const { id, server, token } = given;
-  return { id, server, token, title, recorders: known?.recorders ?? [] };
+  const { id, server, token, title } = given;
+  if (known === null) return { id, server, token, title, recorders: [] };
+  const offered = token === known.token ? known.offered : token;
+  return { ...known, server, title: title || known.title, ...(offered === undefined ? {} : { offered }) };
 }
 
 /** The newest description that was written whole. */

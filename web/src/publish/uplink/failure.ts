@@ -28,6 +28,8 @@ export class RemoteFailure extends Error {
     detail: string,
     /** For how long the recorder asked to be left alone. */
     readonly retryAfter_ms: number | null = null,
+    /** Whether it is because of the end: nothing more is taken that was not named before. */
+    readonly isAfterTheEnd = false,
   ) {
     super(detail);
   }
@@ -65,7 +67,7 @@ export function refusal(status: number, retryAfter: string | null, problem: unkn
   if (status === 409 && ours === "no-init-section") return new RemoteFailure("no-init", detail);
   if (status === 408) return new RemoteFailure("too-slow", detail);
   if (ours === "other-bytes-stored") return new RemoteFailure("taken", detail);
-  if (FOR_GOOD.includes(ours)) return new RemoteFailure("refused", detail);
+  if (FOR_GOOD.includes(ours)) return new RemoteFailure("refused", detail, null, ours === "ended" || ours === "abandoned");
   if (status === 503 || status === 429) {
     const seconds = Number(retryAfter ?? Number.NaN);
     return new RemoteFailure("busy", detail, Number.isFinite(seconds) && retryAfter !== "" ? seconds * 1000 : null);

@@ -9,6 +9,8 @@ export type Standing =
   | "owed"
   /** It will never be taken there. */
   | "refused"
+  /** It cannot be read here, so it will never be there. */
+  | "unreadable"
   /** There, but not so that it may be deleted here. */
   | "stored"
   | "safe"
@@ -60,6 +62,11 @@ export class Ledger {
     this.#stand(seq, "refused");
   }
 
+  /** A segment cannot be read here. */
+  unreadable(seq: number): void {
+    this.#stand(seq, "unreadable");
+  }
+
   /** A segment that was safe has been deleted here. */
   deleted(seq: number): void {
     this.#stand(seq, "deleted");
@@ -77,7 +84,7 @@ export class Ledger {
    */
   arrived({ stored, safe, told }: Arrived): void {
     for (const { seq, standing } of this.#entries.values()) {
-      if (standing === "deleted" || standing === "refused") continue;
+      if (standing === "deleted" || standing === "refused" || standing === "unreadable") continue;
       if (contains(safe, seq)) this.#stand(seq, "safe");
       else if (contains(stored, seq)) this.#stand(seq, "stored");
       // It was acknowledged by its digest, and is in a range of which something else is not ours.
@@ -148,9 +155,14 @@ export class Ledger {
     return bytes;
   }
 
-  /** Whether there is nothing left to do: all that was recorded is safe, or refused for good. */
+  /** Whether there is nothing left to do: all that was recorded is safe, or will never be there. */
   isSettled(): boolean {
     return [...this.#entries.values()].every(({ standing }) => standing !== "owed" && standing !== "stored");
+  }
+
+  /** Whether nothing is kept from there for good. */
+  areAllThere(): boolean {
+    return [...this.#entries.values()].every(({ standing }) => standing !== "refused" && standing !== "unreadable");
   }
 
   /** Whether nothing is owed, though not all may be safe. */

@@ -41,6 +41,10 @@ export interface UplinkStatus {
   notSafe: number;
   /** What a recorder will never take. */
   refused: number;
+  /** Whether that is because the broadcast has ended without it. */
+  isRefusedByEnd: boolean;
+  /** What of it cannot be read on this device. */
+  unreadable: number;
   /** What was torn or lost in the spool. */
   lost: number;
   /** What of it is on this device. */

@@ -17,6 +17,7 @@ import { Route } from "./route";
 import { contains, type Range, rangesOf } from "./seqs";
 import type { SegmentReport, Trouble, UplinkStatus } from "./status";
 import { type ClockNote, offsetOf } from "./times";
+import { Tokens } from "./tokens";
 
 /** How often it is looked whether time alone has changed something. */
 const TICK_MS = 250;
@@ -70,6 +71,8 @@ export class Uplink {
   #isRouting = false;
   #isDeleting = false;
   #isDone = false;
+  #isRefusedByEnd = false;
+  #tokens!: Tokens;
   readonly #timer = setInterval(() => this.#step(), TICK_MS);
 
   /**
@@ -82,16 +85,38 @@ export class Uplink {
     private readonly taken: (segment: SegmentFile) => void,
   ) {
     this.#address();
-    for (const segment of spool.found.segments) this.recorded(segment);
+    for (const segment of spool.found.segments) this.#noteEarlier(segment);
     for (const segment of spool.found.gone) this.#note(segment, "deleted");
     this.#from = this.#ledger.next();
     this.#step();
   }
 
   #address(): void {
-    const { id, token, server, recorders } = this.spool.about;
-    this.#remote = new Remote(id, token);
+    const { token, offered, server, recorders } = this.spool.about;
+    this.#tokens = new Tokens(token, offered);
+    this.#remote = new Remote(this.spool.about.id, this.#tokens.get());
     this.#guide = new Guide([server], recorders);
+  }
+
+  /** Asks with each token that may be right, until one is taken. */
+  async #withRightToken<T>(ask: (remote: Remote) => Promise<T>): Promise<T> {
+    for (;;) {
+      const remote = this.#remote;
+      try {
+        const answer = await ask(remote);
+        // Where there is no balancer, nobody has looked at the token.
+        const isProven = answer !== null && this.#remote === remote && this.#tokens.taken();
+        if (isProven) this.spool.accepted(this.#tokens.get()).catch((error: unknown) => console.warn("the token is not written down", error));
+        return answer;
+      } catch (error) {
+        if (asFailure(error).kind !== "unauthorized") throw error;
+        // Whoever asked beside us may have heard it already.
+        if (this.#remote !== remote) continue;
+        const isAnother = this.#tokens.refused();
+        this.#remote = new Remote(this.spool.about.id, this.#tokens.get());
+        if (!isAnother) throw error;
+      }
+    }
   }
 
   /** The spool knows another token or server: all is asked anew, of whoever that is. */
@@ -122,7 +147,9 @@ export class Uplink {
     this.#files.delete(from);
     this.#ledger.forget(from);
     this.#renumbering.delete(from);
-    this.recorded(segment);
+    if (from < this.#from) this.#noteEarlier(segment);
+    else this.#note(segment, "owed");
+    this.#step();
   }
 
   /** It cannot be read, so it stays what it is: refused. */
@@ -154,9 +181,14 @@ export class Uplink {
     return this.#ledger.next();
   }
 
-  #note(segment: SegmentFile, standing: "owed" | "deleted"): void {
+  #note(segment: SegmentFile, standing: "owed" | "deleted", atMost_ms = Infinity): void {
     this.#files.set(segment.seq, segment);
-    this.#ledger.recorded(segment, standing);
+    this.#ledger.recorded({ ...segment, captured_ms: Math.min(segment.captured_ms, atMost_ms) }, standing);
+  }
+
+  /** What an earlier run recorded is not live, whatever its clock said. */
+  #noteEarlier(segment: SegmentFile): void {
+    this.#note(segment, "owed", runningTime_ms() - DEFAULTS.liveWindow_ms - segment.duration_ms);
   }
 
   /** Looks at everything, and does what is due. */
@@ -166,7 +198,7 @@ export class Uplink {
     void this.#talk();
     void this.#askForRoute();
     void this.#deleteWhatIsNotKept();
-    if (this.#there?.over === "ended" && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.with("refused").length === 0) {
+    if (this.#there?.over === "ended" && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.areAllThere()) {
       this.destroy();
     }
   }
@@ -240,7 +272,7 @@ export class Uplink {
       this.#givenUp.delete(seq);
       const file = this.#files.get(seq)!;
       bytes += file.bytes;
-      const captured_ms = file.captured_ms + file.duration_ms;
+      const captured_ms = this.#ledger.get(seq)!.captured_ms + file.duration_ms;
       this.#newestArrived_ms = Math.max(captured_ms, this.#newestArrived_ms ?? 0);
       if (flight.class === "live") this.#latency_ms = Math.max(0, runningTime_ms() - captured_ms);
     }
@@ -273,11 +305,12 @@ export class Uplink {
       this.#renumbering.add(seq);
       this.taken(file);
     }
+    const isUnreadable = failure.kind === "unreadable" && times >= UNREADABLE_MAX;
+    if (failure.kind === "refused") this.#ledger.refused(seq);
     // The others go on without one that cannot be read; the next visit tries again.
-    if (failure.kind === "refused" || (failure.kind === "unreadable" && times >= UNREADABLE_MAX)) {
-      console.error(`segment ${seq} of ${this.spool.about.id}: ${failure.message}`);
-      this.#ledger.refused(seq);
-    }
+    if (isUnreadable) this.#ledger.unreadable(seq);
+    if (failure.kind === "refused" || isUnreadable) console.error(`segment ${seq} of ${this.spool.about.id}: ${failure.message}`);
+    this.#isRefusedByEnd ||= failure.isAfterTheEnd;
     this.#fail(recorder, failure);
   }
 
@@ -347,15 +380,23 @@ export class Uplink {
   /** What the spool says and the other side has not been told, in order. */
   #toSay(): Said | null {
     const there = this.#there;
-    if (there === null || there.over === "ended") return null;
+    if (there === null) return null;
+    const [untold] = rangesOf(this.#neverToCome().filter((seq) => !contains(there.abandoned, seq) && !this.#isThere(seq)));
+    // One may turn out to be unreadable when the end has long been said.
+    if (there.over === "ended") return untold && this.spool.is("ended") ? { kind: "abandon", first: untold[0], last: untold[1] } : null;
     const isPaused = this.spool.is("paused");
     const goesOn = there.over === "no" && !this.spool.is("ended");
     if (goesOn && isPaused !== there.paused) return { kind: isPaused ? "pause" : "resume" };
-    const untold = rangesOf(this.spool.found.lost.filter((seq) => !contains(there.abandoned, seq) && !this.#isThere(seq)));
-    if (untold[0]) return { kind: "abandon", first: untold[0][0], last: untold[0][1] };
+    if (untold) return { kind: "abandon", first: untold[0], last: untold[1] };
     if (!this.spool.is("ended") || this.#mayBeRenumbered()) return null;
     const next = this.next();
     return { kind: "end", last: next === 0 ? null : next - 1 };
+  }
+
+  /** What was lost here; and what cannot be read, once nobody can hope for another visit that can. */
+  #neverToCome(): number[] {
+    const unreadable = this.spool.is("ended") ? this.#ledger.with("unreadable") : [];
+    return [...this.spool.found.lost, ...unreadable].sort((a, b) => a - b);
   }
 
   /** Whether something here may get a number beyond the last: after the end that would not be taken any more. */
@@ -375,7 +416,7 @@ export class Uplink {
     this.#asked_ms = now_ms;
     const sent_ms = runningTime_ms();
     try {
-      const status = await this.#remote.status(recorder, PROBE_MAX_MS);
+      const status = await this.#withRightToken((remote) => remote.status(recorder, PROBE_MAX_MS));
       this.#offset.learn(sent_ms, runningTime_ms(), status.server_ms);
       this.#unsure.clear();
       this.#compare(status);
@@ -436,7 +477,7 @@ export class Uplink {
     if (balancer === undefined) return;
     this.#isRouting = true;
     try {
-      const routed = await this.#remote.route(balancer, PROBE_MAX_MS);
+      const routed = await this.#withRightToken((remote) => remote.route(balancer, PROBE_MAX_MS));
       this.#route.replace(this.#guide.told(routed, performance.now(), Math.random()));
       const { about } = this.spool;
       if (routed && routed.recorders.join() !== about.recorders.join()) {
@@ -481,6 +522,10 @@ export class Uplink {
     return files.map(({ seq, digest, bytes }) => ({ seq, digest, bytes, standing: this.#ledger.get(seq)!.standing }));
   }
 
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
   status(): UplinkStatus {
     const files = [...this.#files.values()];
     const liveSince_ms = runningTime_ms() - DEFAULTS.liveWindow_ms;
@@ -504,6 +549,8 @@ export class Uplink {
       owedRanges: this.#ledger.owedRanges(),
       notSafe: this.#ledger.with("stored").length,
       refused: this.#ledger.with("refused").length,
+      isRefusedByEnd: this.#isRefusedByEnd,
+      unreadable: this.#ledger.with("unreadable").length,
       lost: this.spool.found.lost.length + this.spool.found.torn.length,
       keptBytes: this.#ledger.keptBytes(),
       bitsPerSecond: bytesPerSecond === null ? null : Math.round(bytesPerSecond * 8),

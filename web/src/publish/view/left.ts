@@ -7,10 +7,20 @@ import { type Choice, choicesFor, type Left, leftOver } from "../model";
 import type { Session } from "../session";
 import type { Words } from "../words";
 
+/** A card that stays while what it shows changes: somebody may be about to press one of its buttons. */
+interface Card {
+  /** What it is made anew for. */
+  shape: string;
+  root: HTMLElement;
+  said: HTMLElement;
+  damaged: HTMLElement;
+  goOn: HTMLButtonElement | null;
+}
+
 export class LeftView {
   readonly #list = element("ul");
   readonly root: HTMLElement;
-  #shown = "";
+  readonly #cards = new Map<string, Card>();
 
   constructor(private readonly words: Words) {
     this.root = element("section", { class: "left", "aria-label": words.leftTitle, hidden: true }, this.#list);
@@ -18,36 +28,61 @@ export class LeftView {
 
   show(session: Session): void {
     const left = leftOver(session.model);
-    const canGoOn = session.model.stage.kind === "ready";
-    const text = JSON.stringify([left, canGoOn], (key, value: unknown) => (key === "spool" ? glance(value) : value));
-    if (text === this.#shown) return;
-    this.#shown = text;
+    const ids = new Set(left.map(idOf));
+    for (const [id, { root }] of this.#cards) {
+      if (ids.has(id)) continue;
+      root.remove();
+      this.#cards.delete(id);
+    }
     this.root.hidden = left.length === 0;
-    this.#list.replaceChildren(...left.map((one) => this.#card(one, session, canGoOn)));
+    const canGoOn = session.model.stage.kind === "ready";
+    left.forEach((one, index) => {
+      const card = this.#cardOf(one, session);
+      put(card.said, this.#said(one));
+      const damaged = "spool" in one ? one.spool.lost : 0;
+      card.damaged.hidden = damaged === 0;
+      put(card.damaged, damaged === 0 ? "" : this.words.left.damaged(damaged));
+      if (card.goOn) card.goOn.disabled = !canGoOn;
+      // Only where it is not in its place: what is moved loses the focus.
+      const there = this.#list.children[index] ?? null;
+      if (there !== card.root) this.#list.insertBefore(card.root, there);
+    });
   }
 
-  #card(left: Left, session: Session, canGoOn: boolean): HTMLElement {
-    const { words } = this;
-    const attributes = { class: `card ${left.kind}`, "data-id": idOf(left), "data-state": left.kind };
-    const card = element("li", attributes, element("p", {}, this.#said(left)));
-    if ("spool" in left) {
-      card.prepend(element("h2", {}, left.spool.title || words.untitled));
-      if (left.spool.lost > 0) card.append(element("p", {}, words.left.damaged(left.spool.lost)));
-    }
-    const choices = choicesFor(left).map((choice, index) => this.#choice(choice, index, left, session, canGoOn));
-    if (choices.length > 0) card.append(element("div", { class: "actions" }, ...choices));
+  #cardOf(left: Left, session: Session): Card {
+    const id = idOf(left);
+    const title = "spool" in left ? left.spool.title || this.words.untitled : null;
+    const shape = JSON.stringify([left.kind, title, choicesFor(left)]);
+    const known = this.#cards.get(id);
+    if (known?.shape === shape) return known;
+    const card = this.#card(left, title, shape, session);
+    this.#cards.set(id, card);
+    if (known === undefined) return card;
+    const hadFocus = known.root.contains(document.activeElement);
+    known.root.replaceWith(card.root);
+    if (hadFocus) card.root.focus();
     return card;
   }
 
-  #choice(choice: Choice, index: number, left: Left, session: Session, canGoOn: boolean): HTMLElement {
+  #card(left: Left, title: string | null, shape: string, session: Session): Card {
+    const said = element("p");
+    const damaged = element("p", { hidden: true });
+    // It takes the focus of a button that is gone.
+    const attributes = { class: `card ${left.kind}`, "data-id": idOf(left), "data-state": left.kind, tabindex: "-1" };
+    const root = element("li", attributes, ...(title === null ? [] : [element("h2", {}, title)]), said, damaged);
+    const choices = choicesFor(left);
+    const made = choices.map((choice, index) => this.#choice(choice, index, left, session));
+    if (made.length > 0) root.append(element("div", { class: "actions" }, ...made));
+    const goOn = made[choices.indexOf("go-on")];
+    return { shape, root, said, damaged, goOn: goOn instanceof HTMLButtonElement ? goOn : null };
+  }
+
+  #choice(choice: Choice, index: number, left: Left, session: Session): HTMLElement {
     const { words } = this;
     const id = idOf(left);
     switch (choice) {
-      case "go-on": {
-        const goOn = button(words.goOn, "primary", () => void session.goOn(id));
-        goOn.disabled = !canGoOn;
-        return goOn;
-      }
+      case "go-on":
+        return button(words.goOn, "primary", () => void session.goOn(id));
       case "finish":
         return button(words.finish, "second", () => session.finish(id));
       case "save":
@@ -79,7 +114,8 @@ export class LeftView {
       case "stuck":
         if (left.spool.trouble?.kind === "unauthorized") return words.left.notAccepted(waiting_s);
         if (left.spool.trouble?.kind === "no-broadcast") return words.left.noBroadcast(waiting_s);
-        return words.left.stuck(left.spool.refused, waiting_s);
+        if (left.spool.isRefusedByEnd) return words.left.afterTheEnd;
+        return words.left.stuck(left.spool.refused, left.spool.unreadable);
       case "sent":
         return words.left.sent;
     }
@@ -90,10 +126,9 @@ function idOf(left: Left): string {
   return "spool" in left ? left.spool.id : left.id;
 }
 
-/** What of a spool is seen here. */
-function glance(spool: unknown): unknown {
-  const { id, title, owed, refused, lost, endedThere, said, trouble } = spool as Extract<Left, { kind: "sent" }>["spool"];
-  return [id, title, Math.round(owed.duration_ms / 1000), refused, lost, endedThere, said, trouble?.kind];
+/** Changes a text only if it differs. */
+function put(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 function button(label: string, kind: string, press: () => void): HTMLButtonElement {

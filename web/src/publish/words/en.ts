@@ -6,6 +6,17 @@ const segments = (count: number) => counted("en", count, { one: "segment", other
 
 const ended = (byOwner: boolean) => (byOwner ? "The owner has ended this broadcast" : "Ended");
 
+/** What will not be there. Nothing is said of what there is none of. */
+function notThere(refused: number, unreadable: number): string {
+  const said = [
+    ...(refused > 0 ? [`The server refused ${segments(refused)}.`] : []),
+    ...(unreadable > 0 ? [`${segments(unreadable)} cannot be read on this device.`] : []),
+  ];
+  return said.join(" ");
+}
+
+const waiting = (s: number) => (s > 0 ? `${whole(s)} waiting. ` : "");
+
 export const en = {
   documentTitle: "Go live · Headwater",
   headline(line: Headline): string {
@@ -20,9 +31,9 @@ export const en = {
       case "sending":
         if (line.waiting_s === 0) return `${ended(line.byOwner)}, making sure all is safe …`;
         return line.isReachable ? `${ended(line.byOwner)}, sending: ${whole(line.waiting_s)} left` : `${ended(line.byOwner)}, will send later: ${whole(line.waiting_s)} waiting`;
-      case "kept-here": return `Ended. The server refused ${segments(line.segments)}: they stay on this device.`;
+      case "kept-here": return `Ended. ${notThere(line.segments, line.unreadable)} They stay on this device.`;
       case "done": return `${ended(line.byOwner)}. Everything is sent and safe.`;
-      case "ended-there": return "This broadcast was ended elsewhere. What you record stays on this device.";
+      case "ended-there": return "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.";
       case "not-accepted": return "The server does not accept this link. What you record stays on this device.";
       case "no-broadcast": return "The server does not know this broadcast. What you record stays on this device.";
     }
@@ -127,9 +138,10 @@ export const en = {
   left: {
     interrupted: (waiting_s: number) => (waiting_s > 0 ? `Interrupted. ${whole(waiting_s)} still to send.` : "Interrupted. Everything recorded so far is sent."),
     sending: (waiting_s: number) => (waiting_s > 0 ? `Ended. ${whole(waiting_s)} still to send.` : "Ended. Making sure all is safe."),
-    stuck: (count: number, waiting_s: number) => `The server does not take all of this. ${segments(count)} refused, ${whole(waiting_s)} waiting. It stays on this device.`,
-    notAccepted: (waiting_s: number) => `The server does not accept the link that this was recorded with. ${whole(waiting_s)} waiting: they stay on this device, and are sent once a link that is valid is opened here.`,
-    noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${whole(waiting_s)} waiting: they stay on this device.`,
+    stuck: (refused: number, unreadable: number) => `${notThere(refused, unreadable)} They stay on this device.`,
+    afterTheEnd: "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.",
+    notAccepted: (waiting_s: number) => `The server does not accept the link that this was recorded with. ${waiting(waiting_s)}It stays on this device, and is sent once a link that is valid is opened here.`,
+    noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${waiting(waiting_s)}It stays on this device.`,
     sent: "Everything is sent and safe.",
     held: "Another tab is working on this one.",
     unreadable: "A recording on this device cannot be opened. It stays here, and is tried again at the next visit.",

@@ -3,11 +3,20 @@ import { clock, counted, durationInWords, wholeMinutes } from "../../language";
 import type { Words } from "./en";
 
 const segments = (count: number) => counted("ru", count, { one: "фрагмент", few: "фрагмента", many: "фрагментов" });
-const segmentsRefused = (count: number) =>
-  counted("ru", count, { one: "фрагмент отклонён", few: "фрагмента отклонены", many: "фрагментов отклонено" });
 const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
 const ended = (byOwner: boolean) => (byOwner ? "Владелец завершил эту трансляцию" : "Завершено");
+
+/** What will not be there. Nothing is said of what there is none of. */
+function notThere(refused: number, unreadable: number): string {
+  const said = [
+    ...(refused > 0 ? [`Сервер отклонил ${segments(refused)}.`] : []),
+    ...(unreadable > 0 ? [`На этом устройстве не удаётся прочитать ${segments(unreadable)}.`] : []),
+  ];
+  return said.join(" ");
+}
+
+const waiting = (s: number) => (s > 0 ? `Ждёт ${whole(s)}. ` : "");
 
 export const ru: Words = {
   documentTitle: "Начать трансляцию · Headwater",
@@ -23,9 +32,9 @@ export const ru: Words = {
       case "sending":
         if (line.waiting_s === 0) return `${ended(line.byOwner)}, проверяем сохранность …`;
         return line.isReachable ? `${ended(line.byOwner)}, отправляем: осталось ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, отправим позже: ждёт ${whole(line.waiting_s)}`;
-      case "kept-here": return `Завершено. Сервер отклонил ${segments(line.segments)}: запись останется на этом устройстве.`;
+      case "kept-here": return `Завершено. ${notThere(line.segments, line.unreadable)} Запись останется на этом устройстве.`;
       case "done": return `${ended(line.byOwner)}. Всё отправлено и сохранено.`;
-      case "ended-there": return "Эту трансляцию завершили в другом месте. Ваша запись останется на этом устройстве.";
+      case "ended-there": return "Трансляция завершена; что не отправлено, больше не принимается. Оно останется на этом устройстве.";
       case "not-accepted": return "Сервер не принимает эту ссылку. Ваша запись останется на этом устройстве.";
       case "no-broadcast": return "Сервер не знает такой трансляции. Ваша запись останется на этом устройстве.";
     }
@@ -129,9 +138,10 @@ export const ru: Words = {
   left: {
     interrupted: (waiting_s) => (waiting_s > 0 ? `Прервана. Осталось отправить ${whole(waiting_s)}.` : "Прервана. Всё записанное отправлено."),
     sending: (waiting_s) => (waiting_s > 0 ? `Завершена. Осталось отправить ${whole(waiting_s)}.` : "Завершена. Проверяем сохранность."),
-    stuck: (count, waiting_s) => `Сервер принимает не всё: ${segmentsRefused(count)}, ждёт ${whole(waiting_s)}. Запись останется на этом устройстве.`,
-    notAccepted: (waiting_s) => `Сервер не принимает ссылку, по которой велась запись. Ждёт ${whole(waiting_s)}: запись останется на этом устройстве и отправится, когда вы откроете здесь действующую ссылку.`,
-    noBroadcast: (waiting_s) => `Сервер не знает такой трансляции. Ждёт ${whole(waiting_s)}: запись останется на этом устройстве.`,
+    stuck: (refused, unreadable) => `${notThere(refused, unreadable)} Запись останется на этом устройстве.`,
+    afterTheEnd: "Трансляция завершена; что не отправлено, больше не принимается. Оно останется на этом устройстве.",
+    notAccepted: (waiting_s) => `Сервер не принимает ссылку, по которой велась запись. ${waiting(waiting_s)}Запись останется на этом устройстве и отправится, когда вы откроете здесь действующую ссылку.`,
+    noBroadcast: (waiting_s) => `Сервер не знает такой трансляции. ${waiting(waiting_s)}Запись останется на этом устройстве.`,
     sent: "Всё отправлено и сохранено.",
     held: "С ней работает другая вкладка.",
     unreadable: "Запись на этом устройстве не открывается. Она останется здесь, при следующем посещении попробуем снова.",

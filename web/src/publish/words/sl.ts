@@ -7,11 +7,20 @@ const segments = (count: number) => counted("sl", count, { one: "odsek", two: "o
 const segmentsAccusative = (count: number) => counted("sl", count, { one: "odsek", two: "odseka", few: "odseke", other: "odsekov" });
 /** It was not possible to save (of what?). */
 const segmentsGenitive = (count: number) => counted("sl", count, { one: "odseka", two: "odsekov", few: "odsekov", other: "odsekov" });
-const segmentsRefused = (count: number) =>
-  counted("sl", count, { one: "odsek je zavrnjen", two: "odseka sta zavrnjena", few: "odseki so zavrnjeni", other: "odsekov je zavrnjenih" });
 const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 
 const ended = (byOwner: boolean) => (byOwner ? "Lastnik je končal ta prenos" : "Končano");
+
+/** What will not be there. Nothing is said of what there is none of. */
+function notThere(refused: number, unreadable: number): string {
+  const said = [
+    ...(refused > 0 ? [`Strežnik je zavrnil ${segmentsAccusative(refused)}.`] : []),
+    ...(unreadable > 0 ? [`Na tej napravi ni mogoče prebrati ${segmentsGenitive(unreadable)}.`] : []),
+  ];
+  return said.join(" ");
+}
+
+const waiting = (s: number) => (s > 0 ? `Čaka ${whole(s)}. ` : "");
 
 export const sl: Words = {
   documentTitle: "V živo · Headwater",
@@ -27,9 +36,9 @@ export const sl: Words = {
       case "sending":
         if (line.waiting_s === 0) return `${ended(line.byOwner)}, preverjamo, ali je vse na varnem …`;
         return line.isReachable ? `${ended(line.byOwner)}, pošiljamo: še ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
-      case "kept-here": return `Končano. Strežnik je zavrnil ${segmentsAccusative(line.segments)}: posnetek ostane na tej napravi.`;
+      case "kept-here": return `Končano. ${notThere(line.segments, line.unreadable)} Posnetek ostane na tej napravi.`;
       case "done": return `${ended(line.byOwner)}. Vse je poslano in na varnem.`;
-      case "ended-there": return "Ta prenos je bil končan drugje. Posneto ostane na tej napravi.";
+      case "ended-there": return "Prenos je končan; kar ni bilo poslano, ne bo več sprejeto. Ostane na tej napravi.";
       case "not-accepted": return "Strežnik ne sprejme te povezave. Posneto ostane na tej napravi.";
       case "no-broadcast": return "Strežnik ne pozna tega prenosa. Posneto ostane na tej napravi.";
     }
@@ -133,9 +142,10 @@ export const sl: Words = {
   left: {
     interrupted: (waiting_s) => (waiting_s > 0 ? `Prekinjen. Poslati je treba še ${whole(waiting_s)}.` : "Prekinjen. Vse doslej posneto je poslano."),
     sending: (waiting_s) => (waiting_s > 0 ? `Končan. Poslati je treba še ${whole(waiting_s)}.` : "Končan. Preverjamo, ali je vse na varnem."),
-    stuck: (count, waiting_s) => `Strežnik ne sprejme vsega: ${segmentsRefused(count)}, čaka ${whole(waiting_s)}. Posnetek ostane na tej napravi.`,
-    notAccepted: (waiting_s) => `Strežnik ne sprejme povezave, s katero je bil ta prenos posnet. Čaka ${whole(waiting_s)}: posnetek ostane na tej napravi in bo poslan, ko tukaj odprete veljavno povezavo.`,
-    noBroadcast: (waiting_s) => `Strežnik ne pozna tega prenosa. Čaka ${whole(waiting_s)}: posnetek ostane na tej napravi.`,
+    stuck: (refused, unreadable) => `${notThere(refused, unreadable)} Posnetek ostane na tej napravi.`,
+    afterTheEnd: "Prenos je končan; kar ni bilo poslano, ne bo več sprejeto. Ostane na tej napravi.",
+    notAccepted: (waiting_s) => `Strežnik ne sprejme povezave, s katero je bil ta prenos posnet. ${waiting(waiting_s)}Posnetek ostane na tej napravi in bo poslan, ko tukaj odprete veljavno povezavo.`,
+    noBroadcast: (waiting_s) => `Strežnik ne pozna tega prenosa. ${waiting(waiting_s)}Posnetek ostane na tej napravi.`,
     sent: "Vse je poslano in na varnem.",
     held: "Z njim dela drug zavihek.",
     damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,

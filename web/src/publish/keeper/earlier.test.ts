@@ -1,0 +1,98 @@
+/** What an earlier visit left, of which not everything is as it should be. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { FakeDisk } from "../spool/files.fake";
+import { segmentName } from "../spool/names";
+import { Spool } from "../spool/spool";
+import { digestOf, digestOfRange } from "../uplink/blake3";
+import type { Request } from "../uplink/exchange";
+import { runningTime_ms } from "../uplink/uplink";
+import { Held } from "./held";
+
+/** What the recorder has, and what it was told. */
+let stored = new Map<number, string>();
+let abandoned: [number, number][] = [];
+let said: unknown[] = [];
+
+vi.mock("../uplink/exchange", async (original) => ({
+  ...(await original<object>()),
+  exchange: async ({ method, url, body }: Request) => answer(method, url, body),
+}));
+
+async function answer(method: string, url: string, body: Request["body"]) {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const ok = (json: unknown) => ({ status: 200, retryAfter: null, json });
+  if (method === "GET" && url.endsWith("/route")) return { ...ok(null), status: 404 };
+  const ranges = [...stored.keys()].map((seq) => [seq, seq]);
+  const main = { stored: ranges, stored_digests: [...stored.values()].map((digest) => digestOfRange([digest])), safe: ranges, abandoned };
+  const state = said.some((word) => (word as { said: string }).said === "end") ? "ended" : "live";
+  if (method === "GET") return ok({ state, server_time_ms: runningTime_ms(), renditions: { main } });
+  if (method === "POST") {
+    const told = JSON.parse(String(body));
+    said.push({ said: url.split("/").at(-1), ...told });
+    if ("first" in told) abandoned.push([told.first, told.last]);
+    return ok(null);
+  }
+  const digest = digestOf(body as Uint8Array);
+  stored.set(Number(/(\d+)\.ts$/.exec(url)![1]), digest);
+  return ok({ digest, safe: true });
+}
+
+const address = { id: "b", server: "http://r", token: "t", title: "" };
+const events = { kept: vi.fn(), lost: vi.fn() };
+let disk = new FakeDisk();
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  disk = new FakeDisk();
+  vi.stubGlobal("navigator", disk.navigator);
+  vi.spyOn(crypto.subtle, "digest").mockResolvedValue(new ArrayBuffer(32));
+  vi.spyOn(console, "error").mockReturnValue();
+  [stored, abandoned, said] = [new Map(), [], []];
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+/** Leaves a segment; what is on the disk may be something else. */
+async function leave(seq: number, captured_ms: number, isDamaged = false) {
+  const bytes = new Uint8Array([seq, seq]);
+  const segment = { seq, captured_ms, duration_ms: 2_000, bytes: 2, digest: digestOf(bytes), container: "ts", init: null } as const;
+  const spool = (await Spool.open("b", address))!;
+  await spool.keep(segment, isDamaged ? new Uint8Array([99, 99]) : bytes);
+  return segmentName(segment);
+}
+
+it("is not live, though the clock of then was wrong", async () => {
+  await leave(0, Math.round(runningTime_ms()) + 3_600_000);
+  const held = (await Held.open("b", null, () => 0, events))!;
+  await vi.advanceTimersByTimeAsync(1_000);
+  const { newestArrived_ms, latency_ms } = held.uplink.status();
+  expect([...stored.keys()]).toEqual([0]);
+  expect([newestArrived_ms! < runningTime_ms() - 8_000, latency_ms]).toEqual([true, null]);
+  held.uplink.destroy();
+});
+
+it.each(["before", "after"])("cannot all be read: that is no refusal, and is declared %s the end was said", async (when) => {
+  const before_ms = Math.round(runningTime_ms()) - 60_000;
+  await leave(0, before_ms);
+  const damaged = await leave(1, before_ms + 2_000, true);
+  await leave(2, before_ms + 4_000);
+  const held = (await Held.open("b", null, () => 0, events))!;
+  if (when === "after") held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(15_000);
+  if (when === "before") {
+    expect(said).toEqual([]);
+    held.mark("ended", true);
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  const status = held.uplink.status();
+  expect([[...stored.keys()].sort(), status.refused, status.unreadable, status.owed.segments]).toEqual([[0, 2], 0, 1, 0]);
+  const declared = { said: "abandon", rendition: "main", first: 1, last: 1 };
+  const end = { said: "end", last: { main: 2 } };
+  expect(said).toEqual(when === "before" ? [declared, end] : [end, declared]);
+  // It is nowhere else, so it stays until somebody decides.
+  expect([status.isDone, (await disk.names("b")).includes(damaged)]).toEqual([false, true]);
+  held.uplink.destroy();
+});
