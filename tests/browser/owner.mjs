@@ -35,6 +35,10 @@ const seen = await withPage(executablePath, async (page) => {
     wrong.push(...(await violations(page)));
   }
 
+  await page.setViewportSize({ width: 1100, height: 800 });
+  const cut_px = await page.locator(".wide").evaluate((table) => table.scrollWidth - table.clientWidth);
+  if (cut_px > 0) wrong.push({ id: "the table of renditions is cut off", cut_px });
+
   const state = page.locator(".one .badge");
   const until = (word) => state.filter({ hasText: word }).waitFor();
   const answer = (value) => page.locator(`dialog button[value=${value}]`).click();

@@ -22,10 +22,11 @@ export async function tourOwner(browser, { base, ownerKey, settings = {}, create
   };
   const order = (id, what) => fetch(`${base}/v1/broadcasts/${id}/${what}`, { method: "POST", headers: { authorization: `Bearer ${ownerKey}` } });
   const goTo = (address) => page.goto(new URL(address, road.url).href);
-  const tour = { page, road, ownerKey, visit, begin, order, goTo };
+  const make = (title) => create(base, ownerKey, title);
+  const tour = { page, road, ownerKey, visit, begin, make, order, goTo };
   try {
     await beforeAnything(tour);
-    await oneBroadcast(tour);
+    await waitedFor(tour, await oneBroadcast(tour));
     await several(tour, () => create(base, ownerKey, "Sunday service"));
     await goTo("/broadcasts/01kjahrq000000000000000007");
     await page.getByText("There is no broadcast").waitFor();
@@ -89,6 +90,32 @@ async function oneBroadcast({ page, road, visit, begin, order, goTo }) {
   await state(page, "Complete");
   await stills(page);
   await visit("complete", page);
+  return id;
+}
+
+/** One that its owner has ended, of which not everything has arrived; what has is from the recording of another. */
+async function waitedFor({ page, road, visit, make, order, goTo }, recorded) {
+  const { id, publish } = await make("Evening on the river");
+  const lines = async (address) => (await (await fetch(address)).text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const multivariant = new URL(`/hls/${recorded}/index.m3u8`, road.url);
+  const playlist = new URL((await lines(multivariant))[0], multivariant);
+  const segments = (await lines(playlist)).slice(0, 4);
+  for (const [seq, name] of segments.entries()) {
+    if (seq === 2) continue;
+    const body = await (await fetch(new URL(name, playlist))).arrayBuffer();
+    await fetch(new URL(`/ingest/${id}/main/${seq}.ts`, road.url), { method: "PUT", headers: { authorization: `Bearer ${publish.token}` }, body });
+  }
+  await order(id, "end");
+  await goTo(`/broadcasts/${id}`);
+  await page.getByText("We wait until").waitFor();
+  await stills(page);
+  await visit("waited-for", page);
+  await page.getByRole("button", { name: "Give up the rest" }).click();
+  await page.locator("dialog[open]").waitFor();
+  await visit("give-up-asked", page);
+  await page.locator('dialog [value="yes"]').click();
+  await state(page, "Complete");
+  await visit("given-up", page);
 }
 
 /** The list, with broadcasts in several states. */

@@ -210,6 +210,72 @@ const SCENARIOS = {
     return { before, stood, back, taken };
   },
 
+  /** What can be chosen, of a recording in two qualities. */
+  async menu(page, viewer) {
+    await page.goto(`${url}?view=vod`);
+    await viewer.untilPlaying(1);
+    await page.mouse.move(300, 300);
+    const settings = page.getByRole("button", { name: "Settings" });
+    await settings.click();
+    const quality = page.getByLabel("Quality");
+    const qualities = await quality.locator("option").allInnerTexts();
+    // Whichever it is not showing.
+    const shown = await page.evaluate(() => window.headwater.video.videoWidth);
+    const other = shown === 128 ? 64 : 128;
+    const label = qualities.find((text) => text.startsWith(other === 128 ? "72p" : "36p"));
+    await quality.selectOption({ label });
+    await page.waitForFunction((width) => window.headwater.video.videoWidth === width, other);
+    await page.getByLabel("Speed").selectOption("1.5");
+    await page.waitForFunction(() => window.headwater.video.playbackRate === 1.5 && window.headwater.video.preservesPitch);
+    await page.keyboard.press("Escape");
+    const volume = page.getByRole("slider", { name: "Volume" });
+    await volume.fill("0.25");
+    const loudness = { volume: await page.evaluate(() => window.headwater.video.volume), spoken: await volume.getAttribute("aria-valuetext") };
+
+    await page.getByRole("button", { name: "Full screen", exact: true }).click();
+    await page.waitForFunction(() => document.fullscreenElement?.matches(".hw-player"));
+    await page.getByRole("button", { name: "Leave full screen" }).click();
+    await page.waitForFunction(() => document.fullscreenElement === null);
+
+    const timeline = page.locator(".hw-slider");
+    const middle = async () => {
+      const { x, y, width, height } = await timeline.boundingBox();
+      await page.mouse.move(x + width / 2, y + height / 2);
+    };
+    await middle();
+    const still = page.locator(".hw-tip img:not([hidden])");
+    const preview = await still.evaluate((image) => image.decode().then(() => image.naturalWidth));
+    const tip = await page.locator(".hw-tip").innerText();
+    await viewer.shot("preview");
+
+    // A player of which the browser has no picture in picture does not offer it.
+    const pip = page.getByRole("button", { name: "Picture in picture" });
+    const canPip = await page.evaluate(() => document.pictureInPictureEnabled === true);
+    const small = [{ canPip, isOffered: await pip.isVisible() }];
+    if (canPip) {
+      await pip.click();
+      await page.waitForFunction(() => document.pictureInPictureElement === window.headwater.video);
+      await pip.click();
+      await page.waitForFunction(() => document.pictureInPictureElement === null);
+    }
+    await page.evaluate((can) => Object.defineProperty(document, "pictureInPictureEnabled", { value: !can }), canPip);
+    await pip.waitFor({ state: canPip ? "hidden" : "visible" });
+    small.push({ canPip: !canPip, isOffered: await pip.isVisible() });
+
+    // Written from right to left, the bar is mirrored, and time still runs from left to right.
+    await page.evaluate(() => (document.documentElement.dir = "rtl"));
+    await page.mouse.move(310, 310);
+    const left = async (name) => (await page.getByRole("button", { name, exact: true }).boundingBox()).x;
+    const mirrored = (await left("Full screen")) < (await left("Settings")) && (await left("Settings")) < (await page.locator(".hw-bar .hw-time").boundingBox()).x;
+    const time = await page.locator(".hw-bar .hw-time").evaluate((part) => getComputedStyle(part).direction);
+    const { x, width, y, height } = await timeline.boundingBox();
+    await page.mouse.click(x + width * 0.9, y + height / 2);
+    const late = await viewer.until("nearly the end", ({ position_s, duration_s }) => position_s > duration_s / 2);
+    const overflows = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    await viewer.shot("rtl");
+    return { qualities, loudness, preview, tip, small, mirrored, time, late, overflows };
+  },
+
   /** Everything by keyboard, and what screen readers are told. */
   async keys(page, viewer) {
     await page.goto(url);

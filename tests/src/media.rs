@@ -23,6 +23,11 @@ impl Media {
         Self::encode(count, "-hls_segment_type mpegts")
     }
 
+    /// The same in a smaller picture.
+    pub fn small_ts(count: usize) -> Self {
+        Self::encode(count, "-hls_segment_type mpegts -s 64x36 -b:v 30k -b:a 32k")
+    }
+
     /// `count` segments of fragmented MP4.
     pub fn fmp4(count: usize) -> Self {
         Self::encode(count, "-hls_segment_type fmp4")

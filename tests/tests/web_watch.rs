@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Program, Relay, at_once, wait_until_complete};
+use headwater_tests::{Encoder, Media, Program, Relay, at_once, wait_until_complete};
 use serde_json::Value;
 use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
 
@@ -231,6 +231,36 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
     assert_calm("keys", &seen);
     assert_eq!(seen["unnamed"], 0, "every button has a name");
     assert_eq!(seen["focused"], "Settings", "the focus is where it was");
+}
+
+#[test]
+fn what_can_be_chosen_does_what_it_says() {
+    const SEGMENTS: usize = 20;
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let bearer = format!("Bearer {}", broadcast.token);
+    for (rendition, media) in [("main", Media::ts(SEGMENTS)), ("low", Media::small_ts(SEGMENTS))] {
+        for (seq, segment) in media.segments.into_iter().enumerate() {
+            let path = format!("/ingest/{}/{rendition}/{seq}.ts", broadcast.id);
+            headwater.send("PUT", &path, &[("authorization", &bearer)], segment).expect(201);
+        }
+    }
+    let end = format!("/v1/broadcasts/{}/end", broadcast.id);
+    let last = format!("{{\"last\":{{\"main\":{0},\"low\":{0}}}}}", SEGMENTS - 1);
+    let json = ("content-type", "application/json");
+    headwater.send("POST", &end, &[("authorization", &bearer), json], last).expect(200);
+    wait_until_complete(&headwater, &broadcast.id);
+    let seen = Viewer::start(&broadcast.page_url, "menu").end();
+    assert_calm("menu", &seen);
+    assert_eq!(seen["qualities"].as_array().map(Vec::len), Some(3), "automatic and two: {seen}");
+    assert_eq!((number(&seen["loudness"]["volume"]), text(&seen["loudness"]["spoken"])), (0.25, "25 percent"));
+    assert_eq!(seen["preview"], 128, "a picture of that moment, no larger than it is: {seen}");
+    assert!(text(&seen["tip"]).starts_with("0:"), "{seen}");
+    for small in seen["small"].as_array().expect("a list") {
+        assert_eq!(small["canPip"], small["isOffered"], "{seen}");
+    }
+    assert_eq!((&seen["mirrored"], &seen["overflows"]), (&true.into(), &false.into()), "{seen}");
+    assert_eq!(seen["time"], "ltr", "the position before the whole");
 }
 
 #[test]

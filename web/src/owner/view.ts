@@ -164,7 +164,8 @@ export class BroadcastView {
         element("th", { scope: "row" }, name),
         ...[
           rendition.resolution?.replace("x", " × ") ?? "–",
-          rendition.codecs ?? "–",
+          // With room to break between them.
+          rendition.codecs?.split(/,\s*/).join(", ") ?? "–",
           rateInWords(language, rendition.average_bits_per_s),
           bytesInWords(language, rendition.bytes),
           number.format(rendition.segments),

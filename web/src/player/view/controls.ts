@@ -28,7 +28,8 @@ export class Controls {
   readonly #play: IconButton;
   readonly #live = element("button", { type: "button", class: "hw-live" });
   readonly #liveText = element("span");
-  readonly #time = element("span", { class: "hw-time" });
+  /** First the position, then the whole: also where the rest is written from right to left. */
+  readonly #time = element("span", { class: "hw-time", dir: "ltr" });
   readonly #mute: IconButton;
   readonly #volume: HTMLInputElement;
   readonly #captions: IconButton;
