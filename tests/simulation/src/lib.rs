@@ -26,6 +26,7 @@ mod spool;
 mod store;
 mod truth;
 mod viewer;
+mod within_reach;
 mod world;
 
 pub use service::Safeguard;

@@ -67,6 +67,10 @@ impl Link {
         self.condition.change(change);
     }
 
+    pub(crate) fn is_up(&self) -> bool {
+        self.condition().up
+    }
+
     fn condition(&self) -> Condition {
         self.condition.get()
     }

@@ -85,6 +85,11 @@ impl SharedStore {
         self.breaks.change(|breaks| *breaks += 1);
     }
 
+    /// It was away, and has forgotten nothing; nobody knows that.
+    pub(crate) fn breaks_off(&self) {
+        self.breaks.change(|breaks| *breaks += 1);
+    }
+
     fn mood(&self) -> Mood {
         self.mood.get()
     }

@@ -1,6 +1,6 @@
 //! A world: some phones, some recorders, one metadata store, and a time of faults. Everything in it follows from a seed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -29,8 +29,9 @@ use crate::phone::{Habits, Phone};
 use crate::reach::Reach;
 use crate::signal::{Away, Signal};
 use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
-use crate::truth::Truth;
+use crate::truth::{Segments, Truth};
 use crate::viewer::Viewer;
+use crate::within_reach::WithinReach;
 use crate::{Options, Outcome, Safeguard, balancing, spool};
 
 /// When every world begins, in milliseconds since the Unix epoch.
@@ -39,6 +40,10 @@ const START_MS: i64 = 1_790_000_000_000;
 const MENDED_WITHIN: Duration = Duration::from_secs(3_600);
 /// For how long a publisher is waited for: longer than a world lasts.
 const GRACE_S: u32 = 24 * 3_600;
+/// In which worlds a publisher is waited for only for minutes, and some stay away longer: of those with owners. The others are
+/// what they were.
+const HASTY_IN_EVERY: u64 = 15;
+const HASTY_GRACE_S: [u64; 2] = [300, 900];
 /// In which worlds there are owners who end broadcasts: the others are what they were before there were any.
 const OWNERS_IN_EVERY: u64 = 3;
 /// How many of a thousand broadcasts they end, and how long after their publishers, at most.
@@ -48,6 +53,8 @@ const ENDED_AFTER_MS: u64 = 60_000;
 const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
 struct World {
+    /// For how long a publisher is waited for, if that is not longer than a world lasts.
+    hasty: Option<Duration>,
     store: Arc<SharedStore>,
     nodes: Nodes,
     disks: Disks,
@@ -60,7 +67,9 @@ struct World {
 /// Lets a world go by. Its disks are in `dir`.
 pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     let (truth, dice, tasks) = (Truth::new(options.tell), Dice::new(seed), Tasks::new());
-    let world = World::new(dir, &truth, &dice, &tasks, options).await;
+    let hasty = seed.is_multiple_of(HASTY_IN_EVERY).then(|| Dice::new(seed.rotate_left(32)));
+    let grace = hasty.as_ref().map(|dice| Duration::from_secs(dice.between(HASTY_GRACE_S[0], HASTY_GRACE_S[1])));
+    let world = World::new(dir, &truth, &dice, (&tasks, grace), options).await;
     let mut recorded_ms = 0;
     let mut phones = Vec::new();
     let faults_over = Signal::new(false);
@@ -88,12 +97,19 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     }
     let operator = Operator { store: world.store.clone(), nodes: world.nodes.clone(), truth: truth.clone() };
     tasks.spawn("an operator", operator.clone().look_after());
-    let owners = Dice::new(!seed);
+    let (owners, mut within_reach) = (Dice::new(!seed), BTreeMap::new());
     for phone in phones.iter().filter(|_| seed.is_multiple_of(OWNERS_IN_EVERY) && owners.chance(ENDED_BY_OWNER)) {
         let lasts_ms = phone.habits.until.duration_since(world.clock.instant()).as_millis();
         let lasts_ms = u64::try_from(lasts_ms).expect("a world is not that old");
         let after = Duration::from_millis(owners.between(0, lasts_ms + ENDED_AFTER_MS));
         tasks.spawn("an owner", operator.clone().end(phone.id, after, owners.fork()));
+        if let (Some(dice), Some(grace)) = (&hasty, grace) {
+            let reach = WithinReach::new(world.store.clone(), world.nodes.clone(), phone.clone(), grace);
+            let stays_away = reach.clone().befall(after, dice.fork());
+            tasks.spawn("what lasts longer than the grace", stays_away);
+            tasks.spawn("who is within reach", reach.clone().watch());
+            within_reach.insert(phone.id, reach);
+        }
     }
     let befalls = faults(phones.clone());
     tasks.spawn("faults", befalls.befall());
@@ -124,11 +140,14 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     if done {
         tokio::time::sleep(SHOWN_WITHIN).await;
         for phone in &phones {
-            operator.say_what_nobody_heard(phone.id).await;
+            operator.say_what_nobody_heard(phone.id, hasty.is_some()).await;
         }
         tokio::time::sleep(SHOWN_WITHIN).await;
         for phone in &phones {
             world.check(phone).await;
+            if let Some(reach) = within_reach.get(&phone.id) {
+                reach.judge(&world.truth).await;
+            }
         }
     }
     let failed = tokio::time::timeout(Duration::ZERO, tasks.failed()).await.is_ok();
@@ -145,14 +164,21 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
 }
 
 impl World {
-    async fn new(dir: &Path, truth: &Truth, dice: &Dice, tasks: &Tasks, options: &Options) -> Self {
+    async fn new(
+        dir: &Path,
+        truth: &Truth,
+        dice: &Dice,
+        (tasks, hasty): (&Tasks, Option<Duration>),
+        options: &Options,
+    ) -> Self {
         std::fs::create_dir_all(store_dir(dir, 0)).expect("a directory can be made");
         let clock = Clock::from_tokio(START_MS);
         let log = Sqlite::open(&store_dir(dir, 0).join(STORE_FILE), Limits::default(), clock.clone()).await;
         let store = Arc::new(SharedStore::new(log.expect("a new file"), store_dir(dir, 0), clock.clone(), dice.fork()));
         let hot = if dice.chance(500) { Some(hot(dir, dice).await) } else { None };
+        let grace_s = hasty.map_or(GRACE_S, |grace| u32::try_from(grace.as_secs()).expect("minutes"));
         let config = RecorderConfig {
-            closing_grace_s: if options.without == Some(Safeguard::Grace) { 0 } else { GRACE_S },
+            closing_grace_s: if options.without == Some(Safeguard::Grace) { 0 } else { grace_s },
             hot: HotConfig { keep_bytes: [Some(0), Some(50_000), None][dice.index(3)], ..HotConfig::default() },
             ..RecorderConfig::default()
         };
@@ -178,7 +204,7 @@ impl World {
         let dirs = nodes.iter().map(|node| node.dir.clone()).chain([dir.join("hot")]).collect();
         let disks = Disks::new(dirs, hot.is_some());
         let nodes = Nodes::new(nodes, truth.clone(), dice.fork());
-        Self { store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
+        Self { hasty, store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
     }
 
     async fn phone(&self, dir: &Path, number: u64, lasts_ms: u64, options: &Options) -> Arc<Phone> {
@@ -282,7 +308,11 @@ impl World {
             let missing: Vec<_> = broadcast.renditions().iter().map(missing).collect();
             return self.truth.violated(format!("{id} is {:?}, not complete: {missing:?}", broadcast.state(now)));
         }
-        for (name, digest) in self.truth.recorded_of(id).iter().chain(&self.truth.acknowledged_of(id)) {
+        // Who stayed away longer than the grace keeps what was not acknowledged.
+        let may_be_refused =
+            self.hasty.is_some() && log.iter().any(|entry| matches!(entry.event, Event::Closing { .. }));
+        let recorded = if may_be_refused { Segments::default() } else { self.truth.recorded_of(id) };
+        for (name, digest) in recorded.iter().chain(&self.truth.acknowledged_of(id)) {
             self.check_kept(id, &broadcast, name, *digest);
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use broadcast::{
-    Digest, Event, LogEntry, Millis, RenditionName, Segment, Seq, SeqRange, SeqSet, StoreTime, TargetDuration,
-    ViewPolicy,
+    Digest, Event, LastSeq, LogEntry, Millis, Missing, RenditionName, Segment, Seq, SeqRange, SeqSet, StoreTime,
+    TargetDuration, ViewPolicy,
 };
 
 use crate::truth::Place;
@@ -38,16 +38,24 @@ impl Facts {
                 self.target = opened.target_duration.map(TargetDuration::new);
             }
             Event::Stored(segment) => self.take_segment(segment, entry.at, place)?,
-            Event::Abandoned { rendition, seqs } => {
-                let is_stored = |seq: &Seq| self.of(rendition).any(|known| known.segment.seq == *seq);
-                let gone: Vec<Seq> = seqs.iter().filter(|seq| !is_stored(seq)).collect();
-                let abandoned = self.abandoned.entry(rendition.clone()).or_default();
-                gone.into_iter().for_each(|seq| abandoned.insert(SeqRange::one(seq)));
+            Event::Abandoned { rendition, seqs } => self.take_abandoned(rendition, *seqs),
+            Event::Ended { last } => {
+                self.ended_at = self.ended_at.or(Some(entry.at));
+                for LastSeq { rendition, seq, .. } in last.iter().filter(|last| last.missing == Missing::Abandoned) {
+                    seq.iter().for_each(|last| self.take_abandoned(rendition, SeqRange { first: Seq(0), last: *last }));
+                }
             }
-            Event::Ended { .. } | Event::Closing { .. } => self.ended_at = self.ended_at.or(Some(entry.at)),
+            Event::Closing { .. } => self.ended_at = self.ended_at.or(Some(entry.at)),
             _ => {}
         }
         Ok(())
+    }
+
+    fn take_abandoned(&mut self, rendition: &RenditionName, seqs: SeqRange) {
+        let is_stored = |seq: &Seq| self.of(rendition).any(|known| known.segment.seq == *seq);
+        let gone: Vec<Seq> = seqs.iter().filter(|seq| !is_stored(seq)).collect();
+        let abandoned = self.abandoned.entry(rendition.clone()).or_default();
+        gone.into_iter().for_each(|seq| abandoned.insert(SeqRange::one(seq)));
     }
 
     fn take_segment(
