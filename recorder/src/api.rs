@@ -430,10 +430,11 @@ pub(crate) struct Abandon {
 }
 
 /// POST: these segments will never come; catch-up and vod need not wait for them. If none are named, nothing more of a broadcast
-/// that is over will come.
+/// that is over will come: only its owner says that.
 #[utoipa::path(
     post, path = "/v1/broadcasts/{id}/abandon", tag = "publish", request_body = Option<Abandon>,
-    params(("id" = String, Path)), responses((status = 200, body = Details), (status = 400), (status = 409)),
+    params(("id" = String, Path)),
+    responses((status = 200, body = Details), (status = 400), (status = 403), (status = 409)),
     security(("publish_token" = []), ("owner_key" = []))
 )]
 pub(crate) async fn abandon(
@@ -447,6 +448,10 @@ pub(crate) async fn abandon(
     let (rendition, first, last) = match named {
         Abandon { rendition: Some(rendition), first: Some(first), last: Some(last) } => (rendition, first, last),
         Abandon { rendition: None, first: None, last: None } => {
+            if !recorder.is_owner(&headers) {
+                return Err(ProblemKind::FORBIDDEN
+                    .detail("only its owner gives up all that has not come; name rendition, first and last"));
+            }
             let at_work = (recorder.clone(), followed.clone());
             recorder.to_its_end(async move { at_work.0.give_up(&at_work.1).await }).await?;
             return Ok(recorder.answer(&followed));

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use broadcast::{
-    Broadcast, BroadcastId, CapturedAt, Container, Digest, Event, Format, Key, MediaDuration, MediaTime, RecordedBy,
-    RenditionName, Segment, Seq,
+    Broadcast, BroadcastId, CapturedAt, Closing, Container, Digest, Event, Format, Key, MediaDuration, MediaTime,
+    RecordedBy, RenditionName, Segment, Seq,
 };
 use bytes::Bytes;
 use inspection::{Found, KnownInit, stored_events};
@@ -100,8 +100,8 @@ impl Recorder {
     ) -> Result<Durable, Problem> {
         self.room_for(&followed.read(), &candidate.rendition)?;
         let (segment, format) = describe(&followed.read(), candidate, clock);
-        if followed.read().closing().is_some_and(|closing| !closing.takes(segment.captured_at)) {
-            return Err(ended(segment.seq));
+        if let Some(closing) = followed.read().closing().filter(|closing| !closing.takes(segment.captured_at)) {
+            return Err(too_late(&segment, closing));
         }
         let key = Key::of_segment(followed.id(), &segment);
         let was_acknowledged = matches!(source, Source::Parked(_));
@@ -377,6 +377,16 @@ pub(crate) fn other_bytes(seq: Seq, existing: &str) -> Problem {
 
 fn ended(seq: Seq) -> Problem {
     problems::ENDED.detail(format!("the broadcast ended before segment {seq}; create another one for what follows"))
+}
+
+fn too_late(segment: &Segment, closing: Closing) -> Problem {
+    let until = closing.takes_until();
+    let detail = format!(
+        "the owner has ended the broadcast, and segment {} was captured longer after that than its publisher is waited for: \
+         at {} ms, and until {} ms is taken; create another broadcast for what follows",
+        segment.seq, segment.captured_at.0, until.0
+    );
+    problems::ENDED.detail(detail).with("captured_until_ms", until.0)
 }
 
 fn abandoned(seq: Seq) -> Problem {

@@ -40,7 +40,7 @@ pub struct RecorderConfig {
     pub uploads_per_broadcast_max: usize,
     /// For how long after its owner has ended a broadcast its publisher is waited for, in seconds, counted from the last that
     /// came: it may be without network and hear of the end later. Then the broadcast is complete with what has come. With 0,
-    /// nothing that comes after the owner's end is taken.
+    /// nothing that comes after the owner's end is taken; otherwise it is at least `clock_skew_max_s`.
     pub closing_grace_s: u32,
     /// Whether what is stored here needs no second copy to be safe.
     pub stored_is_safe: bool,
@@ -101,11 +101,26 @@ impl RecorderConfig {
         BodyLimits { len_max, idle, whole }
     }
 
+    /// A shorter grace than a clock may be wrong would refuse what was captured before the end.
     pub(crate) fn closing_grace_ms(&self) -> u32 {
-        self.closing_grace_s.saturating_mul(1000)
+        let grace_s = if self.closing_grace_s == 0 { 0 } else { self.closing_grace_s.max(self.clock_skew_max_s) };
+        grace_s.saturating_mul(1000)
     }
 
     pub(crate) fn unnamed_wait(&self) -> Duration {
         Duration::from_millis(self.unnamed_wait_ms.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_none_or_as_long_as_a_clock_may_be_wrong() {
+        for (grace_s, expected_ms) in [(0, 0), (1, 60_000), (60, 60_000), (3_600, 3_600_000), (u32::MAX, u32::MAX)] {
+            let config = RecorderConfig { closing_grace_s: grace_s, ..RecorderConfig::default() };
+            assert_eq!(config.closing_grace_ms(), expected_ms, "{grace_s}");
+        }
     }
 }

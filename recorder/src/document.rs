@@ -127,7 +127,7 @@ impl Recorder {
         }
     }
 
-    async fn write_document(&self, id: BroadcastId) -> Result<(), DocumentError> {
+    async fn write_document(self: &Arc<Self>, id: BroadcastId) -> Result<(), DocumentError> {
         let mut log = DocumentFold::default();
         self.read_on(id, &mut log).await?;
         if let Some(told) = read_document(&self.store, id).await? {
@@ -149,7 +149,12 @@ impl Recorder {
 
     /// Writes the document to the hot store, where others write it too. What is there may tell more: of a longer log, or
     /// of what the log has lost.
-    async fn write_copy(&self, id: BroadcastId, hot: &dyn Store, log: &mut DocumentFold) -> Result<(), DocumentError> {
+    async fn write_copy(
+        self: &Arc<Self>,
+        id: BroadcastId,
+        hot: &dyn Store,
+        log: &mut DocumentFold,
+    ) -> Result<(), DocumentError> {
         let key = Key::of_document(id);
         for _ in 0..ATTEMPTS_MAX {
             let (told, version) = match hot.read_version(&key).await {
@@ -174,7 +179,7 @@ impl Recorder {
 
     /// Tells the log what it has lost of what a document tells.
     pub(crate) async fn tell_again(
-        &self,
+        self: &Arc<Self>,
         id: BroadcastId,
         lacks: &[Lack],
         restart: &mut Restart,
@@ -187,7 +192,9 @@ impl Recorder {
                         events.insert(0, restarted);
                         *restart = Restart::Done;
                     }
-                    let outcome = self.broadcasts.get(id).await?.commit(&events).await?;
+                    let followed = self.broadcasts.get(id).await?;
+                    let outcome = followed.commit(&events).await?;
+                    self.wait_if_closing(&followed);
                     tracing::warn!(%id, ?event, ?outcome, "told the log again what it had lost");
                 }
                 Lack::Unplaced { event, why } => {

@@ -88,7 +88,7 @@ impl Recorder {
             () = self.clock.sleep(ARRIVING_MAX) => {}
         }
         self.make_whole_before(followed.id(), said).await?;
-        let _closing = pusher.closing().await;
+        let _nothing_parked = pusher.nothing_parked().await;
         self.take_up_strangers_of(followed.id()).await?;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
         self.settle_all(followed, &pusher).await?;

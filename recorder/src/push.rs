@@ -243,9 +243,15 @@ impl Recorder {
             let problem = ProblemKind::UNAVAILABLE.detail("what its log may have lost is looked for first");
             return Err(NotTaken::Away { problem: problem.retry_after(RETRY_SOON), source });
         }
-        let is_acknowledged = matches!(source, Source::Parked(_));
-        if followed.read().closing().is_some() || (is_acknowledged && followed.read().is_over()) {
-            // It stays where it is.
+        let is_refused = {
+            let broadcast = followed.read();
+            match source {
+                // It stays where it is.
+                Source::Parked(_) => broadcast.ended().is_some(),
+                Source::Upload(_) => broadcast.closing().is_some(),
+            }
+        };
+        if is_refused {
             return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));
         }
         let arrived = CapturedAt(found.arrived_ms);

@@ -26,8 +26,13 @@ impl Closing {
         self.quiet_since + self.grace
     }
 
-    /// Whether what was captured then may still be taken: a publisher that never heeds the end does not go on for ever.
+    /// Until when something has to be captured to be taken: by its publisher's clock, which is believed.
+    pub fn takes_until(&self) -> CapturedAt {
+        CapturedAt((self.said_at + self.grace).0)
+    }
+
+    /// Whether what was captured then may still be taken.
     pub fn takes(&self, captured_at: CapturedAt) -> bool {
-        captured_at.0 <= (self.said_at + self.grace).0
+        captured_at <= self.takes_until()
     }
 }

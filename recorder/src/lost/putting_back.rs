@@ -160,7 +160,7 @@ impl Recorder {
     ) -> Result<Done, LostError> {
         // A stock pusher's next number is the one after all that are stored, and what it seems to have left out is given up.
         let pusher = self.pushers.of(id).await;
-        let _closing = pusher.closing().await;
+        let _nothing_parked = pusher.nothing_parked().await;
         let followed = self.broadcasts.get(id).await?;
         // Whoever has followed it knows it with its indexes and times.
         followed.refresh().await?;

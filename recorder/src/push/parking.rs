@@ -122,7 +122,7 @@ impl Pusher {
     }
 
     /// To be held while the broadcast is ended.
-    pub(crate) async fn closing(&self) -> RwLockWriteGuard<'_, ()> {
+    pub(crate) async fn nothing_parked(&self) -> RwLockWriteGuard<'_, ()> {
         self.open.write().await
     }
 

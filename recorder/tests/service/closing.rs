@@ -207,6 +207,35 @@ async fn its_owner_need_not_wait() {
     world.say("abandon", r#"{"first":3}"#).await.expect(400);
 }
 
+/// A lost or forgotten body must not give up all that a publisher still has.
+#[tokio::test(start_paused = true)]
+async fn its_publisher_names_what_it_gives_up() {
+    let world = world().await;
+    send(&world, 0, 0).await.expect(201);
+    world.say("end", "").await.expect(200);
+    let (path, bearer) = (format!("/v1/broadcasts/{}/abandon", world.id), format!("Bearer {}", world.token()));
+    for body in ["", "{}"] {
+        let refused = world.ask(Method::POST, &path, &[("authorization", &bearer)], body).await.expect(403);
+        assert!(refused.json()["detail"].as_str().unwrap().contains("name rendition, first and last"));
+    }
+    let named = r#"{"rendition":"main","first":1,"last":1}"#;
+    world.ask(Method::POST, &path, &[("authorization", &bearer)], named).await.expect(200);
+    send(&world, 2, 2).await.expect(201);
+}
+
+/// What a stock pusher was told is kept belongs to the recording, though nothing more is taken from it.
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_and_waits_is_taken_after_the_end() {
+    let (mut world, ts) = (world().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    world.move_elsewhere().await;
+    assert_eq!(world.say("end", "").await.expect(200).json()["state"], "ended");
+    world.move_back().await;
+    world.until_later("it is taken in", async |world| world.stored().await.len() == 1).await;
+    assert_eq!(world.push("clip1.ts", ts.segments[1].clone()).await.expect(409).problem(), "ended");
+    assert_eq!(world.recorded(ts).await, [(0, 0)]);
+}
+
 /// What is still missing of one whose publisher has said where it ends.
 #[tokio::test(start_paused = true)]
 async fn what_its_publisher_owes_is_given_up_too() {
@@ -230,6 +259,10 @@ async fn what_is_captured_longer_after_the_end_than_the_grace_is_refused() {
         world.pass(GRACE_S / 2 + 10).await;
         let answer = send(&world, half, GRACE_S / 2 * half as u64 + 15 * (half as u64 - 1)).await;
         assert_eq!(answer.status, if half == 1 { 201 } else { 409 }, "{half}");
+        if half == 2 {
+            let until = answer.json()["captured_until_ms"].as_i64().unwrap();
+            assert!((START_MS + 3_600_000..START_MS + 3_610_000).contains(&until), "{until}");
+        }
     }
     // But what it captured before is not lost for that.
     send(&world, 3, GRACE_S - 10).await.expect(201);

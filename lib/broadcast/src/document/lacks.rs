@@ -106,7 +106,8 @@ impl DocumentFold {
                 continue;
             }
             let is_last = place + 1 == told.len() && last_known.is_none_or(|known| known < entry.at);
-            lacks.extend(self.lacks_word(entry, is_last && document.ended().is_none()));
+            let is_over = document.ended().is_some() || self.is_over();
+            lacks.extend(self.lacks_word(entry, is_last && !is_over));
         }
         lacks
     }
@@ -125,6 +126,10 @@ impl DocumentFold {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.document.closing().is_some() || self.document.ended().is_some()
+    }
+
     fn is_paused(&self) -> bool {
         let words = self.document.entries.iter().rev().map(|entry| &entry.event);
         words.into_iter().find(|event| matches!(event, Event::Paused | Event::Resumed)) == Some(&Event::Paused)
@@ -132,8 +137,7 @@ impl DocumentFold {
 
     /// Once it has ended, it does not matter who said so first.
     fn lacks_closing(&self, document: &Document) -> Option<Lack> {
-        let is_known = self.document.closing().is_some() || self.document.ended().is_some();
-        document.closing().filter(|_| !is_known).map(Lack::After)
+        document.closing().filter(|_| !self.is_over()).map(Lack::After)
     }
 
     fn lacks_end(&self, document: &Document) -> Option<Lack> {
@@ -254,6 +258,10 @@ mod tests {
         let whole = [stored(0), closing.clone(), stored(1), ended(1, Missing::Awaited)];
         check(&whole, 1, &[stored(1)], &[after, Lack::After(ended(1, Missing::Awaited))]);
         check(&whole, 1, &[ended(1, Missing::Awaited)], &[]);
+        // What its publisher said of the moment says nothing of one that is over.
+        check(&[stored(0), Event::EndHinted], 1, std::slice::from_ref(&closing), &[]);
+        let over = Lack::Unplaced { event: Event::Paused, why: Unplaced::Over };
+        check(&[stored(0), Event::Paused], 1, std::slice::from_ref(&closing), &[over]);
         let document = |events: &[Event]| DocumentFold::of(&log(events.to_vec())).document();
         let [before, whole] = [document(&whole[..1]), document(&whole)];
         assert_eq!(before.lacks(&whole), [closing, ended(1, Missing::Awaited)]);
