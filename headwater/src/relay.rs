@@ -10,7 +10,9 @@ mod source;
 mod spool;
 mod standing;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use publisher::{Address, Deps, HttpRemote, Status, Uplink, UplinkConfig, UplinkError};
@@ -149,8 +151,8 @@ impl Relay {
             }
             ended = &mut self.ended => return self.close(finished(ended)).await,
             () = self.spool.obey(&mut self.typed) => source.stop().await,
-            () = ended_by_owner(self.status.clone()) => {
-                self.progress.say(ENDED_BY_OWNER);
+            is_closed = ended_by_owner(self.status.clone()) => {
+                self.progress.say(&told_of_the_end(is_closed, &self.spool.dir));
                 source.stop().await
             }
         };
@@ -163,19 +165,25 @@ impl Relay {
             return Err(error.context("the source failed"));
         }
         self.spool.taken_in().await;
-        self.spool.say("end").await?;
+        let ended = tokio::select! {
+            () = end_here(&self.spool, &self.clock) => true,
+            () = Self::stopped(&mut self.interrupt, &mut self.terminate) => false,
+        };
+        if !ended {
+            return self.close(Ok(Ending::Stopped)).await;
+        }
         self.progress.say("Recorded. Sending what is left; Ctrl-C stops, and the spool keeps it");
         let ending = self.until_done().await;
         self.close(ending).await
     }
 
     async fn until_done(&mut self) -> anyhow::Result<Ending> {
-        let (spool, progress, status) = (&self.spool, &self.progress, self.status.clone());
+        let (spool, progress, status, clock) = (&self.spool, &self.progress, self.status.clone(), &self.clock);
         tokio::select! {
             ended = &mut self.ended => finished(ended),
             () = Self::stopped(&mut self.interrupt, &mut self.terminate) => Ok(Ending::Stopped),
-            () = spool.obey_for_ever(&mut self.typed) => Ok(Ending::Stopped),
-            failed = end_with_the_owner(spool, progress, status) => Err(failed),
+            () = obey_for_ever(spool, clock, &mut self.typed) => Ok(Ending::Stopped),
+            () = end_with_the_owner(spool, clock, progress, status) => Ok(Ending::Stopped),
         }
     }
 
@@ -241,30 +249,55 @@ fn finished(ended: Result<Result<(), UplinkError>, tokio::sync::oneshot::error::
         .map_err(|error| anyhow!(error).context("cannot publish; nothing is lost, all is in the spool"))
 }
 
-/// What is said when somebody else has ended the broadcast.
-const ENDED_BY_OWNER: &str = "The owner has ended this broadcast: recording stops. What was recorded until now is sent; create another one for more";
+/// How long to wait before an end that the spool could not take is said again.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
 
-/// Until the owner has ended the broadcast far away, and we have heard of it.
-async fn ended_by_owner(mut status: watch::Receiver<Status>) {
-    if status.wait_for(|status| status.ended_by_owner).await.is_err() {
-        std::future::pending().await
+/// What is said when somebody else has ended the broadcast: what was recorded may be waited for, or not any more.
+fn told_of_the_end(is_closed: bool, dir: &Path) -> String {
+    if is_closed {
+        let dir = dir.display();
+        return format!("This broadcast has ended: recording stops. What was not sent is refused and stays in {dir}");
+    }
+    "The owner has ended this broadcast: recording stops. What was recorded until now is sent; create another one for more"
+        .to_owned()
+}
+
+/// Until the broadcast has ended far away, and we have heard of it. Whether nothing more is taken.
+async fn ended_by_owner(mut status: watch::Receiver<Status>) -> bool {
+    match status.wait_for(|status| status.ended_by_owner).await {
+        Ok(status) => status.is_closed,
+        Err(_) => std::future::pending().await,
     }
 }
 
-/// Ends the broadcast here when its owner has ended it; what was recorded is still sent.
-async fn end_with_the_owner(spool: &Spool, progress: &Progress, status: watch::Receiver<Status>) -> anyhow::Error {
-    let end = async {
-        ended_by_owner(status).await;
-        if !spool.has_ended().await? {
-            progress.say(ENDED_BY_OWNER);
-            spool.say("end").await?;
-        }
-        Ok(())
-    };
-    match end.await {
-        Ok(()) => std::future::pending().await,
-        Err(failed) => failed,
+/// Ends the broadcast here. The spool may be busy, or full for a moment: what it has is sent meanwhile.
+async fn end_here(spool: &Spool, clock: &Clock) {
+    until_said(clock, || spool.say("end")).await;
+}
+
+async fn until_said(clock: &Clock, say: impl AsyncFn() -> anyhow::Result<()>) {
+    while let Err(error) = say().await {
+        tracing::warn!("{error:#}; it is tried again");
+        clock.sleep(SAY_AGAIN).await;
     }
+}
+
+/// Does what is typed; after `end` the broadcast has ended, and what was recorded is still sent.
+async fn obey_for_ever(spool: &Spool, clock: &Clock, typed: &mut Typed) {
+    spool.obey(typed).await;
+    end_here(spool, clock).await;
+    std::future::pending().await
+}
+
+/// Ends the broadcast here when it has ended there; what was recorded is still sent.
+async fn end_with_the_owner(spool: &Spool, clock: &Clock, progress: &Progress, status: watch::Receiver<Status>) {
+    let is_closed = ended_by_owner(status).await;
+    // What is told of the uplink may be older than an end that was said here.
+    if !spool.has_ended().await.is_ok_and(|has_ended| has_ended) {
+        progress.say(&told_of_the_end(is_closed, &spool.dir));
+    }
+    end_here(spool, clock).await;
+    std::future::pending().await
 }
 
 /// What somebody types, line by line.
@@ -281,5 +314,29 @@ impl Typed {
             Ok(Some(line)) => line.trim().to_owned(),
             _ => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_fails_is_said_again() {
+        let (clock, times) = (Clock::from_tokio(0), Cell::new(0));
+        until_said(&clock, async || {
+            times.set(times.get() + 1);
+            if times.get() < 3 { Err(anyhow!("503")) } else { Ok(()) }
+        })
+        .await;
+        assert_eq!((times.get(), clock.now_ms()), (3, 10_000));
+    }
+
+    #[test]
+    fn what_is_sent_and_what_is_refused_are_told_apart() {
+        let told = |is_closed| told_of_the_end(is_closed, Path::new("/spool"));
+        assert!(told(false).contains("is sent") && told(true).ends_with("is refused and stays in /spool"));
     }
 }

@@ -39,6 +39,9 @@ pub struct Status {
     pub clock_offset_ms: Option<i64>,
     /// Whether the owner has ended the broadcast, and this machine has not: whoever records should stop, and say so here.
     pub ended_by_owner: bool,
+    /// Whether it is the end there too, so that nothing more is taken: it was waited for long enough, or given up, or another
+    /// publisher has said its end.
+    pub is_closed: bool,
     /// Whether all that was recorded is safe, and the broadcast has ended.
     pub is_done: bool,
 }

@@ -407,6 +407,12 @@ impl Uplink {
         is_over && self.broadcast.ended().is_none()
     }
 
+    /// What comes now is refused there, unless somebody has said that it is missing.
+    fn is_closed(&self) -> bool {
+        let has_ended = self.there.status.as_ref().is_some_and(|there| there.over == Over::Ended);
+        has_ended && self.broadcast.ended().is_none()
+    }
+
     async fn delete_what_is_not_kept(&mut self) {
         while self.kept_bytes > self.config.keep_bytes || self.is_short_of_room() {
             let Some(name) = self.ledger.deletable().cloned() else { return };
@@ -448,6 +454,7 @@ impl Uplink {
             bits_per_s: self.link.bytes_per_s().map(|rate| (rate * 8.0) as u64),
             clock_offset_ms: self.offset.get().map(|offset| offset.0),
             ended_by_owner: self.is_ended_by_owner(),
+            is_closed: self.is_closed(),
             is_done: self.is_done(),
         };
         self.status.send_if_modified(|known| {

@@ -156,7 +156,7 @@ fn what_its_owner_gave_up_stays_in_the_spool() {
     assert!(given_up.contains("state\tcomplete\n"), "{given_up}");
     encoder.end_well(RUN_MAX);
     road.open();
-    until_said(relay.program(), ENDED);
+    until_said(relay.program(), "is refused and stays in ");
     assert!(!relay.program().end(RUN_MAX).success());
     let said = relay.program().said_whole();
     assert!(said.contains("were refused for good"), "{said}");

@@ -165,15 +165,6 @@ impl Spool {
         }
     }
 
-    /// Does what is typed; after `end` the broadcast has ended, and what was recorded is still sent.
-    pub(super) async fn obey_for_ever(&self, typed: &mut Typed) {
-        self.obey(typed).await;
-        if let Err(error) = self.say("end").await {
-            tracing::warn!("{error:#}");
-        }
-        std::future::pending().await
-    }
-
     /// Those at work are served to their end; no more is taken.
     pub(super) async fn refuse_more(&self) {
         self.intake.shutdown().await;

@@ -474,6 +474,10 @@ impl Rig {
     fn ended_by_owner(&self) -> bool {
         self.status.borrow().ended_by_owner
     }
+
+    fn is_closed(&self) -> bool {
+        self.status.borrow().is_closed
+    }
 }
 
 /// Its owner ends it in a tunnel: all that was recorded until then is sent, and where it ends is said.
@@ -491,7 +495,7 @@ async fn what_was_recorded_before_the_owners_end_was_heard_is_sent() {
     assert!(!rig.ended_by_owner());
     rig.far.set("a", Well);
     rig.pass(10_000).await;
-    assert!(rig.ended_by_owner());
+    assert!(rig.ended_by_owner() && !rig.is_closed());
     // One more was recorded before whoever records has stopped.
     rig.record().await;
     let last = broadcast::LastSeq {
@@ -502,12 +506,26 @@ async fn what_was_recorded_before_the_owners_end_was_heard_is_sent() {
     rig.say(Event::Ended { last: vec![last] }).await;
     rig.pass(30_000).await;
     assert!(!rig.ended_by_owner());
-    let (status, state) = (rig.status.borrow().clone(), rig.far.state());
-    assert_eq!((status.owed_segments, status.refused_segments), (0, 0));
-    assert_eq!(state.broadcast.stored(&RenditionName::main()).unwrap().count(), 13);
-    let last = [(RenditionName::main(), broadcast::Seq(12))].into();
-    assert_eq!(state.said, [Said::End { last }]);
-    drop(state);
+    {
+        let (status, state) = (rig.status.borrow().clone(), rig.far.state());
+        assert_eq!((status.owed_segments, status.refused_segments), (0, 0));
+        assert_eq!(state.broadcast.stored(&RenditionName::main()).unwrap().count(), 13);
+        let last = [(RenditionName::main(), broadcast::Seq(12))].into();
+        assert_eq!(state.said, [Said::End { last }]);
+    }
+    rig.stop().await;
+}
+
+/// Nobody waits any longer, and that is another thing to tell.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_takes_nothing_more_is_told_apart() {
+    let mut rig = Rig::start("a", &[("a", Well)], None).await;
+    rig.record_many(2).await;
+    assert!(!rig.is_closed());
+    rig.far.state().over = Over::Ended;
+    rig.say(Event::Paused).await;
+    rig.pass(11_000).await;
+    assert!(rig.ended_by_owner() && rig.is_closed());
     rig.stop().await;
 }
 
