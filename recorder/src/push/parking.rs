@@ -305,8 +305,13 @@ impl Recorder {
     pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
         let due_ms = self.now_ms() - i64::from(self.config.unnamed_wait_ms);
         if let Err(problem) = self.settle_due(followed, pusher, due_ms).await {
-            let id = followed.id();
-            tracing::warn!(%id, problem = %problem.to_json(), "cannot commit what was pushed yet");
+            let (id, problem) = (followed.id(), problem.to_json());
+            // As at each start, until the log has been looked through.
+            if self.is_whole(id) {
+                tracing::warn!(%id, %problem, "cannot commit what was pushed yet");
+            } else {
+                tracing::debug!(%id, %problem, "what was pushed waits for the log");
+            }
             self.settle_when_back(followed, pusher);
         }
     }
