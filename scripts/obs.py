@@ -196,7 +196,7 @@ def run(binary, root, through_relay, cable):
     print(f"seconds\t{details['duration_s']}\nsegments\t{len(stored)}\nframes\t{frames}\nmissing\t{details['missing']}")
     if details["missing"]:
         raise SystemExit("something is missing")
-    # OBS itself leaves pictures out when the machine is busy.
+    # Some were too few on a busy machine; what the relay was given is compared byte for byte below.
     if frames < 30 * details["duration_s"] * 0.99:
         raise SystemExit("pictures are missing")
     if sent is not None and sent != stored:
