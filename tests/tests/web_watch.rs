@@ -270,7 +270,7 @@ fn when_the_metadata_is_lost_players_find_where_it_goes_on() {
     let _encoder = stage.publish();
     // The next start is on another port.
     let page_url = stage.road.by_way(&stage.broadcast.page_url);
-    // Chromium's own HLS now and then cannot parse what it loads anew.
+    // Not the browser's own HLS: in some runs Chromium could not parse what it loaded anew, and why is not known.
     let urls = ["hls.js", "shaka"].map(|engine| format!("{page_url}?engine={engine}"));
     let viewers = urls.each_ref().map(|url| Viewer::start(url, "elsewhere"));
     viewers.iter().for_each(|viewer| viewer.until("playing"));
