@@ -27,7 +27,7 @@ pub use poller::{Poll, Poller};
 pub use program::Program;
 pub use publisher::Publisher;
 pub use receiver::{Mood, Receiver, SECRET, Taken, assert_others_accept};
-pub use recording::{Recording, end_when_stored, wait_until_complete};
+pub use recording::{Recording, end_when_stored, until_stored, wait_until_complete};
 pub use relay::Relay;
 pub use shaka::{Packaging, Shaka};
 pub use tap::{Sent, Tap};

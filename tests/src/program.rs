@@ -6,7 +6,7 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use testkit::{Tool, eventually};
+use testkit::{Headwater, Tool, eventually};
 
 /// How much of what it said a failed test shows, in bytes.
 const SAID_MAX: usize = 6_000;
@@ -31,6 +31,16 @@ impl Program {
         command.args(args).stdout(out.try_clone().expect("a file")).stderr(out);
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         Self { name: format!("{command:?}"), child, dir }
+    }
+
+    /// Starts `headwater publish` of a picture of so many seconds, in segments of one.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    pub fn publish(seconds: u32, to: &str, spool: &str, more: &[&str]) -> Self {
+        let input = format!("-re -f lavfi -t {seconds}");
+        let what = ["publish", "testsrc2=s=160x120:r=15", "--ffmpeg-input", &input, "--segment-duration", "1"];
+        Self::start(&Headwater::tool(), [&what[..], &["--to", to, "--spool", spool], more].concat())
     }
 
     /// Waits until it ends, and says how.

@@ -8,6 +8,8 @@ use testkit::{Headwater, eventually};
 
 /// Longest until what was sent is stored.
 const STORED_MAX: Duration = Duration::from_secs(60);
+/// The same over networks that break.
+const ARRIVED_MAX: Duration = Duration::from_secs(90);
 /// How long a broadcast may take from its pusher's end to its own.
 const COMPLETE_MAX: Duration = Duration::from_secs(30);
 
@@ -74,6 +76,16 @@ pub fn wait_until_complete(headwater: &Headwater, id: &str) -> serde_json::Value
     eventually("a complete broadcast", COMPLETE_MAX, || {
         let details = headwater.broadcast(id);
         if details["state"] == "complete" { Ok(details) } else { Err(details) }
+    })
+}
+
+/// Waits until so many segments of `main` are stored; how the broadcast stands then.
+#[track_caller]
+pub fn until_stored(headwater: &Headwater, id: &str, segments: usize) -> serde_json::Value {
+    eventually(&format!("{segments} segments stored"), ARRIVED_MAX, || {
+        let details = headwater.broadcast(id);
+        let stored = details["details"]["main"]["segments"].as_u64();
+        if stored >= Some(segments as u64) { Ok(details) } else { Err(details) }
     })
 }
 

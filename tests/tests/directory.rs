@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Packaging, Program, Recording, Shaka, at_once, end_when_stored, wait_until_complete};
+use headwater_tests::{
+    Encoder, Packaging, Program, Recording, Shaka, at_once, end_when_stored, until_stored, wait_until_complete,
+};
 use tempfile::TempDir;
 use testkit::{Headwater, NewBroadcast, Tool, eventually};
 
@@ -58,14 +60,6 @@ fn segments(dir: &Path, prefix: &str) -> Vec<PathBuf> {
     let mut numbered: Vec<_> = entries.filter_map(|path| Some((number(&path)?, path))).collect();
     numbered.sort();
     numbered.into_iter().map(|(_, path)| path).collect()
-}
-
-#[track_caller]
-fn until_stored(headwater: &Headwater, id: &str, count: usize) {
-    eventually(&format!("{count} segments"), RUN_MAX, || {
-        let main = headwater.broadcast(id)["details"]["main"].clone();
-        if main["segments"].as_u64() >= Some(count as u64) { Ok(()) } else { Err(main) }
-    });
 }
 
 #[test]

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Relay, Tap};
-use serde_json::Value;
+use headwater_tests::{Encoder, Relay, Tap, until_stored};
 use testkit::{Headwater, HttpClient, RedisServer, eventually};
 
 /// Longer than any run here takes.
@@ -56,16 +55,6 @@ impl Fleet {
         let names = route["recorders"].as_array().expect("a list").iter();
         names.map(|recorder| recorder["node"].as_str().expect("a name").to_owned()).collect()
     }
-}
-
-/// Until the log has so many segments, as a recorder tells.
-#[track_caller]
-fn until_stored(recorder: &Headwater, id: &str, count: usize) -> Value {
-    eventually(&format!("{count} segments in the log"), RUN_MAX, || {
-        let broadcast = recorder.broadcast(id);
-        let stored = broadcast["details"]["main"]["segments"].as_u64();
-        if stored >= Some(count as u64) { Ok(broadcast) } else { Err(broadcast) }
-    })
 }
 
 #[test]

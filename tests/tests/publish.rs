@@ -2,21 +2,12 @@
 
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Program, Recording, Relay, Tap, wait_until_complete};
+use headwater_tests::{Encoder, Program, Recording, Relay, Tap, until_stored, wait_until_complete};
 use serde_json::json;
 use testkit::{Headwater, Road, Tool, eventually};
 
 /// Longer than any run here takes.
 const RUN_MAX: Duration = Duration::from_secs(90);
-
-/// Until so many segments are far away.
-#[track_caller]
-fn until_stored(headwater: &Headwater, id: &str, count: usize) {
-    eventually(&format!("{count} segments far away"), RUN_MAX, || {
-        let main = headwater.broadcast(id)["details"]["main"].clone();
-        if main["segments"].as_u64() >= Some(count as u64) { Ok(()) } else { Err(main) }
-    });
-}
 
 fn until_sent(tap: &Tap, count: usize) {
     eventually(&format!("{count} segments recorded"), RUN_MAX, || {
@@ -91,10 +82,7 @@ fn publish_records_a_source_and_ends_when_all_of_it_is_safe() {
     let spool = tempfile::tempdir().expect("a temporary folder");
     let spool = spool.path().to_str().expect("UTF-8");
     let to = road.by_way(&broadcast.push_url);
-    let input =
-        ["publish", "testsrc2=s=160x120:r=15", "--ffmpeg-input", "-re -f lavfi -t 8", "--segment-duration", "1"];
-    let mut publish =
-        Program::start(&Headwater::tool(), [&input[..], &["--to", &to, "--spool", spool, "--json"]].concat());
+    let mut publish = Program::publish(8, &to, spool, &["--json"]);
     until_stored(&far, &broadcast.id, 2);
     road.swallow();
     eventually("something that waits", RUN_MAX, || {

@@ -3,21 +3,12 @@
 
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Program, Recording, Relay, Tap, wait_until_complete};
+use headwater_tests::{Encoder, Program, Recording, Relay, Tap, until_stored, wait_until_complete};
 use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
 
 /// Longer than any run here takes.
 const RUN_MAX: Duration = Duration::from_secs(90);
 const ENDED: &str = "The owner has ended this broadcast";
-
-/// Until so many segments are far away.
-#[track_caller]
-fn until_stored(headwater: &Headwater, id: &str, count: usize) {
-    eventually(&format!("{count} segments far away"), RUN_MAX, || {
-        let main = headwater.broadcast(id)["details"]["main"].clone();
-        if main["segments"].as_u64() >= Some(count as u64) { Ok(()) } else { Err(main) }
-    });
-}
 
 /// `headwater broadcast WORD ID`, by its owner.
 fn of_owner(far: &Headwater, word: &str, id: &str) -> std::process::Output {
@@ -92,9 +83,7 @@ fn publish_stops_when_it_hears_of_the_end() {
         let spool = tempfile::tempdir().expect("a temporary folder");
         let folder = spool.path().to_str().expect("UTF-8");
         let to = road.by_way(&broadcast.push_url);
-        let input =
-            ["publish", "testsrc2=s=160x120:r=15", "--ffmpeg-input", "-re -f lavfi -t 80", "--segment-duration", "1"];
-        let mut publish = Program::start(&Headwater::tool(), [&input[..], &["--to", &to, "--spool", folder]].concat());
+        let mut publish = Program::publish(80, &to, folder, &[]);
         until_stored(&far, &broadcast.id, 2);
         if in_tunnel {
             road.cut();

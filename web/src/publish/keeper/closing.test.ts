@@ -1,12 +1,11 @@
 /** The owner ends the broadcast while its publisher has no network. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { FakeDisk } from "../spool/files.fake";
 import { digestOf, digestOfRange } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
 import { RemoteFailure } from "../uplink/failure";
 import { runningTime_ms } from "../uplink/uplink";
-import { Held } from "./held";
-import type { Footage } from "./messages";
+import type { Held } from "./held";
+import { begin, end, footage, open } from "./held.fake";
 
 /** How the recorder is, and what it has. */
 let over: "no" | "closing" | "ended" = "no";
@@ -43,30 +42,11 @@ function arrived() {
   return { stored: ranges, stored_digests: [...stored.values()].map((digest) => digestOfRange([digest])), safe: ranges };
 }
 
-const footage = (byte: number): Footage => ({
-  bytes: new Uint8Array([byte, byte]),
-  captured_ms: runningTime_ms() - 2_000,
-  duration_ms: 2_000,
-  container: "ts",
-  init: null,
-});
-
-let disk = new FakeDisk();
-const events = { kept: vi.fn(), lost: vi.fn() };
-const open = async () => (await Held.open("b", { id: "b", server: "http://r", token: "t", title: "" }, () => 1e9, events))!;
-
 beforeEach(() => {
-  vi.useFakeTimers();
-  disk = new FakeDisk();
-  vi.stubGlobal("navigator", disk.navigator);
-  vi.spyOn(crypto.subtle, "digest").mockResolvedValue(new ArrayBuffer(32));
+  begin();
   [over, isAway, stored, said] = ["no", false, new Map(), []];
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+afterEach(end);
 
 async function record(held: Held, from: number, to: number) {
   for (let byte = from; byte < to; byte++) {

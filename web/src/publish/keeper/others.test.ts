@@ -1,12 +1,11 @@
 /** Two publishers that counted from the same number: the recorder already has other segments under ours. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { readListing } from "../spool/listing";
-import { FakeDisk } from "../spool/files.fake";
+import type { FakeDisk } from "../spool/files.fake";
 import { digestOf } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
 import { runningTime_ms } from "../uplink/uplink";
-import { Held } from "./held";
-import type { Footage } from "./messages";
+import { begin, end, events, footage, open } from "./held.fake";
 
 /** What the recorder has: the digests by their numbers. */
 let stored = new Map<number, string>();
@@ -39,31 +38,14 @@ async function answer(method: string, url: string, body: Request["body"]) {
   return ok({ digest, safe: false });
 }
 
-const footage = (byte: number): Footage => ({
-  bytes: new Uint8Array([byte, byte]),
-  captured_ms: runningTime_ms() - 2_000,
-  duration_ms: 2_000,
-  container: "ts",
-  init: null,
-});
-
-let disk = new FakeDisk();
-const events = { kept: vi.fn(), lost: vi.fn() };
-const open = async () => (await Held.open("b", { id: "b", server: "http://r", token: "t", title: "" }, () => 1e9, events))!;
+let disk: FakeDisk;
 
 beforeEach(() => {
-  vi.useFakeTimers();
-  disk = new FakeDisk();
-  vi.stubGlobal("navigator", disk.navigator);
-  vi.spyOn(crypto.subtle, "digest").mockResolvedValue(new ArrayBuffer(32));
+  disk = begin();
   stored = new Map([0, 1, 2, 3, 4].map((seq) => [seq, "other"]));
   said = [];
 });
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+afterEach(end);
 
 it("says the end when what had to be numbered anew has its number, and gives up nothing of the others", async () => {
   const held = await open();
