@@ -51,6 +51,8 @@ export interface Engine {
   readonly name: EngineName;
   /** Whether it calls `playlist`; else somebody has to ask in its place. */
   readonly tellsPlaylists: boolean;
+  /** While its playlist grows it can neither seek nor play at another rate: Chromium's own HLS. */
+  readonly staysAtLive: boolean;
   /** Where the first entry of a reading lies in the video's time, as seen from a position in the video. */
   offset_s(reading: Reading, position_s: number): number;
   readonly qualities: readonly Quality[];

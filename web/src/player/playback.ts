@@ -118,7 +118,7 @@ export class Playback {
   /** To a position in the playlist, in seconds from its beginning. */
   seek(position_s: number): void {
     const { feed } = this;
-    if (!feed?.playing) return;
+    if (!feed?.playing || this.staysAtLive) return;
     const most_s = this.isLive ? liveEdge_s(feed.playing) : Math.max(0, length_s(feed.playing) - 0.2);
     const to_s = Math.min(Math.max(0, position_s), most_s);
     this.following = afterSeek(this.following, to_s - this.position_s, this.isLive && to_s >= most_s - 0.5);
@@ -133,7 +133,7 @@ export class Playback {
     this.following = { kind: "live" };
     this.speed = 1;
     const reaches = feed?.playing && !feed.playing.isEnded && !this.video.error && !waitsAtHole(feed.playing, feed.live);
-    if (feed?.playing && reaches) this.video.currentTime = liveEdge_s(feed.playing) + feed.offset_s;
+    if (feed?.playing && reaches && !this.staysAtLive) this.video.currentTime = liveEdge_s(feed.playing) + feed.offset_s;
     else this.#goLive();
     this.play();
   }
@@ -171,6 +171,7 @@ export class Playback {
   }
 
   setSpeed(speed: number): void {
+    if (this.staysAtLive) return;
     this.speed = speed;
     if (speed !== 1 && this.following.kind !== "free") this.following = { kind: "free" };
     this.#steer();
@@ -200,6 +201,11 @@ export class Playback {
     return this.feed?.playing != null && !this.feed.playing.isEnded && this.feed.playing.type !== "vod";
   }
 
+  /** Whether there is nothing but live here: see the engine. */
+  get staysAtLive(): boolean {
+    return this.isLive && this.engine?.staysAtLive === true;
+  }
+
   /** In the playlist, in seconds from its beginning. */
   get position_s(): number {
     return Math.max(0, this.video.currentTime - (this.feed?.offset_s ?? 0));
@@ -224,7 +230,7 @@ export class Playback {
 
   get missed(): Missed | null {
     const { feed } = this;
-    if (!feed?.playing || feed.source.kind !== "dvr" || this.#since_ms === null) return null;
+    if (!feed?.playing || feed.source.kind !== "dvr" || this.#since_ms === null || this.staysAtLive) return null;
     return lateFor(feed.playing, this.#since_ms, this.#settled) ?? this.#away;
   }
 
@@ -361,7 +367,7 @@ export class Playback {
     if (behind !== null && this.picture === "moving" && isBehind(behind, feed.playing)) this.#keepUp(behind);
     if (behind !== null && behind <= 0 && this.speed > 1) [this.speed, this.following] = [1, { kind: "live" }];
     const faster = this.following.kind === "catching-up" && behind !== null && this.#watch.ready_s() > READY_S_MIN;
-    const rate = faster ? catchUpRate(behind) : this.following.kind === "free" ? this.speed : 1;
+    const rate = this.staysAtLive ? 1 : faster ? catchUpRate(behind) : this.following.kind === "free" ? this.speed : 1;
     video.preservesPitch = true;
     if (video.playbackRate !== rate) video.playbackRate = rate;
     if (this.picture === "standing") this.#help(feed, feed.playing);
@@ -379,6 +385,7 @@ export class Playback {
     this.#wasSilent = false;
     if (this.following.kind !== "live") return;
     const at_ms = this.moment_ms;
+    if (this.staysAtLive) return this.jumpToLive();
     switch (afterAway(behind)) {
       case "go-on":
         return;

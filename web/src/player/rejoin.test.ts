@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, isBehind, liveEdge_s, waitsAtHole } from "./rejoin";
+import { afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, isBehind, joinedAt_ms, liveEdge_s, waitsAtHole } from "./rejoin";
 import { sample } from "./samples";
 
 test("live is three target durations before the end, and gaps are no way to go", () => {
@@ -18,6 +18,11 @@ test("live is three target durations before the end, and gaps are no way to go",
   }
   expect(liveEdge_s(sample("mmmmmmmmmm"))).toBe(14);
   expect(liveEdge_s(sample("m"))).toBe(0);
+});
+
+test("who joins begins with the third from the last", () => {
+  const joined = (pattern: string) => joinedAt_ms(sample(pattern, { start_ms: 7_000 }));
+  expect([joined("mmmmm"), joined("mm"), joined("")]).toEqual([11_000, 7_000, null]);
 });
 
 test("under catch-up, what live has beyond counts too", () => {

@@ -28,6 +28,11 @@ export function liveEdge_s(reading: Reading): number {
   return Math.max(0, length_s(reading) - HOLD_BACK_TARGETS * reading.target_s);
 }
 
+/** When that was captured with which a player that joins now begins; null if there is nothing yet. */
+export function joinedAt_ms({ entries }: Reading): number | null {
+  return (entries.at(-HOLD_BACK_TARGETS) ?? entries[0])?.at_ms ?? null;
+}
+
 /**
  * How far a position is behind live, in seconds of media that are left to play; gaps are stepped over. `live` is what
  * live shows meanwhile: when `playing` waits at a hole and live goes on, the rest is counted there.

@@ -37,6 +37,7 @@ type Build = typeof import("hls.js");
 export class HlsEngine implements Engine {
   readonly name = "hls.js";
   readonly tellsPlaylists = true;
+  readonly staysAtLive = false;
   readonly #on: EngineListener;
   #restart: number | undefined;
   #recoveries = 0;

@@ -3,6 +3,9 @@
  * loads, and does not try for ever, so that is done here.
  */
 import type { Engine, EngineListener, EngineTask, Quality } from "../engine";
+import type { Reading } from "../reading";
+import { joinedAt_ms } from "../rejoin";
+import { positionOf } from "../timeline";
 
 const RETRY_MS = 2_000;
 /** Errors in a row, without a moving picture between them, after which it is the media and not the network. */
@@ -23,6 +26,7 @@ export class NativeEngine implements Engine {
   #retrying: number | undefined;
   #errors = 0;
   #failedAt_s = 0;
+  #joined_ms: number | null = null;
 
   static start(task: EngineTask): NativeEngine {
     return new NativeEngine(task);
@@ -57,9 +61,21 @@ export class NativeEngine implements Engine {
     this.#reload();
   }
 
-  offset_s(): number {
-    // Its time begins with the playlist.
-    return 0;
+  get staysAtLive(): boolean {
+    return this.#video.seekable.length === 0;
+  }
+
+  /** Chromium's time begins where it joined, and it does not tell where that was: where players join, then. */
+  offset_s(reading: Reading): number {
+    const { duration, seekable } = this.#video;
+    if (seekable.length > 0) return seekable.start(0);
+    if (duration !== Infinity) return 0;
+    const first_ms = reading.entries[0]?.at_ms;
+    this.#joined_ms ??= joinedAt_ms(reading);
+    if (first_ms === undefined || this.#joined_ms === null) return 0;
+    // A playlist that slides has left it behind.
+    if (this.#joined_ms < first_ms) return (first_ms - this.#joined_ms) / 1000;
+    return -positionOf(reading, this.#joined_ms);
   }
 
   choose(): void {
@@ -85,6 +101,7 @@ export class NativeEngine implements Engine {
     clearTimeout(this.#retrying);
     const position_s = this.#video.currentTime;
     if (position_s > 0) this.#start_s = position_s;
+    this.#joined_ms = null;
     this.#video.src = this.#url;
     this.#video.play().catch(() => undefined);
   }

@@ -75,6 +75,7 @@ const RETRIES = { maxAttempts: 1_000_000, baseDelay: 500, backoffFactor: 1.5, ti
 export class ShakaEngine implements Engine {
   readonly name = "shaka";
   readonly tellsPlaylists = true;
+  readonly staysAtLive = false;
   #quality: number | null = null;
   #isDestroyed = false;
   #loading: number | undefined;

@@ -16,6 +16,7 @@ export class Menu {
   readonly root: HTMLElement;
   readonly #quality: HTMLSelectElement;
   readonly #qualityRow: HTMLElement;
+  readonly #speedRow: HTMLElement;
   readonly #speed: HTMLSelectElement;
   readonly #late = element("div", { class: "hw-late" });
   #qualities = "";
@@ -31,9 +32,9 @@ export class Menu {
     this.#speed = element("select");
     for (const speed of SPEEDS) this.#speed.append(new Option(speed === 1 ? words.normal : `${speed}×`, String(speed)));
     this.#qualityRow = element("label", { class: "hw-row" }, element("span", {}, words.quality), this.#quality);
-    const speedRow = element("label", { class: "hw-row" }, element("span", {}, words.speed), this.#speed);
+    this.#speedRow = element("label", { class: "hw-row" }, element("span", {}, words.speed), this.#speed);
     this.root = element("div", { class: "hw-menu", role: "group", "aria-label": words.settings, hidden: true });
-    this.root.append(this.#qualityRow, speedRow, this.#late);
+    this.root.append(this.#qualityRow, this.#speedRow, this.#late);
     this.#quality.addEventListener("change", () => {
       playback.engine?.choose(this.#quality.value === "" ? null : Number(this.#quality.value));
     }, { signal });
@@ -52,6 +53,7 @@ export class Menu {
   show(late: readonly Stretch[]): void {
     if (!this.isOpen) return;
     this.#showQualities();
+    reveal(this.#speedRow, !this.playback.staysAtLive);
     this.#speed.value = String(this.playback.speed);
     this.#showLate(late.slice(-LATE_MAX));
   }

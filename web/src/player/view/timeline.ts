@@ -54,7 +54,7 @@ export class TimelineView {
 
   /** Stretches that came late, oldest first. */
   get late(): Stretch[] {
-    return this.#stretches.filter(({ kind }) => kind === "late");
+    return this.playback.staysAtLive ? [] : this.#stretches.filter(({ kind }) => kind === "late");
   }
 
   show(): void {
@@ -62,7 +62,7 @@ export class TimelineView {
     const reading = playback.feed?.playing ?? null;
     const source = playback.feed?.source.kind;
     const total_s = reading ? length_s(reading) : 0;
-    const hasPast = source !== "live" && (source !== "other" || reading?.type !== "live");
+    const hasPast = !playback.staysAtLive && source !== "live" && (source !== "other" || reading?.type !== "live");
     reveal(this.root, reading !== null && hasPast && total_s > 0);
     if (!reading) return;
     if (reading !== this.#drawn) this.#draw(reading, total_s);
