@@ -96,3 +96,21 @@ it.each(["before", "after"])("cannot all be read: that is no refusal, and is dec
   expect([status.isDone, (await disk.names("b")).includes(damaged)]).toEqual([false, true]);
   held.uplink.destroy();
 });
+
+it("is read again later when the device cannot read it now, and nothing of it is given up", async () => {
+  await leave(0, Math.round(runningTime_ms()) - 60_000);
+  const held = (await Held.open("b", null, () => 0, events))!;
+  held.mark("ended", true);
+  const read = vi.fn(() => new DOMException("busy", "NotReadableError"));
+  disk.unreadable = read;
+  await vi.advanceTimersByTimeAsync(5_000);
+  // The others need not wait for it, and whoever closes the page now knows that.
+  expect(held.uplink.status()).toMatchObject({ unreadable: 1, owed: { segments: 0 }, isDone: false });
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(read.mock.calls.length).toBeLessThan(15);
+  disk.unreadable = () => null;
+  await vi.advanceTimersByTimeAsync(75_000);
+  expect([...stored.keys()]).toEqual([0]);
+  expect(said).toEqual([{ said: "end", last: { main: 0 } }]);
+  expect(held.uplink.status()).toMatchObject({ unreadable: 0, isDone: true });
+});

@@ -1,5 +1,6 @@
 /**
- * An origin private file system in memory, for tests: as much of it as a spool needs, and writes that can be made to fail.
+ * An origin private file system in memory, for tests: as much of it as a spool needs, and reads and writes that
+ * can be made to fail.
  */
 type Entry = FakeFolder | FakeFile;
 
@@ -15,7 +16,12 @@ class FakeFile {
     // At once, so that tests with a clock of their own need not wait for the real one.
     const bytes = Uint8Array.from(this.bytes);
     const text = async () => new TextDecoder().decode(bytes);
-    return { size: bytes.length, text, arrayBuffer: async () => bytes.buffer } as Partial<File> as File;
+    const arrayBuffer = async () => {
+      const error = this.disk.unreadable();
+      if (error) throw error;
+      return bytes.buffer;
+    };
+    return { size: bytes.length, text, arrayBuffer } as Partial<File> as File;
   }
 
   async createSyncAccessHandle() {
@@ -66,6 +72,8 @@ export class FakeFolder {
 export class FakeDisk {
   /** Why the next write fails, if it does. */
   failure: () => Error | null = () => null;
+  /** Why the next read fails, if it does. */
+  unreadable: () => Error | null = () => null;
   readonly root = new FakeFolder(this);
 
   /** For `vi.stubGlobal("navigator", …)`. */

@@ -28,6 +28,9 @@ export type Mark = "paused" | "ended";
 
 export class SpoolFull extends Error {}
 
+/** What was written is not what is there, or nothing is. Whatever else a read fails of may pass. */
+export class Damaged extends Error {}
+
 /** What is given of a broadcast. */
 export type Given = Pick<About, "id" | "server" | "token" | "title">;
 
@@ -120,7 +123,7 @@ export class Spool {
   /** The bytes of a segment, if they are what was written. */
   async read(segment: SegmentFile): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = await this.#bytes(segmentName(segment));
-    if (digestOf(bytes) !== segment.digest) throw new Error(`segment ${segment.seq} of the spool is damaged`);
+    if (digestOf(bytes) !== segment.digest) throw new Damaged(`segment ${segment.seq} of the spool is damaged`);
     return bytes;
   }
 
@@ -129,7 +132,11 @@ export class Spool {
   }
 
   async #bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    return new Uint8Array(await (await this.#file(name)).arrayBuffer());
+    try {
+      return new Uint8Array(await (await this.#file(name)).arrayBuffer());
+    } catch (error) {
+      throw isMissing(error) ? new Damaged(`${name} of the spool is not there`) : error;
+    }
   }
 
   /** Deletes a segment that is safe; its name stays. */
@@ -137,7 +144,7 @@ export class Spool {
     await this.directory.getFileHandle(goneName(segment), { create: true });
     await this.directory.removeEntry(segmentName(segment)).catch((error: unknown) => {
       // It is gone already: all is as it should be.
-      if (!(error instanceof DOMException && error.name === "NotFoundError")) throw error;
+      if (!isMissing(error)) throw error;
     });
   }
 
@@ -187,6 +194,10 @@ export class Spool {
   destroy(): Promise<void> {
     return removeSpool(this.about.id);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "NotFoundError";
 }
 
 /** A token that was given once stays until another one was taken: anybody can make a wrong link. A link may have no title. */

@@ -16,8 +16,10 @@ export type FailureKind =
   | "refused"
   /** Somebody else has sent another segment under this number. */
   | "taken"
-  /** What is to be sent cannot be read. */
+  /** What is to be sent cannot be read, now: the device may be busy. */
   | "unreadable"
+  /** What is to be sent is not what was written, or not there. */
+  | "damaged"
   /** Nothing can be sent before somebody has done something about it. */
   | "unauthorized"
   | "no-broadcast";

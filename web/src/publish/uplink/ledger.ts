@@ -9,7 +9,7 @@ export type Standing =
   | "owed"
   /** It will never be taken there. */
   | "refused"
-  /** It cannot be read here, so it will never be there. */
+  /** It cannot be read here: until it can, it will not be there. */
   | "unreadable"
   /** There, but not so that it may be deleted here. */
   | "stored"
@@ -65,6 +65,11 @@ export class Ledger {
   /** A segment cannot be read here. */
   unreadable(seq: number): void {
     this.#stand(seq, "unreadable");
+  }
+
+  /** Perhaps it can be read by now. */
+  readAgain(seq: number): void {
+    if (this.#entries.get(seq)?.standing === "unreadable") this.#stand(seq, "owed");
   }
 
   /** A segment that was safe has been deleted here. */

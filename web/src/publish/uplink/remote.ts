@@ -2,6 +2,7 @@
  * The publish protocol over HTTP, of one broadcast and one rendition. All calls are idempotent, and may be made again.
  */
 import type { SegmentFile } from "../spool/names";
+import { Damaged } from "../spool/spool";
 import { type Acknowledged, BUNDLE_TYPE, type Bundled, type Part, readAcknowledged, readBundled, writeBundle } from "./bundle";
 import { type Answer, exchange, type Request, Watched } from "./exchange";
 import { refusal, RemoteFailure } from "./failure";
@@ -102,7 +103,7 @@ export class Remote {
 
 export function asFailure(error: unknown): RemoteFailure {
   if (error instanceof RemoteFailure) return error;
-  return new RemoteFailure("unreadable", error instanceof Error ? error.message : String(error));
+  return new RemoteFailure(error instanceof Damaged ? "damaged" : "unreadable", error instanceof Error ? error.message : String(error));
 }
 
 /** A segment as a part of a bundle, or as a request of its own. */

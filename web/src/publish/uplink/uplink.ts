@@ -18,6 +18,7 @@ import { contains, type Range, rangesOf } from "./seqs";
 import type { SegmentReport, Trouble, UplinkStatus } from "./status";
 import { type ClockNote, offsetOf } from "./times";
 import { Tokens } from "./tokens";
+import { Unread } from "./unread";
 
 /** How often it is looked whether time alone has changed something. */
 const TICK_MS = 250;
@@ -31,8 +32,6 @@ const ANSWER_MAX_MS = 8_000;
 const BYTES_PER_S_MIN = 4_000;
 /** For how long what has arrived may be neither safe nor at the recorder that is asked before it is sent again. */
 const SEND_AGAIN_AFTER_MS = 60_000;
-/** How often a segment of the spool may fail to be read before it is left alone. */
-const UNREADABLE_MAX = 3;
 /** A body in the browser cannot pause for live. So a bundle is small while live segments come. */
 const LIVE_BUNDLE_MS = 1_000;
 
@@ -53,8 +52,11 @@ export class Uplink {
   readonly #from: number;
   #noted: ClockNote | null = null;
   #flights: Flight[] = [];
-  /** How often an upload of this segment was given up, or could not be read. */
+  /** How often an upload of this segment was given up. */
   readonly #givenUp = new Map<number, number>();
+  readonly #unread = new Unread();
+  /** What is proven not to be what was written. */
+  readonly #damaged = new Set<number>();
   /** What somebody else has sent under the same number, until it has another one. */
   readonly #renumbering = new Set<number>();
   #unsure = new Set<number>();
@@ -208,6 +210,7 @@ export class Uplink {
     const offset_ms = this.#offset.get();
     this.#noteClock(offset_ms);
     if (this.#there === null || offset_ms === null) return;
+    this.#readAgain();
     const { clocks } = this.spool.found;
     const bytesPerSecond = this.#link.bytesPerSecond();
     const isLive = this.#isLiveOnItsWay();
@@ -220,7 +223,7 @@ export class Uplink {
         now_ms: performance.now(),
         ledger: this.#ledger,
         inFlight: this.#flights,
-        unsure: this.#unsure,
+        unsure: new Set([...this.#unsure, ...this.#unread.resting(performance.now())]),
         route: this.#route,
         bytesPerSecond,
       },
@@ -248,6 +251,11 @@ export class Uplink {
     }
   }
 
+  /** What could not be read may be readable by now. */
+  #readAgain(): void {
+    for (const seq of this.#unread.due(performance.now())) if (!this.#damaged.has(seq)) this.#ledger.readAgain(seq);
+  }
+
   /** For the next run, which has another clock. Once something was recorded in this one. */
   #noteClock(offset_ms: number | null): void {
     const note = { from: this.#from, offset_ms };
@@ -270,6 +278,7 @@ export class Uplink {
       this.#ledger.acknowledged(seq, safe);
       if (closing) this.#hearOfTheEnd();
       this.#givenUp.delete(seq);
+      this.#unread.forget(seq);
       const file = this.#files.get(seq)!;
       bytes += file.bytes;
       const captured_ms = this.#ledger.get(seq)!.captured_ms + file.duration_ms;
@@ -296,8 +305,7 @@ export class Uplink {
   }
 
   #takeFailure(recorder: string, seq: number, failure: RemoteFailure): void {
-    const times = (this.#givenUp.get(seq) ?? 0) + 1;
-    if (["stuck", "too-slow", "unreadable"].includes(failure.kind)) this.#givenUp.set(seq, times);
+    if (failure.kind === "stuck" || failure.kind === "too-slow") this.#givenUp.set(seq, (this.#givenUp.get(seq) ?? 0) + 1);
     // Both began without a network, and counted from the same number. Until it has another one, it is not sent.
     const file = this.#files.get(seq);
     if (failure.kind === "taken" && file) {
@@ -305,11 +313,13 @@ export class Uplink {
       this.#renumbering.add(seq);
       this.taken(file);
     }
-    const isUnreadable = failure.kind === "unreadable" && times >= UNREADABLE_MAX;
+    const isUnread = failure.kind === "unreadable" || failure.kind === "damaged";
+    const isLeft = isUnread && this.#unread.failed(seq, performance.now());
     if (failure.kind === "refused") this.#ledger.refused(seq);
-    // The others go on without one that cannot be read; the next visit tries again.
-    if (isUnreadable) this.#ledger.unreadable(seq);
-    if (failure.kind === "refused" || isUnreadable) console.error(`segment ${seq} of ${this.spool.about.id}: ${failure.message}`);
+    // The others go on without one that cannot be read.
+    if (isLeft) this.#ledger.unreadable(seq);
+    if (isLeft && failure.kind === "damaged") this.#damaged.add(seq);
+    if (failure.kind === "refused" || isLeft) console.error(`segment ${seq} of ${this.spool.about.id}: ${failure.message}`);
     this.#isRefusedByEnd ||= failure.isAfterTheEnd;
     this.#fail(recorder, failure);
   }
@@ -393,10 +403,10 @@ export class Uplink {
     return { kind: "end", last: next === 0 ? null : next - 1 };
   }
 
-  /** What was lost here; and what cannot be read, once nobody can hope for another visit that can. */
+  /** What was lost here; and what is damaged, once nothing else is recorded. What cannot be read now may be read later. */
   #neverToCome(): number[] {
-    const unreadable = this.spool.is("ended") ? this.#ledger.with("unreadable") : [];
-    return [...this.spool.found.lost, ...unreadable].sort((a, b) => a - b);
+    const damaged = this.spool.is("ended") ? this.#damaged : [];
+    return [...this.spool.found.lost, ...damaged].sort((a, b) => a - b);
   }
 
   /** Whether something here may get a number beyond the last: after the end that would not be taken any more. */
