@@ -10,7 +10,10 @@ class FakeFile {
   readonly kind = "file";
   bytes = new Uint8Array();
 
-  constructor(private readonly disk: FakeDisk) {}
+  constructor(
+    private readonly disk: FakeDisk,
+    private readonly name: string,
+  ) {}
 
   async getFile(): Promise<File> {
     // At once, so that tests with a clock of their own need not wait for the real one.
@@ -28,7 +31,7 @@ class FakeFile {
     return {
       truncate: () => (this.bytes = new Uint8Array()),
       write: (bytes: Uint8Array) => {
-        const error = this.disk.failure();
+        const error = this.disk.failure(this.name);
         if (error) throw error;
         this.bytes = new Uint8Array(bytes);
         return bytes.length;
@@ -50,10 +53,12 @@ export class FakeFolder {
   }
 
   async getFileHandle(name: string, options: { create?: boolean } = {}): Promise<FakeFile> {
-    return this.#get(name, options, () => new FakeFile(this.disk)) as FakeFile;
+    return this.#get(name, options, () => new FakeFile(this.disk, name)) as FakeFile;
   }
 
   async removeEntry(name: string): Promise<void> {
+    const error = this.disk.stuck(name);
+    if (error) throw error;
     if (!this.files.delete(name)) throw missing(name);
   }
 
@@ -64,14 +69,18 @@ export class FakeFolder {
   #get(name: string, { create = false }: { create?: boolean }, make: () => Entry): Entry {
     const found = this.files.get(name) ?? (create ? make() : undefined);
     if (!found) throw missing(name);
+    const error = found.kind === "file" && !this.files.has(name) ? this.disk.failure(name) : null;
+    if (error) throw error;
     this.files.set(name, found);
     return found;
   }
 }
 
 export class FakeDisk {
-  /** Why the next write fails, if it does. */
-  failure: () => Error | null = () => null;
+  /** Why the next write to a file of this name fails, or making one: names need room too. */
+  failure: (name: string) => Error | null = () => null;
+  /** Why an entry of this name cannot be removed. */
+  stuck: (name: string) => Error | null = () => null;
   /** Why the next read fails, if it does. */
   unreadable: () => Error | null = () => null;
   readonly root = new FakeFolder(this);

@@ -74,7 +74,10 @@ export class Spool {
       files.push({ name, bytes: (await (handle as FileSystemFileHandle).getFile()).size });
     }
     const listing = readListing(files);
-    for (const name of [...listing.torn, ...listing.twice]) await directory.removeEntry(name);
+    // They are left out of the listing, whether they can be removed now or not.
+    for (const name of [...listing.torn, ...listing.twice]) {
+      await directory.removeEntry(name).catch((error: unknown) => console.warn(`${name} is not removed`, error));
+    }
     const known = await newest(directory, listing.about);
     const about = merged(known, given);
     if (about === null && listing.segments.length > 0) throw new Error("it is not written down what this footage is of");
@@ -113,10 +116,17 @@ export class Spool {
     await write(this.directory, segmentName(segment), bytes);
   }
 
-  /** Makes an init section durable, and tells its digest. */
+  /** Makes an init section durable, and tells its digest. Many segments need it: it is not written over while it is whole. */
   async keepInit(bytes: Uint8Array): Promise<string> {
     const digest = digestOf(bytes);
-    await write(this.directory, initName(digest), bytes);
+    const isThere = await this.readInit(digest).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Damaged) return false;
+        throw error;
+      },
+    );
+    if (!isThere) await write(this.directory, initName(digest), bytes);
     return digest;
   }
 
@@ -127,8 +137,10 @@ export class Spool {
     return bytes;
   }
 
-  readInit(digest: string): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#bytes(initName(digest));
+  async readInit(digest: string): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.#bytes(initName(digest));
+    if (digestOf(bytes) !== digest) throw new Damaged(`the init section ${digest} of the spool is damaged`);
+    return bytes;
   }
 
   async #bytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -141,7 +153,18 @@ export class Spool {
 
   /** Deletes a segment that is safe; its name stays. */
   async remove(segment: SegmentFile): Promise<void> {
-    await this.directory.getFileHandle(goneName(segment), { create: true });
+    try {
+      await create(this.directory, goneName(segment));
+    } catch (error) {
+      if (!(error instanceof SpoolFull)) throw error;
+      // Names need room too. Should this break off between, the next visit asks for it, and hears that it is safe.
+      await this.#removeSegment(segment);
+      await create(this.directory, goneName(segment));
+    }
+    await this.#removeSegment(segment);
+  }
+
+  async #removeSegment(segment: SegmentFile): Promise<void> {
     await this.directory.removeEntry(segmentName(segment)).catch((error: unknown) => {
       // It is gone already: all is as it should be.
       if (!isMissing(error)) throw error;
@@ -150,12 +173,12 @@ export class Spool {
 
   /** Notes that somebody else has used these numbers: nothing of ours is missing there. */
   async noteOthers(range: Range): Promise<void> {
-    await this.directory.getFileHandle(othersName(range), { create: true });
+    await create(this.directory, othersName(range));
   }
 
   /** Notes how far the recorders' clock is from ours, and forgets what was noted of it before. */
   async noteClock(note: ClockNote, before: ClockNote | null): Promise<void> {
-    await this.directory.getFileHandle(clockName(note), { create: true });
+    await create(this.directory, clockName(note));
     if (before !== null) await this.directory.removeEntry(clockName(before)).catch(() => undefined);
   }
 
@@ -181,7 +204,7 @@ export class Spool {
   }
 
   async mark(mark: Mark): Promise<void> {
-    await this.directory.getFileHandle(mark, { create: true });
+    await create(this.directory, mark);
     this.#marks.add(mark);
   }
 
@@ -240,7 +263,17 @@ async function write(directory: FileSystemDirectoryHandle, name: string, bytes: 
     }
   } catch (error) {
     await directory.removeEntry(name).catch(() => undefined);
-    const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-    throw isFull ? new SpoolFull(error.message) : error;
+    throw fullOr(error);
   }
+}
+
+/** Makes an empty file. */
+async function create(directory: FileSystemDirectoryHandle, name: string): Promise<void> {
+  await directory.getFileHandle(name, { create: true }).catch((error: unknown) => {
+    throw fullOr(error);
+  });
+}
+
+function fullOr(error: unknown): unknown {
+  return error instanceof DOMException && error.name === "QuotaExceededError" ? new SpoolFull(error.message) : error;
 }
