@@ -38,9 +38,17 @@ export function writeBundle(parts: readonly Part[]): Blob {
 export function readBundled(status: number, retryAfter: string | null, answer: unknown, parts: readonly Part[]): Bundled {
   const told = (typeof answer === "object" && answer !== null ? answer : {}) as { parts?: unknown };
   const answered = Array.isArray(told.parts) ? (told.parts as { status?: unknown; body?: unknown }[]) : [];
+  // What became of an init section becomes of the segments that lack it: they would be sent again at once, and again.
+  let noInit = new RemoteFailure("unexpected", "does not have the init section that came with it");
   const segments = answered.slice(0, parts.length).flatMap((part, index) => {
     const { digest } = parts[index]!;
-    return digest === null ? [] : [readAcknowledged(Number(part.status), null, part.body, digest)];
+    const code = Number(part.status);
+    if (digest === null) {
+      if (!(code >= 200 && code < 300)) noInit = refusal(code, null, part.body);
+      return [];
+    }
+    const read = readAcknowledged(code, null, part.body, digest);
+    return [read instanceof RemoteFailure && read.kind === "no-init" ? noInit : read];
   });
   if (status < 200 || status >= 300) return { segments, broke: refusal(status, retryAfter, answer) };
   const isAll = answered.length >= parts.length;

@@ -84,7 +84,10 @@ class Sending {
     } catch (error) {
       if (!(error instanceof RemoteFailure) || error.kind !== "no-init" || file.init === null) throw error;
       await remote.putInit(start.recorder, await spool.readInit(file.init), limit_ms, this.watched);
-      return put();
+      return await put().catch((error: unknown) => {
+        const isStill = error instanceof RemoteFailure && error.kind === "no-init";
+        throw isStill ? new RemoteFailure("unexpected", "does not have the init section that it took") : error;
+      });
     }
   }
 

@@ -62,7 +62,11 @@ describe("a bundle", () => {
 
   const ok = (digest: string) => ({ path: "", status: 201, body: { safe: true, digest } });
   const refused = { path: "", status: 409, body: { type: "/problems/ended", detail: "over" } };
+  const broken = { path: "", status: 503, body: { type: "/problems/storage-full" } };
+  const noInit = { path: "", status: 409, body: { type: "/problems/no-init-section" } };
   const cases: [number, unknown, string[], boolean][] = [
+    [200, { parts: [broken, noInit, noInit, ok("3")] }, ["busy", "busy", "safe"], false],
+    [200, { parts: [ok("0"), noInit, ok("2"), ok("3")] }, ["unexpected", "safe", "safe"], false],
     [200, { parts: [ok("0"), ok("1"), refused, ok("3")] }, ["safe", "refused", "safe"], false],
     [200, { parts: [ok("0"), ok("1"), ok("1"), ok("3")] }, ["safe", "unexpected", "safe"], false],
     [200, { parts: [ok("0"), ok("1")] }, ["safe"], true],
