@@ -10,8 +10,9 @@ let awake = false;
 
 vi.mock("./camera", () => ({
   Camera: class {
-    sound = null;
+    sound: object | null = null;
     hasMicrophone = false;
+    openMicrophone = async () => void (this.sound = { level: 0, wake: async () => undefined });
     isSilent = false;
     isDeaf = false;
     watch = () => undefined;
@@ -28,6 +29,10 @@ vi.mock("./capture/recording", () => ({
     recorded_ms = 1_000;
     bitrate = 1;
     size = null;
+    readonly hasSound: boolean;
+    constructor(sound: object | null) {
+      this.hasSound = sound !== null;
+    }
     async begin() {
       await slow();
       if (failing === "recording") throw new Error("no encoder");
@@ -136,6 +141,32 @@ it("records the next one whole that is begun while the last one is still being c
   await Promise.all([ended, started]);
   expect(said).toEqual(["rest", "end", "ended", "resumed", "begin", "take"]);
   expect([adopted, session.model.stage.kind, session.model.bitrate, awake]).toEqual([["b", "new"], "recording", 1, true]);
+});
+
+it("records with sound as soon as there is a microphone", async () => {
+  const session = await recording();
+  await session.choose({ microphone: "m" });
+  await vi.waitFor(() => expect(said).toEqual(["rest", "end", "begin", "take"]));
+  expect([session.model.stage.kind, awake]).toEqual(["recording", true]);
+  // Another one is no other recording.
+  await session.choose({ microphone: "n" });
+  await session.pause();
+  expect(said.slice(4)).toEqual(["rest", "end", "paused"]);
+});
+
+it("ends when that was asked for while it begins with sound", async () => {
+  const session = await recording();
+  await session.choose({ microphone: "m" });
+  await session.end();
+  expect([said, session.model.stage.kind, awake]).toEqual([["rest", "end", "begin", "take", "rest", "end", "ended"], "ending", false]);
+});
+
+it("is paused, and says why, when it cannot begin with sound", async () => {
+  const session = await recording();
+  failing = "recording";
+  await session.choose({ microphone: "m" });
+  await vi.waitFor(() => expect(session.model.stage.kind).toBe("paused"));
+  expect([said, session.model.problem?.kind]).toEqual([["rest", "end", "paused"], "other"]);
 });
 
 it("knows that the browser may delete what was left, before anything is recorded", async () => {

@@ -201,6 +201,12 @@ export class Session {
   }
 
   async #roll(id: string): Promise<void> {
+    await this.#beginRecording(id);
+    this.model = { ...this.model, problem: null };
+    this.#goTo({ kind: "recording", id, since_ms: performance.now() });
+  }
+
+  async #beginRecording(id: string): Promise<void> {
     const recording = new Recording(this.#camera.sound, {
       footage: (footage) => this.#keeper.keep(id, footage),
       failed: (error) => this.#failed(error),
@@ -219,8 +225,17 @@ export class Session {
     this.#recording = recording;
     this.#camera.take();
     this.#device.stayAwake(true);
-    this.model = { ...this.model, problem: null };
-    this.#goTo({ kind: "recording", id, since_ms: performance.now() });
+  }
+
+  /** One that began without a microphone stays without sound: another one begins as soon as there is one. */
+  async #beginWithSound(): Promise<void> {
+    await this.#then(async () => {
+      const { stage } = this.model;
+      if (stage.kind !== "recording" || this.#recording?.hasSound !== false || this.#camera.sound === null) return;
+      await this.#cut();
+      // Whatever was pressed meanwhile waits for this.
+      await this.#beginRecording(stage.id).catch((error: unknown) => this.#stopFor(stage.id, error));
+    });
   }
 
   async pause(): Promise<void> {
@@ -243,11 +258,16 @@ export class Session {
         this.#keeper.pause(stage.id, false);
         await this.#roll(stage.id);
       } catch (error) {
-        this.#keeper.pause(stage.id, true);
-        this.#goTo({ kind: "paused", id: stage.id });
-        this.#trouble(problemOf(error));
+        this.#stopFor(stage.id, error);
       }
     });
+  }
+
+  /** Nothing can be recorded: that is a pause, unless somebody has ended it. */
+  #stopFor(id: string, error: unknown): void {
+    this.#keeper.pause(id, true);
+    if (this.model.stage.kind !== "ending") this.#goTo({ kind: "paused", id });
+    this.#trouble(problemOf(error));
   }
 
   /** Sends everything, then says so. */
@@ -316,6 +336,7 @@ export class Session {
     try {
       if (what === "microphone") await this.#camera.openMicrophone(choice);
       else await this.#camera.openCamera(choice);
+      if (what === "microphone") void this.#beginWithSound();
       if (this.model.problem?.kind === what) this.model = { ...this.model, problem: null };
     } catch (error) {
       console.warn(`no ${what}`, error);

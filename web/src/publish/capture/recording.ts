@@ -50,6 +50,11 @@ export class Recording {
     return this.#pictures.size;
   }
 
+  /** Whether it can have sound at all: that is settled when it begins. */
+  get hasSound(): boolean {
+    return this.sound !== null;
+  }
+
   /** How much of it became segments. */
   get recorded_ms(): number {
     return this.#recorded_ms;

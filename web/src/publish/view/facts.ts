@@ -2,7 +2,7 @@
  * The small facts beside the state: for how long, how fast, the battery, the storage, and what is missing.
  */
 import { element } from "../../element";
-import { isAtRisk, type Model, roomLeft_s, spoolOf } from "../model";
+import { isAtRisk, type Model, roomLeft_s, spoolOf, type Stage } from "../model";
 import type { Words } from "../words";
 
 type Name = "time" | "rate" | "link" | "missing" | "storage" | "battery";
@@ -12,7 +12,7 @@ export class Facts {
   readonly root = element("dl", { class: "facts" });
 
   constructor(private readonly words: Words) {
-    this.#add("time", "REC");
+    this.#add("time", words.recordedLabel);
     this.#add("rate", words.rateLabel);
     this.#add("link", words.linkLabel);
     this.#add("missing", words.missingLabel);
@@ -56,6 +56,9 @@ export interface Warning {
   isUrgent: boolean;
 }
 
+/** Where there is, or soon will be, something to hear. */
+const TO_BE_HEARD: readonly Stage["kind"][] = ["ready", "starting", "recording", "paused"];
+
 export function warnings(model: Model, words: Words): Warning[] {
   const said: Warning[] = [];
   const warn = (text: string) => said.push({ text, isUrgent: false });
@@ -71,6 +74,7 @@ export function warnings(model: Model, words: Words): Warning[] {
   if (model.problem) alarm(words.problem(model.problem));
   if (model.isBlind) alarm(words.noPictures);
   if (model.isDeaf) alarm(words.noSound);
+  if (!model.hasMicrophone && TO_BE_HEARD.includes(stage.kind)) alarm(words.withoutSound);
   if (isAtWork && !model.isAwake && !document.hidden && model.now_ms > 0 && "wakeLock" in navigator && model.recorded_ms > 4_000) {
     warn(words.notAwake);
   }

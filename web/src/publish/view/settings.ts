@@ -43,16 +43,22 @@ export class SettingsSheet {
     const { camera, microphone } = session.open;
     fill(this.#camera, await devices("videoinput"), camera, words.camera, words);
     fill(this.#microphone, await devices("audioinput"), microphone, words.microphone, words);
+    // While there is none, any is another one, also the only one.
+    if (microphone === undefined && !this.#microphone.disabled) this.#microphone.prepend(noneOf(words));
     this.#quality.value = session.choice.quality;
     this.root.showModal();
   }
+}
+
+function noneOf(words: Words): HTMLOptionElement {
+  return element("option", { value: "", selected: true }, words.noMicrophone);
 }
 
 function fill(select: HTMLSelectElement, found: MediaDeviceInfo[], chosen: string | undefined, kind: string, words: Words): void {
   const options = found.map(({ deviceId, label }, index) =>
     element("option", { value: deviceId }, label || words.unnamed(kind, index + 1)),
   );
-  if (options.length === 0) options.push(element("option", { value: "" }, words.noMicrophone));
+  if (options.length === 0) options.push(noneOf(words));
   select.replaceChildren(...options);
   select.disabled = found.length === 0;
   if (chosen !== undefined) select.value = chosen;

@@ -70,6 +70,7 @@ export const en = {
   watch: "Open the watch page",
   share: "Share the watch page",
   recordedTime: (s: number) => clock(s),
+  recordedLabel: "Recorded",
   rate: (bitsPerSecond: number) => `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`,
   rateLabel: "Bit rate of the recording",
   linkLabel: "What the network carries",
@@ -86,6 +87,7 @@ export const en = {
   lostFootage: "Some footage was lost: there was no room for it.",
   noPictures: "The camera gives no pictures. Trying again …",
   noSound: "The microphone gives no sound. Trying again …",
+  withoutSound: "No microphone: this is broadcast without sound. Allow a microphone for this page, or choose one in the settings.",
   notAwake: "The screen may switch off: keep it on.",
   evictable: "This browser may delete what is not sent yet when the device runs short of room. Keep some free, and let it be sent soon.",
   problem(problem: Problem): string {

@@ -74,6 +74,7 @@ export const sl: Words = {
   watch: "Odpri stran za gledanje",
   share: "Deli stran za gledanje",
   recordedTime: (s) => clock(s),
+  recordedLabel: "Posneto",
   rate: (bitsPerSecond) => `${decimal(bitsPerSecond / 1e6)} Mbit/s`,
   rateLabel: "Bitna hitrost posnetka",
   linkLabel: "Hitrost omrežja",
@@ -90,6 +91,7 @@ export const sl: Words = {
   lostFootage: "Del posnetka je izgubljen: zanj ni bilo prostora.",
   noPictures: "Kamera ne daje slike. Poskušamo znova …",
   noSound: "Mikrofon ne daje zvoka. Poskušamo znova …",
+  withoutSound: "Ni mikrofona: prenos je brez zvoka. Dovolite mikrofon za to stran ali ga izberite v nastavitvah.",
   notAwake: "Zaslon se lahko ugasne: pustite ga prižganega.",
   evictable: "Brskalnik lahko izbriše, kar še ni poslano, če na napravi zmanjka prostora. Pustite nekaj prostora in poskrbite, da bo kmalu poslano.",
   problem(problem) {
