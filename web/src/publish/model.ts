@@ -75,6 +75,9 @@ export type Problem =
   | { kind: "server"; status: number }
   /** What is on this device cannot be opened. */
   | { kind: "storage" }
+  /** Some of it is not in the file, or there is none. */
+  | { kind: "left-out"; segments: number }
+  | { kind: "not-saved" }
   /** What saves and sends has broken. */
   | { kind: "keeper" }
   | { kind: "other" };

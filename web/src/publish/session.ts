@@ -68,6 +68,8 @@ export class Session {
       kept: () => undefined,
       lost: (_, why) => this.#trouble({ kind: why.kind === "no-room" ? "no-room" : "lost" }),
       saved: (name, file) => download(name, file),
+      leftOut: (segments) => this.#trouble({ kind: "left-out", segments }),
+      notSaved: () => this.#trouble({ kind: "not-saved" }),
       failed: () => this.#trouble({ kind: "keeper" }),
     });
     this.#tellOfLink();
@@ -300,6 +302,8 @@ export class Session {
 
   /** Gives what an earlier visit left to the person, as files. */
   save(id: string): void {
+    const { problem } = this.model;
+    if (problem?.kind === "left-out" || problem?.kind === "not-saved") this.model = { ...this.model, problem: null };
     this.#keeper.save(id);
   }
 

@@ -43,6 +43,8 @@ test("each problem has words of its own, in every language", () => {
     ...kinds.map((kind) => ({ kind })),
     ...none.flatMap((why) => [{ kind: "camera", why } as const, { kind: "microphone", why } as const]),
     { kind: "server", status: 503 },
+    { kind: "left-out", segments: 3 },
+    { kind: "not-saved" },
   ];
   const said = LANGUAGES.flatMap((language) => problems.map((problem) => wordsIn(language).problem(problem)));
   expect(new Set(said).size).toBe(said.length);

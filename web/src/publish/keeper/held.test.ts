@@ -167,3 +167,29 @@ it("does not hide footage of which it is not known what it is of", async () => {
   await expect(Spool.open("b", null)).rejects.toThrow("not written down");
   expect(await Spool.open("b", address)).not.toBeNull();
 });
+
+it("saves to a file what can be had, and says how much cannot", async () => {
+  const held = await open();
+  for (const length of [1, 2, 3]) held.keep(footage(length));
+  await vi.advanceTimersByTimeAsync(0);
+  const { files } = await disk.spool("b");
+  const segments = [...files.keys()].filter((name) => name.endsWith(".ts"));
+  files.delete(segments[1]!);
+  const saved = await held.save();
+  expect([saved.files.map(({ type }) => type), saved.left]).toEqual([["video/mp2t"], 1]);
+  for (const name of segments) files.delete(name);
+  expect(await held.save()).toEqual({ files: [], left: 3 });
+  held.uplink.destroy();
+});
+
+it("saves nothing that no player can play for want of its init section", async () => {
+  const held = await open();
+  held.keep({ ...footage(1), container: "m4s", init: new Uint8Array(4) });
+  held.keep(footage(2));
+  await vi.advanceTimersByTimeAsync(0);
+  const { files } = await disk.spool("b");
+  files.delete([...files.keys()].find((name) => name.startsWith("init-"))!);
+  const saved = await held.save();
+  expect([saved.files.map(({ type }) => type), saved.left]).toEqual([["video/mp2t"], 1]);
+  held.uplink.destroy();
+});

@@ -199,9 +199,10 @@ export class Held {
     });
   }
 
-  /** What is still here, as files that can be played. */
-  save(): Promise<Blob[]> {
-    return Promise.all(playable(this.uplink.here()).map((segments) => this.spool.joined(segments)));
+  /** What is still here, as files that can be played, and how many segments are in none of them. */
+  async save(): Promise<{ files: Blob[]; left: number }> {
+    const joined = await Promise.all(playable(this.uplink.here()).map((segments) => this.spool.joined(segments)));
+    return { files: joined.flatMap(({ file }) => file ?? []), left: joined.reduce((sum, { left }) => sum + left, 0) };
   }
 
   /** Deletes all of it, whether it is sent or not. */

@@ -9,6 +9,9 @@ export interface KeeperEvents {
   kept(id: string, seq: number, bytes: number): void;
   lost(id: string, why: WhyLost): void;
   saved(name: string, file: Blob): void;
+  /** Not everything is in the files; or there is none. */
+  leftOut(segments: number): void;
+  notSaved(): void;
   /** The worker itself has failed. */
   failed(): void;
 }
@@ -100,6 +103,10 @@ export class Keeper {
         return this.#reporting.get(message.id)?.(message.segments);
       case "saved":
         return this.events.saved(message.name, message.file);
+      case "left-out":
+        return this.events.leftOut(message.segments);
+      case "not-saved":
+        return this.events.notSaved();
       case "kept":
         return this.events.kept(message.id, message.seq, message.bytes);
       case "lost":

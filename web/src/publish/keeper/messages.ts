@@ -47,7 +47,11 @@ export type FromKeeper =
   | { kind: "lost"; id: string; why: WhyLost }
   | { kind: "status"; status: KeeperStatus }
   | { kind: "report"; id: string; segments: SegmentReport[] }
-  | { kind: "saved"; id: string; name: string; file: Blob };
+  | { kind: "saved"; id: string; name: string; file: Blob }
+  /** So many segments are in none of the files. */
+  | { kind: "left-out"; id: string; segments: number }
+  /** There is no file. */
+  | { kind: "not-saved"; id: string };
 
 export type WhyLost =
   /** There is no room for it, nor in memory. */

@@ -31,7 +31,10 @@ addEventListener("message", ({ data }: MessageEvent<ToKeeper>) => {
     case "report":
       return post({ kind: "report", id: data.id, segments: spools.get(data.id)?.uplink.report() ?? [] });
     case "save":
-      return void save(data.id);
+      return void save(data.id).catch((error: unknown) => {
+        console.error("cannot save to a file", error);
+        post({ kind: "not-saved", id: data.id });
+      });
     case "discard":
       return void shelf.discard(data.id);
     case "online":
@@ -52,8 +55,9 @@ function keep(id: string, footage: Footage): void {
 
 async function save(id: string): Promise<void> {
   const spool = spools.get(id);
-  if (!spool) return;
-  const files = await spool.save();
+  const { files, left } = (await spool?.save()) ?? { files: [], left: 0 };
+  if (!spool || files.length === 0) return post({ kind: "not-saved", id });
+  if (left > 0) post({ kind: "left-out", id, segments: left });
   const title = spool.spool.about.title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || id;
   for (const [index, file] of files.entries()) {
     const part = files.length === 1 ? "" : ` ${index + 1}`;

@@ -31,6 +31,13 @@ export class SpoolFull extends Error {}
 /** What was written is not what is there, or nothing is. Whatever else a read fails of may pass. */
 export class Damaged extends Error {}
 
+/** A file of several segments; `null` if none of them can be had. */
+export interface Joined {
+  file: Blob | null;
+  /** How many are not in it. */
+  left: number;
+}
+
 /** What is given of a broadcast. */
 export type Given = Pick<About, "id" | "server" | "token" | "title">;
 
@@ -187,12 +194,24 @@ export class Spool {
     await this.directory.removeEntry(segmentName(segment));
   }
 
-  /** Segments that are `playable` as one file, as that file. */
-  async joined(segments: readonly SegmentFile[]): Promise<Blob> {
+  /** Segments that are `playable` as one file, as that file: those of them that can be had. */
+  async joined(segments: readonly SegmentFile[]): Promise<Joined> {
     const [first] = segments;
-    const names = [...(first?.init ? [initName(first.init)] : []), ...segments.map(segmentName)];
-    const files = await Promise.all(names.map((name) => this.#file(name)));
-    return new Blob(files, { type: first?.container === "m4s" ? "video/mp4" : "video/mp2t" });
+    const init = first?.init ? await this.#had(this.readInit(first.init)) : [];
+    const isPlayable = !first?.init || init.length > 0;
+    const files = isPlayable ? await Promise.all(segments.map((segment) => this.#had(this.#file(segmentName(segment))))) : [];
+    const had = files.flat();
+    const type = first?.container === "m4s" ? "video/mp4" : "video/mp2t";
+    return { file: had.length > 0 ? new Blob([...init, ...had], { type }) : null, left: segments.length - had.length };
+  }
+
+  async #had<T>(reading: Promise<T>): Promise<T[]> {
+    try {
+      return [await reading];
+    } catch (error) {
+      console.warn("left out of the file", error);
+      return [];
+    }
   }
 
   async #file(name: string): Promise<File> {

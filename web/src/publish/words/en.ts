@@ -106,6 +106,8 @@ export const en = {
       case "encoder": return "This browser cannot encode the picture or the sound now. Choose another picture size, or reload the page.";
       case "server": return `The server has an error of its own (${problem.status}). Try again in a while.`;
       case "storage": return "What is kept of this broadcast on this device cannot be opened. Reload the page and try again.";
+      case "left-out": return `Not all of it is in the file: ${segments(problem.segments)} cannot be read on this device now. Keep the recording here, and try again later.`;
+      case "not-saved": return "It could not be saved to a file: it cannot be read on this device now. Keep the recording here, and try again later.";
       case "keeper": return "The part of this page that saves and sends has broken. Reload the page: what was saved is sent then.";
       case "other": return "Something went wrong. Try again, or reload the page: what was saved is not lost.";
     }

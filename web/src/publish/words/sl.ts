@@ -110,6 +110,8 @@ export const sl: Words = {
       case "encoder": return "Brskalnik zdaj ne more kodirati slike ali zvoka. Izberite drugo velikost slike ali znova naložite stran.";
       case "server": return `Na strežniku je prišlo do napake (${problem.status}). Poskusite znova čez nekaj časa.`;
       case "storage": return "Posnetka tega prenosa na tej napravi ni mogoče odpreti. Znova naložite stran in poskusite še enkrat.";
+      case "left-out": return `V datoteki manjka del posnetka: zdaj na tej napravi ni mogoče prebrati ${segmentsGenitive(problem.segments)}. Ne izbrišite ga tukaj in poskusite znova pozneje.`;
+      case "not-saved": return "Posnetka ni bilo mogoče shraniti v datoteko: zdaj ga na tej napravi ni mogoče prebrati. Ne izbrišite ga tukaj in poskusite znova pozneje.";
       case "keeper": return "Del strani, ki shranjuje in pošilja posnetek, ne deluje več. Znova naložite stran: shranjeno bo takrat poslano.";
       case "other": return "Nekaj je šlo narobe. Poskusite znova ali znova naložite stran: kar je shranjeno, ni izgubljeno.";
     }
