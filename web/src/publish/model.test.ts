@@ -39,8 +39,9 @@ const spool = (change: Partial<UplinkStatus> = {}): UplinkStatus => ({
 const owed = (s: number) => ({ segments: Math.ceil(s / 2), duration_ms: s * 1_000, bytes: s * 1_000 });
 const trouble = { kind: "unreachable", detail: "cannot be reached" } as const;
 
-const model = (stage: Stage, spools: UplinkStatus[]): Pick<Model, "stage" | "keeper" | "now_ms"> => ({
+const model = (stage: Stage, spools: UplinkStatus[]): Pick<Model, "stage" | "keeper" | "now_ms" | "ended"> => ({
   stage,
+  ended: [],
   keeper: { spools, held: [], unreadable: [], storage: storageStatus(0, 1e12, 0) },
   now_ms: NOW_MS,
 });
@@ -134,6 +135,19 @@ describe("what earlier visits left", () => {
     expect(check(ending, [spool({ unwritten_ms: 2_000 })])).toBe(true);
     expect([check(recording, [spool()]), check(ending, [spool({ owed: owed(2) })])]).toEqual([true, true]);
     expect([check({ kind: "ready" }, [spool()]), check({ kind: "done", id: "b" }, [spool({ isDone: true })])]).toEqual([false, false]);
+  });
+});
+
+describe("the last moments", () => {
+  const check = (stage: Stage, said: UplinkStatus["said"], ended: string[] = []) => isUnsent({ ...model(stage, [spool({ said })]), ended });
+  it("are worth a warning until the spool says that it has them", () => {
+    expect([check(ending, "recording", ["b"]), check(ending, "ended", ["b"])]).toEqual([true, false]);
+    expect([check({ kind: "paused", id: "b" }, "recording"), check({ kind: "paused", id: "b" }, "paused")]).toEqual([true, false]);
+  });
+
+  it("are so also when the page is ready for the next broadcast, or has not heard of the spool", () => {
+    expect([check({ kind: "ready" }, "recording", ["b"]), check({ kind: "ready" }, "ended", ["b"])]).toEqual([true, false]);
+    expect(isUnsent({ ...model(ending, []), ended: ["b"] })).toBe(true);
   });
 });
 

@@ -37,6 +37,8 @@ export type Target =
 
 export interface Model {
   stage: Stage;
+  /** Broadcasts that were ended here, whether their spools say so already or not. */
+  ended: readonly string[];
   target: Target;
   keeper: KeeperStatus | null;
   /** What went wrong last. */
@@ -234,9 +236,13 @@ export function choicesFor(left: Left): Choice[] {
 }
 
 /** Whether something would be left behind if the page were closed now. */
-export function isUnsent(model: Pick<Model, "stage" | "keeper">): boolean {
-  const { stage, keeper } = model;
+export function isUnsent(model: Pick<Model, "stage" | "keeper" | "ended">): boolean {
+  const { stage, keeper, ended } = model;
   if (stage.kind === "recording" || stage.kind === "starting") return true;
+  // The spool hears of it after the last moments, which are not in it before.
+  const says = (id: string, said: UplinkStatus["said"]) => keeper?.spools.some((spool) => spool.id === id && spool.said === said) ?? false;
+  if (stage.kind === "paused" && !says(stage.id, "paused")) return true;
+  if (!ended.every((id) => says(id, "ended"))) return true;
   return keeper?.spools.some((spool) => !spool.isDone && (spool.owed.segments > 0 || spool.unwritten_ms > 0)) ?? false;
 }
 

@@ -209,3 +209,18 @@ it("says where ends what an earlier visit left, and its owner has ended", async 
   heard({ id: "c", said: "recording", endedByOwner: true }, { id: "d", said: "ended", endedByOwner: true });
   expect(said).toEqual(["ended c"]);
 });
+
+it("warns whoever leaves while the last moments are being saved, also of the broadcast before", async () => {
+  const { isUnsent } = await import("./model");
+  const session = await recording();
+  const saved = session.end();
+  expect([isUnsent(session.model), session.model.ended]).toEqual([true, ["b"]]);
+  session.again();
+  expect([session.model.stage.kind, isUnsent(session.model)]).toEqual(["ready", true]);
+  await saved;
+  const spool = { id: "b", endedByOwner: false, isDone: false, owed: { segments: 0 }, unwritten_ms: 0 };
+  heard({ ...spool, said: "recording" });
+  expect(isUnsent(session.model)).toBe(true);
+  heard({ ...spool, said: "ended" });
+  expect(isUnsent(session.model)).toBe(false);
+});

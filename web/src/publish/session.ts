@@ -36,6 +36,7 @@ export class Session {
   ) {
     this.model = {
       stage: { kind: "asking" },
+      ended: [],
       target: this.#target(),
       keeper: null,
       problem: null,
@@ -198,6 +199,7 @@ export class Session {
       return this.#trouble({ kind: why.kind === "unreadable" ? "storage" : why.kind === "dead" ? "keeper" : "held" });
     }
     this.#keeper.pause(address.id, false);
+    this.#forgetEnded(address.id);
     this.#recordedBefore_ms = 0;
     await this.#roll(address.id);
   }
@@ -279,6 +281,7 @@ export class Session {
     // At once: what is recorded next is another one.
     if (this.#link?.id === stage.id) this.#forgetLink();
     this.#goTo({ kind: "ending", id: stage.id });
+    this.#noteEnded(stage.id);
     await this.#then(async () => {
       await this.#cut();
       this.#keeper.end(stage.id);
@@ -288,7 +291,16 @@ export class Session {
   /** Ends a broadcast that an earlier visit left. */
   finish(id: string): void {
     this.#keeper.end(id);
+    this.#noteEnded(id);
     if (this.#link?.id === id) this.#forgetLink();
+  }
+
+  #noteEnded(id: string): void {
+    this.model = { ...this.model, ended: [...this.model.ended.filter((other) => other !== id), id] };
+  }
+
+  #forgetEnded(id: string): void {
+    this.model = { ...this.model, ended: this.model.ended.filter((other) => other !== id) };
   }
 
   /** What its owner has ended is not recorded on; and nobody else says where it ends. */
@@ -310,6 +322,7 @@ export class Session {
   /** Deletes it from this device, sent or not. */
   discard(id: string): void {
     this.#keeper.discard(id);
+    this.#forgetEnded(id);
   }
 
   /** After one is done: back to the beginning. */

@@ -90,6 +90,20 @@ it("is gone from the disk when it is discarded, with what waits to be written", 
   expect([kept, lost, await allSpools()]).toEqual([[0], [], []]);
 });
 
+it("is not said to be sent and safe while it is deleted, and can be deleted again when that fails", async () => {
+  const held = await open();
+  held.keep(footage());
+  await vi.advanceTimersByTimeAsync(0);
+  disk.stuck = (name) => (name === "b" ? new DOMException("busy", "NoModificationAllowedError") : null);
+  const discarded = held.discard();
+  expect([held.status().isDone, held.isGone]).toEqual([false, true]);
+  await expect(discarded).rejects.toThrow("busy");
+  expect([await allSpools(), held.isGone]).toEqual([["b"], true]);
+  disk.stuck = () => null;
+  await held.discard();
+  expect([held.status().isDone, await allSpools()]).toEqual([false, []]);
+});
+
 it("takes another token, forgets the trouble with the old one, and writes it down, also without room", async () => {
   const held = await open();
   await vi.advanceTimersByTimeAsync(3_000);

@@ -212,14 +212,18 @@ export class Held {
     await this.destroy();
   }
 
-  /** Whether it is done, and so deleted, or about to be. */
+  /** Whether it is done or discarded, and so deleted, or about to be. */
   get isGone(): boolean {
-    return this.#destroyed !== null || this.uplink.isDone;
+    return this.#isDiscarded || this.#destroyed !== null || this.uplink.isDone;
   }
 
   /** Deletes a spool that is done. What is known of it stays, to be shown. */
   destroy(): Promise<void> {
-    this.#destroyed ??= this.spool.destroy();
+    // What fails may be asked for again.
+    this.#destroyed ??= this.spool.destroy().catch((error: unknown) => {
+      this.#destroyed = null;
+      throw error;
+    });
     return this.#destroyed;
   }
 

@@ -94,3 +94,14 @@ it("opens anew what is done when it is recorded to again, and not for a link alo
   expect([here.spools.get("a") === done, deleted, begun]).toEqual([false, ["what was done of a"], ["a", "a"]]);
   expect(given.map(({ token }) => token)).toEqual(["t"]);
 });
+
+it("opens later what cannot be opened now, and says once why", async () => {
+  broken.add("a");
+  broken.add("b");
+  const here = shelf("a", "b");
+  await vi.waitFor(() => expect(here.unreadable.size).toBe(2));
+  broken.delete("a");
+  await here.openAgain();
+  expect([[...here.spools.keys()], [...here.unreadable]]).toEqual([["a"], ["b"]]);
+  expect(console.error).toHaveBeenCalledTimes(2);
+});

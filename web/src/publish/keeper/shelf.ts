@@ -84,6 +84,13 @@ export class Shelf<S extends Opened> {
     });
   }
 
+  /** What a spool could not be opened for may have passed. */
+  async openAgain(): Promise<void> {
+    for (const id of this.unreadable) await this.#then(async () => {
+      if (this.unreadable.has(id)) await this.#open(id, null);
+    });
+  }
+
   async #openOrReaddress(id: string, address: Address | null): Promise<void> {
     const spool = this.spools.get(id);
     if (spool && !spool.isGone) return address ? spool.readdress(address) : undefined;
@@ -99,7 +106,7 @@ export class Shelf<S extends Opened> {
       if (spool) this.spools.set(id, spool);
       this.unreadable.delete(id);
     } catch (error) {
-      console.error(`cannot open the spool ${id}`, error);
+      if (!this.unreadable.has(id)) console.error(`cannot open the spool ${id}`, error);
       this.unreadable.add(id);
     }
   }

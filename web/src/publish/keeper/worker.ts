@@ -8,6 +8,7 @@ import { keepBytes, storageStatus } from "./storage";
 
 const STATUS_EVERY_MS = 250;
 const STORAGE_EVERY_MS = 5_000;
+const OPEN_AGAIN_EVERY_MS = 10_000;
 
 let storage: StorageStatus = storageStatus(0, Number.MAX_SAFE_INTEGER, 0);
 let shown = "";
@@ -98,4 +99,5 @@ function show(): void {
 
 setInterval(show, STATUS_EVERY_MS);
 setInterval(() => void look(), STORAGE_EVERY_MS);
+setInterval(() => void shelf.openAgain(), OPEN_AGAIN_EVERY_MS);
 void look();

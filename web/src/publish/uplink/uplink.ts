@@ -72,6 +72,7 @@ export class Uplink {
   #isTalking = false;
   #isRouting = false;
   #isDeleting = false;
+  #isStopped = false;
   #isDone = false;
   #isRefusedByEnd = false;
   #tokens!: Tokens;
@@ -123,7 +124,7 @@ export class Uplink {
 
   /** The spool knows another token or server: all is asked anew, of whoever that is. */
   readdressed(): void {
-    if (this.#isDone) return;
+    if (this.#isStopped) return;
     this.#address();
     this.#route = new Route();
     this.#there = null;
@@ -135,7 +136,7 @@ export class Uplink {
   /** Sends nothing more. What is on its way may still arrive. */
   destroy(): void {
     clearInterval(this.#timer);
-    this.#isDone = true;
+    this.#isStopped = true;
   }
 
   /** A segment is durable here. */
@@ -195,12 +196,13 @@ export class Uplink {
 
   /** Looks at everything, and does what is due. */
   #step(): void {
-    if (this.#isDone) return;
+    if (this.#isStopped) return;
     this.#send();
     void this.#talk();
     void this.#askForRoute();
     void this.#deleteWhatIsNotKept();
     if (this.#there?.over === "ended" && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.areAllThere()) {
+      this.#isDone = true;
       this.destroy();
     }
   }

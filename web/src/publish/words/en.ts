@@ -148,7 +148,7 @@ export const en = {
     noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${waiting(waiting_s)}It stays on this device.`,
     sent: "Everything is sent and safe.",
     held: "Another tab is working on this one.",
-    unreadable: "A recording on this device cannot be opened. It stays here, and is tried again at the next visit.",
+    unreadable: "A recording on this device cannot be opened now. It stays here, and is tried again, now and at each visit.",
     damaged: (count: number) => `${segments(count)} could not be saved when the browser was stopped.`,
   },
   finish: "Finish",

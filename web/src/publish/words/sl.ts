@@ -153,7 +153,7 @@ export const sl: Words = {
     sent: "Vse je poslano in na varnem.",
     held: "Z njim dela drug zavihek.",
     damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,
-    unreadable: "Posnetka na tej napravi ni mogoče odpreti. Ostane tukaj, ob naslednjem obisku poskusimo znova.",
+    unreadable: "Posnetka na tej napravi zdaj ni mogoče odpreti. Ostane tukaj; poskušamo znova, zdaj in ob vsakem obisku.",
   },
   finish: "Zaključi",
   save: "Shrani v datoteko",
