@@ -5,6 +5,7 @@
 import { limitsFor } from "./bitrate";
 import type { Taken } from "./frames";
 import type { PicturePacket } from "./segmenter";
+import { FLUSH_MAX_MS, within } from "./within";
 
 /** A little less than two seconds, so that no segment is longer than its target duration. */
 const SEGMENT_US = 1_900_000;
@@ -133,7 +134,8 @@ export class PictureEncoder {
   /** Ends what was encoded in another size, and begins anew. */
   async #open(size: PictureSize): Promise<void> {
     try {
-      await this.flush();
+      // Without what it does not give, the next one goes on.
+      await this.flush().catch((error: unknown) => console.warn("the encoder before is given up", error));
       this.#bitrate = Math.min(this.#bitrate, limitsFor(size.width, size.height, this.framesPerSecond).max);
       const config = await configFor(size, this.#bitrate);
       if (config === null) throw new Error(`this browser cannot encode H.264 of ${size.width}x${size.height}`);
@@ -170,8 +172,8 @@ export class PictureEncoder {
 
   /** All that was added is encoded. What comes next begins a segment. */
   async flush(): Promise<void> {
-    if (this.#encoder?.state === "configured") await this.#encoder.flush();
     this.#segmentFrom_us = -Infinity;
+    if (this.#encoder?.state === "configured") await within(FLUSH_MAX_MS, "encoding the last pictures", this.#encoder.flush());
   }
 
   async destroy(): Promise<void> {

@@ -7,6 +7,7 @@
 import { CHANNELS, RATE, type Sink, type SoundCodec } from "./hearing";
 import { place } from "./place";
 import type { SoundPacket } from "./segmenter";
+import { FLUSH_MAX_MS, within } from "./within";
 import tapUrl from "./tap.worklet.ts?worker&url";
 
 export class SoundEncoder {
@@ -14,6 +15,8 @@ export class SoundEncoder {
   #node: AudioWorkletNode | null = null;
   #microphone: MediaStreamAudioSourceNode | null = null;
   #sink: Sink | null = null;
+  /** Whether what the sink gives is still wanted: each recording has its own. */
+  #wanted = { is: false };
   #level = 0;
   /** The media time at which the next piece should begin. */
   #next_ms: number | null = null;
@@ -68,7 +71,9 @@ export class SoundEncoder {
   /** From here on it is encoded; media time is performance.now() less this. */
   async begin(zero_ms: number): Promise<void> {
     const { openSink } = await import("./encode-sound");
-    this.#sink = await openSink(this.give, this.fail);
+    const wanted = { is: true };
+    this.#wanted = wanted;
+    this.#sink = await openSink((packet) => wanted.is && this.give(packet), this.fail);
     this.#zero_ms = zero_ms;
     this.#next_ms = null;
   }
@@ -78,8 +83,10 @@ export class SoundEncoder {
     this.#zero_ms = null;
     const sink = this.#sink;
     this.#sink = null;
-    await this.#adding;
-    await sink?.close();
+    const adding = this.#adding;
+    this.#adding = Promise.resolve();
+    await within(FLUSH_MAX_MS, "encoding the last sound", adding.then(() => sink?.close())).catch(this.fail);
+    this.#wanted.is = false;
   }
 
   async destroy(): Promise<void> {
