@@ -4,7 +4,7 @@
  */
 import { playable } from "../spool/listing";
 import type { SegmentFile } from "../spool/names";
-import { allSpools, type Mark, removeSpool, Spool, SpoolFull } from "../spool/spool";
+import { allSpools, Damaged, type Mark, removeSpool, Spool, SpoolFull } from "../spool/spool";
 import { digestOf } from "../uplink/blake3";
 import type { UplinkStatus } from "../uplink/status";
 import { Uplink } from "../uplink/uplink";
@@ -12,6 +12,9 @@ import type { Address, Footage, WhyLost } from "./messages";
 
 /** How long to wait before what could not be written is tried again. */
 const ROOM_RETRY_MS = 1_000;
+/** How long to wait before what cannot be read now is numbered anew, and how often: until then the end is not said. */
+const RENUMBER_AGAIN_MS = 5_000;
+const RENUMBER_TRIES = 12;
 /** The most footage that waits in memory to be written. */
 const WAITING_BYTES_MAX = 64 << 20;
 
@@ -148,10 +151,11 @@ export class Held {
   }
 
   /** Gives it a number that nobody has. Should this break off, the next start finds it twice, and drops the old one. */
-  #renumber(taken: SegmentFile): void {
+  #renumber(taken: SegmentFile, tries = 1): void {
     void this.#then("noting", async () => {
       const bytes = await this.spool.read(taken).catch((error: unknown) => {
-        this.uplink.notRenumbered(taken.seq);
+        if (error instanceof Damaged || tries >= RENUMBER_TRIES) this.uplink.notRenumbered(taken.seq);
+        else setTimeout(() => this.#renumber(taken, tries + 1), RENUMBER_AGAIN_MS);
         throw error;
       });
       await this.#untilWritten(() => this.spool.noteOthers([taken.seq, taken.seq]));

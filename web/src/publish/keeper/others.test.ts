@@ -58,6 +58,20 @@ it("says the end when what had to be numbered anew has its number, and gives up 
   expect(events.lost).not.toHaveBeenCalled();
 });
 
+it("waits with the end for what cannot be read now, and has to be numbered anew", async () => {
+  vi.spyOn(console, "error").mockReturnValue();
+  const held = await open();
+  for (const byte of [1, 2]) held.keep(footage(byte));
+  held.mark("ended", true);
+  // It is read to be sent under the number that is taken, and then to be kept under another one.
+  let reads = 0;
+  disk.unreadable = () => (++reads > 2 && reads < 6 ? new DOMException("busy", "NotReadableError") : null);
+  await vi.advanceTimersByTimeAsync(60_000);
+  held.uplink.destroy();
+  expect([...stored.keys()]).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect([said, reads > 6]).toEqual([[{ said: "end", body: { last: { main: 6 } } }], true]);
+});
+
 it("notes what the others have, so that a reload takes nothing of theirs as lost here", async () => {
   const held = await open();
   held.keep(footage(1));
