@@ -46,6 +46,9 @@ async function openBrowser() {
     }
   };
   process.once("exit", kill);
+  // Nor does it outlive us when we are killed: the end of this pipe is then all that tells.
+  const guard = spawn("/bin/sh", ["-c", `read -r _; kill -KILL -- -${child.pid}`], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  child.once("exit", () => guard.kill());
   const address = await new Promise((resolve, reject) => {
     let said = "";
     child.stderr.on("data", (text) => {
@@ -94,6 +97,16 @@ async function untilNothingWaits(page) {
 async function untilRecorded(page, segments) {
   const has = (count) => window.publisher.model.keeper?.spools[0]?.recorded.segments >= count;
   await page.waitForFunction(has, segments, { timeout: SOON_MS });
+}
+
+/** Takes the room away, until something waits for it in memory. */
+async function untilNothingFits(page, context) {
+  const devtools = await context.newCDPSession(page);
+  const { origin } = new URL(url);
+  const { usage } = await devtools.send("Storage.getUsageAndQuota", { origin });
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + ROOM_BYTES });
+  const isFull = () => window.publisher.model.keeper.storage.waiting > 100_000;
+  await page.waitForFunction(isFull, null, { timeout: SOON_MS });
 }
 
 /** Until viewers are told that the broadcast stands so. */
@@ -245,14 +258,9 @@ const SCENARIOS = {
   async full({ context }) {
     const page = await openPage(context, url);
     await goLive(page);
-    const devtools = await context.newCDPSession(page);
-    const { origin } = new URL(url);
     say("live");
     await untilWaiting(page, 3);
-    const { usage } = await devtools.send("Storage.getUsageAndQuota", { origin });
-    await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + ROOM_BYTES });
-    const isFull = () => window.publisher.model.keeper.storage.waiting > 100_000;
-    await page.waitForFunction(isFull, null, { timeout: SOON_MS });
+    await untilNothingFits(page, context);
     const warned = await page.textContent(".warnings");
     const waited = await line(page);
     say("waited");
@@ -287,6 +295,55 @@ const SCENARIOS = {
     await untilRecorded(page, 4);
     await end(page);
     return { words: {}, segments: await report(page) };
+  },
+
+  /** A microphone that is refused at first. */
+  async silent({ context }) {
+    await context.addInitScript(() => {
+      const { mediaDevices } = navigator;
+      const open = mediaDevices.getUserMedia.bind(mediaDevices);
+      const isRefused = ({ audio }) => audio && !window.hasMicrophone;
+      mediaDevices.getUserMedia = (wanted) => (isRefused(wanted) ? Promise.reject(new DOMException("no", "NotAllowedError")) : open(wanted));
+    });
+    const page = await openPage(context, url);
+    await goLive(page);
+    const warned = await page.textContent('.warnings [role="alert"]');
+    await page.evaluate(() => (window.hasMicrophone = true));
+    await page.click(".buttons > button:last-child");
+    await page.waitForSelector("dialog[open] #microphone");
+    // The only one can be chosen, since it is not open.
+    const [none, ...others] = await page.$$eval("#microphone option", (options) => options.map(({ value }) => value));
+    await page.selectOption("#microphone", others[0]);
+    await page.keyboard.press("Escape");
+    await page.waitForSelector('.warnings [role="alert"] p', { state: "detached" });
+    await untilRecorded(page, (await spool(page)).recorded.segments + 3);
+    await end(page);
+    return { words: { warned, none }, segments: await report(page) };
+  },
+
+  /** No network, soon no room, and then no browser: and all segments need the same init section. */
+  async opus_kill(first) {
+    const { context } = first;
+    await context.route("**/mediabunny-aac-encoder*", (route) => route.abort());
+    const page = await openPage(context, url);
+    await goLive(page);
+    await context.unrouteAll();
+    // Its files could not be had before either.
+    await page.evaluate(() => navigator.serviceWorker.register("/service-worker.js").then(() => navigator.serviceWorker.ready).then(() => undefined));
+    say("live");
+    await untilWaiting(page, 3);
+    await untilNothingFits(page, context);
+    const before = (await report(page)).length;
+    encoded.breaksOff();
+    await first.kill();
+    const next = await openPage((await openBrowser()).context, new URL("/publish", url).href);
+    await next.waitForSelector('.left [data-state="interrupted"]');
+    const kept = (await report(next)).length;
+    say("waited");
+    await untilNothingWaits(next);
+    await next.click(".left .second");
+    await next.waitForSelector('.left [data-state="sent"]');
+    return { words: {}, before, kept, segments: await report(next) };
   },
 
   async kill(first) {

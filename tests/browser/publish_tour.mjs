@@ -4,6 +4,8 @@ import { roadTo } from "./road.mjs";
 /** Chromium's own switches: a camera without a question. */
 export const CAMERA_FLAGS = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"];
 const SOON_MS = 60_000;
+/** Where buttons are, in whatever language. */
+const [PAUSE, SETTINGS, FINISH] = [".buttons > button:first-child", ".buttons > button:last-child", ".left .second"];
 /** Below this there is little room: see `keeper/storage.ts`. */
 const LITTLE_ROOM_BYTES = 40 << 20;
 
@@ -73,7 +75,7 @@ async function recording({ road, inContext, open, visit, ownerKey }) {
   await stage(page, "ready");
   await page.waitForSelector(".level:not([hidden])");
   await visit("ready", page);
-  await page.getByRole("button", { name: "Settings" }).click();
+  await page.click(SETTINGS);
   await page.waitForSelector("dialog[open]");
   await visit("settings", page);
   await page.keyboard.press("Escape");
@@ -86,10 +88,10 @@ async function recording({ road, inContext, open, visit, ownerKey }) {
   await page.waitForSelector("dialog[open]");
   await visit("ask", page);
   await page.click('dialog [value="no"]');
-  await page.click('[aria-label="Pause"]');
+  await page.click(PAUSE);
   await until(page, "paused");
   await visit("paused", page);
-  await page.click('[aria-label="Resume"]');
+  await page.click(PAUSE);
   await until(page, "live");
   road.cut();
   await until(page, "later");
@@ -133,13 +135,14 @@ async function whatIsLeft({ road, inContext, open, create, visit }) {
   await visit("interrupted", page);
   // While it is sent, its card stays where somebody is about to press.
   await page.evaluate(() => (window.seen = document.querySelector(".left .card")));
-  await page.getByRole("button", { name: "Finish" }).focus();
+  await page.focus(FINISH);
   road.open();
-  await page.getByText("Everything recorded so far is sent").waitFor();
-  const isKept = await page.evaluate(() => window.seen === document.querySelector(".left .card") && document.activeElement.textContent === "Finish");
+  const saysAllIsSent = () => window.publisher.model.keeper.spools[0].owed.segments === 0 && !/\d/.test(document.querySelector(".left .card p").textContent);
+  await page.waitForFunction(saysAllIsSent);
+  const isKept = await page.evaluate((finish) => window.seen === document.querySelector(".left .card") && document.activeElement.matches(finish), FINISH);
   if (!isKept) throw new Error("the card of what is sent was made anew");
   road.cut();
-  await page.getByRole("button", { name: "Finish" }).click();
+  await page.click(FINISH);
   await page.waitForSelector('.left [data-state="sending"]');
   const hasFocus = await page.evaluate(() => document.activeElement.matches('.left [data-state="sending"]'));
   if (!hasFocus) throw new Error("the focus is lost with the button");

@@ -230,6 +230,30 @@ fn where_aac_cannot_be_had_sound_is_opus_in_fragmented_mp4() {
 }
 
 #[test]
+fn without_room_opus_keeps_its_init_section_when_the_browser_is_killed() {
+    let mut page = Page::open("opus_kill");
+    page.records_without_a_network();
+    let seen = page.is_whole(4);
+    let recording = Recording::of_main(&page.headwater, &page.id);
+    assert_eq!(
+        recording.inits.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        1,
+        "one format has one init section"
+    );
+    assert!(seen["kept"].as_u64() >= seen["before"].as_u64(), "{seen}");
+}
+
+#[test]
+fn without_a_microphone_the_page_says_so_and_has_sound_once_there_is_one() {
+    let mut page = Page::open("silent");
+    let seen = page.is_whole(5);
+    assert!(words(&seen, "warned").starts_with("No microphone: "), "{seen}");
+    assert_eq!(words(&seen, "none"), "", "the only microphone is another one than none");
+    let codecs = page.main()["codecs"].clone();
+    assert!(codecs.as_str().is_some_and(|codecs| codecs.contains("mp4a")), "{codecs}");
+}
+
+#[test]
 fn a_page_that_is_reloaded_without_a_network_goes_on() {
     let mut page = Page::open("reload");
     page.records_without_a_network();
@@ -252,10 +276,21 @@ fn a_browser_that_is_killed_without_a_network_loses_nothing_that_was_kept() {
 
 #[test]
 fn no_state_of_the_page_has_an_accessibility_error() {
+    assert_fits_everybody("en");
+}
+
+/// Russian words are the longest.
+#[test]
+fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
+    assert_fits_everybody("ru");
+}
+
+#[track_caller]
+fn assert_fits_everybody(language: &str) {
     let headwater = Headwater::start();
     let chromium = Tool::find("chromium");
     let (url, key) = (headwater.url().to_owned(), headwater.owner_key().to_owned());
-    let args = [chromium.path().as_os_str(), url.as_ref(), key.as_ref()];
+    let args = [chromium.path().as_os_str(), url.as_ref(), key.as_ref(), language.as_ref()];
     let mut looking = Program::start(&Tool::node_script("publish_axe.mjs"), args);
     looking.end_well(RUN_MAX);
     let said = looking.said_whole();
