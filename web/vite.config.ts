@@ -6,7 +6,8 @@ export default defineConfig({
   base: "/",
   plugins: [publishFiles()],
   build: {
-    target: "es2022",
+    // See docs/design/web.md, *Browsers*.
+    target: ["es2022", "safari15.4"],
     assetsDir: "assets",
     // Files, not data: URLs, so that a Content-Security-Policy of 'self' is enough.
     assetsInlineLimit: 0,

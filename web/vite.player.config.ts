@@ -6,7 +6,8 @@ export default defineConfig({
   base: "./",
   publicDir: false,
   build: {
-    target: "es2022",
+    // See docs/design/web.md, *Browsers*.
+    target: ["es2022", "safari15.4"],
     outDir: "dist/player",
     assetsDir: ".",
     assetsInlineLimit: 0,

@@ -3,6 +3,7 @@
  * retried here.
  */
 import type { Broadcast, Details } from "./broadcast";
+import { Deadline } from "./deadline";
 
 /** Longest wait for an answer. */
 const ANSWER_MS_MAX = 10_000;
@@ -91,9 +92,18 @@ interface Options {
 }
 
 async function request<T>(path: string, options: Options): Promise<{ body: T; clock_ahead_ms: number }> {
+  const deadline = new Deadline(ANSWER_MS_MAX);
+  try {
+    return await exchange<T>(path, options, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function exchange<T>(path: string, options: Options, signal: AbortSignal): Promise<{ body: T; clock_ahead_ms: number }> {
   const headers = new Headers({ Accept: "application/json" });
   if (options.ownerKey) headers.set("Authorization", `Bearer ${options.ownerKey}`);
-  const init: RequestInit = { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS_MAX) };
+  const init: RequestInit = { headers, cache: "no-store", signal };
   if (options.post !== undefined) {
     headers.set("Content-Type", "application/json");
     init.method = "POST";

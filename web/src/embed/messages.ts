@@ -52,9 +52,12 @@ export function siteOrigin(search: string, ancestor: string | undefined, referre
 }
 
 function originOf(text: string | null | undefined): string | null {
-  if (!text || !URL.canParse(text)) return null;
-  const { protocol, origin } = new URL(text);
-  return protocol === "https:" || protocol === "http:" ? origin : null;
+  try {
+    const { protocol, origin } = new URL(text ?? "");
+    return protocol === "https:" || protocol === "http:" ? origin : null;
+  } catch {
+    return null;
+  }
 }
 
 /** What makes a state worth telling anew. */

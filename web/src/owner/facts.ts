@@ -27,7 +27,7 @@ export function holesOf({ details }: Details): Hole[] {
     for (const [from, to] of missing_between) holes.set(`${from} ${to}`, { from, to });
   }
   const start = ({ from, to }: Hole) => from ?? to ?? Number.POSITIVE_INFINITY;
-  return [...holes.values()].toSorted((a, b) => start(a) - start(b));
+  return [...holes.values()].sort((a, b) => start(a) - start(b));
 }
 
 /** Where the holes lie in the recording. One that is open reaches to its end. */

@@ -78,7 +78,7 @@ export function heard(before: Knowledge, news: News, now_ms: number): Knowledge 
 function afterPlaylist(before: Standing, reading: Reading): Standing {
   if (reading.type === "vod") return { kind: "complete" };
   if (reading.isEnded) return before.kind === "complete" ? before : { kind: "ended" };
-  const open = reading.ranges.findLast((range) => range.kind !== "recovered" && range.end_ms === null);
+  const open = reading.ranges.filter((range) => range.kind !== "recovered" && range.end_ms === null).at(-1);
   if (!open || open.kind === "recovered") return { kind: "live" };
   return { kind: open.kind, since_ms: open.start_ms };
 }

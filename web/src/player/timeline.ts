@@ -43,7 +43,7 @@ const MEDIA = { kind: "media" as const, catchupFrom: null };
 function gapKind(entry: Entry, { ranges }: Reading): { kind: StretchKind; catchupFrom: number | null } {
   const middle_ms = entry.at_ms + entry.duration_s * 500;
   // What arrived late says more than the interruption that it fills.
-  for (const range of ranges.toReversed()) {
+  for (const range of [...ranges].reverse()) {
     if (middle_ms < range.start_ms || middle_ms > (range.end_ms ?? Infinity)) continue;
     if (range.kind === "recovered") return { kind: "late", catchupFrom: range.from };
     const late = ranges.find(
