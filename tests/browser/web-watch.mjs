@@ -9,6 +9,10 @@ const [executablePath, url, scenario] = process.argv.slice(2);
 
 /** How long a network is away. */
 const OUTAGE_S = 40;
+/** How long nobody answers: for more tries of an engine than it takes to give up. */
+const SILENCE_S = 14;
+/** How long live rests. */
+const REST_S = 14;
 
 const SCENARIOS = {
   /** Live, an interruption, what was missed, and live again. */
@@ -109,6 +113,60 @@ const SCENARIOS = {
     const on = await viewer.until("the picture from elsewhere", ({ picture, standing }) => addresses.size > 0 && picture === "moving" && standing === "live");
     const after = await viewer.untilPlaying(3);
     return { on, after, addresses: [...addresses] };
+  },
+
+  /** Nobody answers, for longer than an engine would try by itself; then everything goes on. */
+  async outage(page, viewer) {
+    await page.goto(url);
+    const before = await viewer.untilPlaying(3);
+    step("playing", before);
+    const down = await viewer.until("a card, and try after try", ({ card, picture, timer }) => card !== null && picture !== "moving" && seconds(timer) >= SILENCE_S);
+    await viewer.shot("outage");
+    step("down", down);
+    const back = await viewer.until("the picture again", ({ picture, card }) => picture === "moving" && card === null);
+    // The time of what is loaded anew may begin at 0.
+    const after = await viewer.until("a picture that goes on", ({ picture, time_s }) => picture === "moving" && time_s >= 3);
+    return { before, down, back, after };
+  },
+
+  /** Live that rests: the server has nothing more to say of an interruption that lasts. */
+  async rest(page, viewer) {
+    const refused = [];
+    page.on("response", (response) => response.status() === 503 && refused.push(response.url()));
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(1));
+    const told = new Set();
+    const interrupted = await viewer.until("waiting in vain for the next segment, again and again", ({ message, card, timer }) => {
+      const isTold = message === "interrupted" && card !== null;
+      if (told.size > 0 || isTold) told.add(message);
+      return isTold && seconds(timer) >= REST_S && refused.length > 0;
+    });
+    await viewer.shot("rest");
+    step("resting", interrupted);
+    const back = await viewer.until("the picture again", ({ picture, standing, card }) => picture === "moving" && standing === "live" && card === null);
+    return { interrupted, back, told: [...told], refused: refused.length };
+  },
+
+  /** What Safari 15.4 has not, taken from the newest: it must do without. */
+  async older(page, viewer) {
+    await page.addInitScript(() => {
+      const lacks = { AbortSignal: ["any", "timeout"], URL: ["canParse", "parse"], Promise: ["withResolvers", "try"], Object: ["groupBy"], Array: ["fromAsync"] };
+      for (const [name, functions] of Object.entries(lacks)) functions.forEach((one) => delete globalThis[name][one]);
+      for (const one of ["toSorted", "toReversed", "toSpliced", "with", "findLast", "findLastIndex"]) delete Array.prototype[one];
+      for (const one of ["union", "intersection", "difference"]) delete Set.prototype[one];
+    });
+    // Rules and colours that it does not know are as good as not there.
+    const unknown = [[/@container\b/g, "@unknown"], [/light-dark\(/g, "unknown("], [/container(-type|-name)?:/g, "unknown:"]];
+    await page.route("**/*.css", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: unknown.reduce((sheet, [from, to]) => sheet.replace(from, to), await response.text()) });
+    });
+    await page.goto(url);
+    const playing = await viewer.untilPlaying(2);
+    await viewer.shot("older");
+    const overflows = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    const { right } = await page.getByRole("button", { name: "Full screen", exact: true }).boundingBox().then(({ x, width }) => ({ right: x + width }));
+    return { playing, overflows, right, axe: { older: await violations(page) } };
   },
 
   /** A browser without Media Source Extensions. */
@@ -353,6 +411,6 @@ async function shareMoment(page) {
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: "dark", asksForPress: true };
 
-const settings = scenario === "phone" ? PHONE : {};
+const settings = scenario === "phone" || scenario === "older" ? PHONE : {};
 const seen = await withPage(executablePath, (page) => SCENARIOS[scenario](page, new Viewer(page)), settings);
 console.log(JSON.stringify(seen));

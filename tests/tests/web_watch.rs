@@ -1,6 +1,7 @@
 //! The watch page as viewers live through it, in Chromium, against the real binary, with ffmpeg as publisher: an
 //! interruption and what was missed, their own network, a pause, the end, and pages that open before the beginning.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use headwater_tests::{Encoder, Media, Program, Relay, at_once, until_stored, wait_until_complete};
@@ -11,6 +12,8 @@ use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
 const RUN_MAX: Duration = Duration::from_secs(240);
 /// Long enough for every scenario; whoever is still at it then is stopped.
 const SOURCE_S: u32 = 400;
+/// What the player itself calls behind, with segments of a second.
+const BEHIND_S_MIN: f64 = 7.0;
 const CONFIG: &str = "[recorder.views]\nend_grace_ms = 1000\n";
 
 /// A browser at work on a scenario.
@@ -65,6 +68,26 @@ impl Stage {
     fn publish(&mut self) -> Program {
         Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&self.relay.push_url())
     }
+}
+
+/// A finished recording of so many segments, the second rendition of which is smaller.
+fn record(headwater: &Headwater, segments: usize, renditions: &[&str]) -> NewBroadcast {
+    let broadcast = headwater.create_broadcast();
+    let bearer = format!("Bearer {}", broadcast.token);
+    for (index, rendition) in renditions.iter().enumerate() {
+        let media = if index == 0 { Media::ts(segments) } else { Media::small_ts(segments) };
+        for (seq, segment) in media.segments.into_iter().enumerate() {
+            let path = format!("/ingest/{}/{rendition}/{seq}.ts", broadcast.id);
+            headwater.send("PUT", &path, &[("authorization", &bearer)], segment).expect(201);
+        }
+    }
+    let end = format!("/v1/broadcasts/{}/end", broadcast.id);
+    let last: HashMap<_, _> = renditions.iter().map(|rendition| (rendition, segments - 1)).collect();
+    let json = ("content-type", "application/json");
+    let body = serde_json::json!({ "last": last }).to_string();
+    headwater.send("POST", &end, &[("authorization", &bearer), json], body).expect(200);
+    wait_until_complete(headwater, &broadcast.id);
+    broadcast
 }
 
 /// Fails if the page complained of anything, except of what is cut off or not there yet, or if axe found anything.
@@ -232,21 +255,8 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
 
 #[test]
 fn what_can_be_chosen_does_what_it_says() {
-    const SEGMENTS: usize = 20;
     let headwater = Headwater::start_with(CONFIG);
-    let broadcast = headwater.create_broadcast();
-    let bearer = format!("Bearer {}", broadcast.token);
-    for (rendition, media) in [("main", Media::ts(SEGMENTS)), ("low", Media::small_ts(SEGMENTS))] {
-        for (seq, segment) in media.segments.into_iter().enumerate() {
-            let path = format!("/ingest/{}/{rendition}/{seq}.ts", broadcast.id);
-            headwater.send("PUT", &path, &[("authorization", &bearer)], segment).expect(201);
-        }
-    }
-    let end = format!("/v1/broadcasts/{}/end", broadcast.id);
-    let last = format!("{{\"last\":{{\"main\":{0},\"low\":{0}}}}}", SEGMENTS - 1);
-    let json = ("content-type", "application/json");
-    headwater.send("POST", &end, &[("authorization", &bearer), json], last).expect(200);
-    wait_until_complete(&headwater, &broadcast.id);
+    let broadcast = record(&headwater, 20, &["main", "low"]);
     let seen = Viewer::start(&broadcast.page_url, "menu").end();
     assert_calm("menu", &seen);
     assert_eq!(seen["qualities"].as_array().map(Vec::len), Some(3), "automatic and two: {seen}");
@@ -262,8 +272,6 @@ fn what_can_be_chosen_does_what_it_says() {
 
 #[test]
 fn when_the_metadata_is_lost_players_find_where_it_goes_on() {
-    /// What the player itself calls behind, with segments of a second.
-    const BEHIND_S_MIN: f64 = 7.0;
     let mut headwater = Headwater::start_with(CONFIG);
     let mut stage = Stage::new(&headwater);
     let _encoder = stage.publish();
@@ -287,6 +295,91 @@ fn when_the_metadata_is_lost_players_find_where_it_goes_on() {
         // What is played is known to be live, also where the browser does not tell where it joined.
         assert!(number(&seen["after"]["behind_s"]) < BEHIND_S_MIN, "{url}: {}", seen["after"]);
     }
+}
+
+#[test]
+fn the_browsers_own_hls_outlives_an_outage() {
+    let mut headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let road = Road::to(headwater.url());
+    let mut publishing = Relay::start(&road.by_way(&broadcast.push_url));
+    let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&publishing.push_url());
+    until_stored(&headwater, &broadcast.id, 4);
+    let network = Road::to(&road.url());
+    let urls = [network.by_way(&broadcast.page_url), road.by_way(&broadcast.page_url)];
+    let [away, here] = urls.each_ref().map(|url| Viewer::start(&format!("{url}?engine=native"), "outage"));
+    // One viewer's own network, and then the server.
+    away.until("playing");
+    network.cut();
+    away.until("down");
+    network.open();
+    here.until("playing");
+    let seen = away.end();
+    headwater.kill9();
+    here.until("down");
+    headwater.restart();
+    road.leads_to(headwater.url());
+    for (name, seen) in [("network", seen), ("server", here.end())] {
+        assert_calm(name, &seen);
+        assert!(text(&seen["down"]["card"]).contains("Your connection is down"), "{name}: {}", seen["down"]);
+        assert_eq!((text(&seen["after"]["engine"]), text(&seen["after"]["standing"])), ("native", "live"), "{name}");
+        assert!(number(&seen["after"]["behind_s"]) < BEHIND_S_MIN, "{name}: {}", seen["after"]);
+    }
+}
+
+#[test]
+fn a_recording_goes_on_where_an_outage_stopped_it() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = record(&headwater, 90, &["main"]);
+    let network = Road::to(headwater.url());
+    let url = network.by_way(&broadcast.page_url);
+    // Of so little media, hls.js would have loaded everything.
+    let viewer = Viewer::start(&format!("{url}?view=vod&engine=native"), "outage");
+    viewer.until("playing");
+    network.cut();
+    viewer.until("down");
+    network.open();
+    let seen = viewer.end();
+    assert_calm("recording", &seen);
+    // Nothing goes on meanwhile, and nobody is waited for.
+    let card = text(&seen["down"]["card"]);
+    assert!(card.contains("Your connection is down") && !card.contains("The broadcast goes on"), "{card}");
+    let (stood, goes_on) = (number(&seen["down"]["time_s"]), number(&seen["back"]["time_s"]));
+    assert!((stood - 1.0..stood + 5.0).contains(&goes_on), "{goes_on} after {stood}");
+}
+
+#[test]
+fn an_interruption_that_lasts_is_no_trouble_of_the_servers() {
+    let headwater = Headwater::start_with("[recorder.views]\nrest_after_ms = 2000\n");
+    let mut stage = Stage::new(&headwater);
+    let _encoder = stage.publish();
+    let engines = ["hls.js", "shaka", "native"];
+    let url = &stage.broadcast.page_url;
+    let viewers = engines.map(|engine| Viewer::start(&format!("{url}?engine={engine}"), "rest"));
+    viewers.iter().for_each(|viewer| viewer.until("playing"));
+    stage.road.cut();
+    viewers.iter().for_each(|viewer| viewer.until("resting"));
+    stage.road.open();
+    for (engine, viewer) in engines.iter().zip(viewers) {
+        let seen = viewer.end();
+        assert_calm(engine, &seen);
+        assert_eq!(seen["told"], serde_json::json!(["interrupted"]), "{engine}: {seen}");
+    }
+}
+
+#[test]
+fn an_older_browser_is_enough() {
+    const PHONE_WIDTH: f64 = 390.0;
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    until_stored(&headwater, &broadcast.id, 4);
+    at_once(&[("native", ()), ("hls.js", ())], |engine, ()| {
+        let seen = Viewer::start(&format!("{}?engine={engine}", broadcast.page_url), "older").end();
+        assert_calm(engine, &seen);
+        assert_eq!((text(&seen["playing"]["standing"]), &seen["overflows"]), ("live", &false.into()), "{engine}");
+        assert!(number(&seen["right"]) <= PHONE_WIDTH, "{engine}: {}", seen["right"]);
+    });
 }
 
 #[test]

@@ -40,8 +40,8 @@ export interface EngineListener {
   playlist(text: string, date: string | null): void;
   /** An answer that was not to be had, or not to be used. The engine tries again. */
   failure(failure: Failure): void;
-  /** A playlist that was there is gone: perhaps the broadcast is, too. */
-  doubt(): void;
+  /** Perhaps the server is not there, or the broadcast is gone: asks for it. Gives whether there is something to play. */
+  doubt(): Promise<boolean>;
   /** This can never be played here. */
   unplayable(): void;
   error(error: EngineError): void;

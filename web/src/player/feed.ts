@@ -15,7 +15,7 @@ export interface FeedListener {
   word(date: string | null): void;
   absent(absence: Absence): void;
   failure(failure: Failure): void;
-  doubt(): void;
+  doubt(): Promise<boolean>;
   unplayable(): void;
   error(error: EngineError): void;
 }
@@ -91,16 +91,22 @@ export class Feed {
   /** `beside` an engine, if it plays the same. */
   #follow(source: Source, take: (reading: Reading) => void, beside?: Engine): void {
     const { on } = this;
+    let isSilent = false;
     const listener = {
       reading: (reading: Reading, date: string | null) => {
         on.word(date);
         take(reading);
+        if (isSilent) beside?.retry();
+        isSilent = false;
       },
       absent: (absence: Absence, date: string | null) => {
         on.word(date);
         on.absent(absence);
       },
-      failure: (failure: Failure) => on.failure(failure),
+      failure: (failure: Failure) => {
+        isSilent = true;
+        on.failure(failure);
+      },
       moved: () => beside?.moveOn?.(),
     };
     this.#followers.push(new Follower(this.addresses.mediaOf(source), this.addresses.multivariantOf(source), listener));

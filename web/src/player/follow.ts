@@ -2,6 +2,7 @@
  * Asks for playlists, where no engine does: before there is anything to play, beside an engine that tells nothing, and
  * of live while something else plays. Every failure is told; nothing is given up.
  */
+import { Deadline } from "../deadline";
 import { sessionHeaders } from "./cmcd";
 import { type Multivariant, readMultivariant } from "./multivariant";
 import { type Reading, readPlaylist } from "./reading";
@@ -24,22 +25,37 @@ export type Answer =
 /** What the server says of a playlist when the metadata was lost: the Multivariant Playlist names another. */
 export const OVER = 410;
 
-/** GET of a playlist; if it is one that is reloaded, with its target duration. */
-export async function ask(url: string, signal: AbortSignal, target_s = 0): Promise<Answer> {
-  try {
-    const late = AbortSignal.timeout(answerLimit_ms(target_s));
-    const response = await fetch(url, { headers: sessionHeaders(url), signal: AbortSignal.any([signal, late]) });
-    const date = response.headers.get("Date");
-    if (response.ok) return { kind: "text", text: await response.text(), url: response.url || url, date };
-    if (response.status === OVER) return { kind: "over" };
-    const read = readAbsence(response.status, await response.json().catch(() => null));
-    if (typeof read === "string") return { kind: "failure", failure: read };
-    const after_s = Number(response.headers.get("Retry-After"));
-    const retry_ms = after_s > 0 ? Math.min(after_s * 1000, RETRY_MS_MAX) : RETRY_MS;
-    return { kind: "absent", absence: read, retry_ms, date };
-  } catch {
-    return { kind: "failure", failure: "offline" };
+interface How {
+  /** Of a playlist that is reloaded. */
+  target_s?: number;
+  /** "no-store" if what the browser has kept would say nothing of the network. */
+  cache?: RequestCache;
+}
+
+/** GET of a playlist. */
+export async function ask(url: string, signal: AbortSignal, { target_s = 0, cache = "default" }: How = {}): Promise<Answer> {
+  const headers = sessionHeaders(url);
+  const deadline = new Deadline(answerLimit_ms(target_s), signal);
+  // Only what the network does with it is the network's fault; any other error is a defect, and says so.
+  const response = await fetch(url, { headers, cache, signal: deadline.signal }).catch(() => null);
+  const answer = response && (await read(response, url));
+  deadline.clear();
+  return answer ?? { kind: "failure", failure: "offline" };
+}
+
+/** Null if it breaks off. */
+async function read(response: Response, url: string): Promise<Answer | null> {
+  const date = response.headers.get("Date");
+  if (response.ok) {
+    const text = await response.text().catch(() => null);
+    return text === null ? null : { kind: "text", text, url: response.url || url, date };
   }
+  if (response.status === OVER) return { kind: "over" };
+  const found = readAbsence(response.status, await response.json().catch(() => null));
+  if (typeof found === "string") return { kind: "failure", failure: found };
+  const after_s = Number(response.headers.get("Retry-After"));
+  const retry_ms = after_s > 0 ? Math.min(after_s * 1000, RETRY_MS_MAX) : RETRY_MS;
+  return { kind: "absent", absence: found, retry_ms, date };
 }
 
 export interface FollowListener {
@@ -122,6 +138,8 @@ export class Opening extends Asking {
 /** Follows a Media Playlist to its end. */
 export class Follower extends Asking {
   #reading: Reading | null = null;
+  /** Waiting for the next entry was in vain, and it has not come since: live rests, in a long interruption. */
+  #rests = false;
 
   constructor(
     private url: string,
@@ -134,9 +152,14 @@ export class Follower extends Asking {
   }
 
   protected async turn(signal: AbortSignal): Promise<number | null> {
-    const answer = await ask(this.#address(), signal, this.#reading?.target_s);
+    const answer = await ask(this.#address(), signal, { target_s: this.#reading?.target_s ?? 0 });
     if (this.isDestroyed) return null;
     if (answer.kind === "over") return this.#moveOn(signal);
+    if (answer.kind === "failure" && answer.failure === "server" && this.#waits) {
+      // Who asks without waiting learns whether it is the server, or only the entry that does not come.
+      this.#rests = true;
+      return 0;
+    }
     if (answer.kind === "failure") {
       this.on.failure(answer.failure);
       return RETRY_MS;
@@ -166,17 +189,28 @@ export class Follower extends Asking {
       this.on.failure("server");
       return RETRY_MS;
     }
+    if (lastOf(this.#reading) !== lastOf(before)) this.#rests = false;
     this.on.reading(this.#reading, date);
     if (this.#reading.isEnded) return null;
-    return this.#reading.canBlock ? PAUSE_MS_MIN : Math.max(PAUSE_MS_MIN, this.#reading.target_s * 500);
+    return this.#waits ? PAUSE_MS_MIN : Math.max(PAUSE_MS_MIN, this.#reading.target_s * 500);
+  }
+
+  /** Whether the next answer waits for the next entry. */
+  get #waits(): boolean {
+    return !this.#rests && this.#reading?.canBlock === true && this.#reading.entries.length > 0;
   }
 
   /** With what RFC 8216bis, 6.2.5 offers: the answer waits for the next entry, and leaves out what we know. */
   #address(): string {
     const url = new URL(this.url);
-    const last = this.#reading?.entries.at(-1);
-    if (last && this.#reading?.canBlock) url.searchParams.set("_HLS_msn", String(last.msn + 1));
-    if (last && this.#reading?.canSkip) url.searchParams.set("_HLS_skip", "YES");
+    const last = lastOf(this.#reading);
+    if (last !== null && this.#waits) url.searchParams.set("_HLS_msn", String(last + 1));
+    if (last !== null && this.#reading?.canSkip) url.searchParams.set("_HLS_skip", "YES");
     return url.href;
   }
+}
+
+/** The media sequence number of the last entry. */
+function lastOf(reading: Reading | null): number | null {
+  return reading?.entries.at(-1)?.msn ?? null;
 }

@@ -55,9 +55,10 @@ export function messageFor(situation: Situation, words: Words): Message | null {
     // While there is something left to show, a line is enough.
     const weight = picture === "moving" || picture === "held" ? "line" : "card";
     const more = { since_ms: silence.since_ms, weight } as const;
-    return silence.kind === "offline"
-      ? make("offline", words.offline, words.offlineHint, more)
-      : make("server", words.server, words.serverHint, more);
+    if (silence.kind === "server") return make("server", words.server, words.serverHint, more);
+    // Only what is live goes on meanwhile.
+    const hint = standing.kind === "live" ? words.offlineHint : words.offlineStillHint;
+    return make("offline", words.offline, hint, more);
   }
   switch (standing.kind) {
     case "loading":

@@ -14,22 +14,33 @@ export type Picture =
 
 /** So long without movement is standing. */
 const STANDS_MS = 700;
+/** A larger step between two looks is a jump, and no playing: they are a quarter of a second apart. */
+const STEP_S_MAX = 1;
 
 export class PictureWatch {
   #position_s = -1;
   #moved_ms = 0;
+  #run_s = 0;
 
   constructor(private readonly video: HTMLVideoElement) {}
 
   /** Begins anew, with another source. */
   reset(): void {
     this.#position_s = -1;
+    this.#run_s = 0;
+  }
+
+  /** For how much media it has gone on since the last jump. */
+  get run_s(): number {
+    return this.#run_s;
   }
 
   /** For how long it has not moved, by the page's clock. */
   still_ms(now_ms: number): number {
     const { currentTime } = this.video;
     if (currentTime !== this.#position_s) {
+      const step_s = currentTime - this.#position_s;
+      this.#run_s = step_s > 0 && step_s < STEP_S_MAX ? this.#run_s + step_s : 0;
       this.#position_s = currentTime;
       this.#moved_ms = now_ms;
     }

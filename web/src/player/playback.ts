@@ -26,6 +26,8 @@ const ERRORS_MAX = 50;
 /** How often an ended broadcast is asked whether its recording is finished. */
 const RECORDING_ASK_MS = 5_000;
 const RECORDING_ASK_MS_MAX = 60_000;
+/** A picture that has gone on for so long plays, whatever was thought of it. */
+const PLAYS_S_MIN = 1;
 /** How often the server is asked whether it can be heard again, when no playlist is due. */
 const PROBE_MS = 2_000;
 /** Shortest time between two jumps to live that nobody asked for. */
@@ -64,6 +66,9 @@ export class Playback {
   #wantsToPlay: boolean;
   #since_ms: number | null = null;
   #lastWord_ms = Date.now();
+  /** Nobody answered, and no playlist has come since. */
+  #wasOffline = false;
+  /** One has come, and what is behind has not been seen to. */
   #wasSilent = false;
   #away: Missed | null = null;
   #recordingAsked_ms = 0;
@@ -265,13 +270,14 @@ export class Playback {
     this.feed?.destroy();
     this.#watch.reset();
     this.picture = "none";
+    this.isUnplayable = false;
     this.video.autoplay = this.#wantsToPlay;
     this.feed = new Feed(this.video, source, this.#addresses, this.options, start_s, {
       standing: (reading) => this.#hear({ kind: "playlist", reading }),
       word: (date) => this.#word(date),
       absent: (absence) => this.#hear({ kind: "absent", absence }),
       failure: (failure) => this.#hear({ kind: "failure", failure }),
-      doubt: () => void this.#probe(),
+      doubt: () => this.#probe(),
       unplayable: () => this.#unplayable(source),
       error: (error) => {
         this.errors.push(error);
@@ -284,6 +290,7 @@ export class Playback {
   /** What can play live and not what came late, as some browsers' own HLS does, goes back to live. */
   #unplayable({ kind }: Source): void {
     if (kind === "catchup") return this.#goLive();
+    this.#watch.reset();
     this.isUnplayable = true;
     this.on.changed();
   }
@@ -296,9 +303,11 @@ export class Playback {
   #hear(news: News): void {
     const before = this.knowledge;
     this.knowledge = heard(before, news, this.now_ms);
+    if (before.silence?.kind === "offline") this.#wasOffline = true;
     if (news.kind === "playlist") {
       this.#since_ms ??= this.now_ms;
-      if (before.silence?.kind === "offline") this.#wasSilent = true;
+      if (this.#wasOffline) this.#wasSilent = true;
+      this.#wasOffline = false;
     }
     this.on.changed();
   }
@@ -333,26 +342,36 @@ export class Playback {
     this.feed?.retry();
   }
 
-  /** Asks whether the server can be heard, and whether the broadcast is still there. */
-  async #probe(): Promise<void> {
+  /** Asks whether the server can be heard, and whether the broadcast is still there; gives whether both is so. */
+  async #probe(): Promise<boolean> {
     this.#probed_ms = Date.now();
-    const answer = await ask(this.options.source, this.#listening.signal);
-    if (this.#listening.signal.aborted) return;
+    const answer = await ask(this.options.source, this.#listening.signal, { cache: "no-store" });
+    if (this.#listening.signal.aborted) return false;
     if (answer.kind === "failure") this.#hear({ kind: "failure", failure: answer.failure });
     else if (answer.kind === "absent") this.#hear({ kind: "absent", absence: answer.absence });
-    else if (isOver(this.knowledge.standing)) this.#hear({ kind: "word" });
+    else if (this.#endsByWord) this.#hear({ kind: "word" });
+    if (answer.kind === "text") this.#word(answer.date);
+    return answer.kind === "text";
+  }
+
+  /** Whether a word of the server's ends its silence: what is over, or rests, has no playlists to come that would. */
+  get #endsByWord(): boolean {
+    const { standing, silence } = this.knowledge;
+    return isOver(standing) || ("since_ms" in standing && silence?.kind === "offline");
   }
 
   #tick(): void {
     const now_ms = Date.now();
     this.picture = this.#watch.look(now_ms, this.#wantsToPlay);
+    if (this.#watch.run_s >= PLAYS_S_MIN) this.isUnplayable = false;
     const { standing, silence } = this.knowledge;
-    const target_s = this.feed?.playing?.target_s ?? 0;
-    const isSilent = now_ms - this.#lastWord_ms > silenceLimit_ms(target_s);
-    if (hasStarted(standing) && !isOver(standing) && !silence && isSilent) this.#hear({ kind: "failure", failure: "offline" });
+    const limit_ms = silenceLimit_ms(this.feed?.playing?.target_s ?? 0);
+    const silent_ms = now_ms - this.#lastWord_ms;
+    if (hasStarted(standing) && !isOver(standing) && !silence && silent_ms > limit_ms) this.#hear({ kind: "failure", failure: "offline" });
     if (standing.kind === "ended") this.#askForRecording(now_ms);
-    // What is over has no playlists to come, whose coming would end the silence.
-    if (silence && isOver(standing) && now_ms - this.#probed_ms > PROBE_MS) void this.#probe();
+    // Live may have come to rest.
+    const isDue = silence ? this.#endsByWord : "since_ms" in standing && silent_ms > limit_ms / 2;
+    if (isDue && now_ms - this.#probed_ms > PROBE_MS) void this.#probe();
     this.#steer();
     this.on.changed();
   }
@@ -385,7 +404,7 @@ export class Playback {
     this.#wasSilent = false;
     if (this.following.kind !== "live") return;
     const at_ms = this.moment_ms;
-    if (this.staysAtLive) return this.jumpToLive();
+    if (this.staysAtLive) return afterAway(behind) === "go-on" ? undefined : this.jumpToLive();
     switch (afterAway(behind)) {
       case "go-on":
         return;

@@ -50,6 +50,19 @@ test("each trouble has its own words, and no two the same", () => {
   }
 });
 
+test("that the broadcast goes on is said of one that does", () => {
+  const standings = ["live", "loading", "not-started", "interrupted", "paused", "ended", "complete"] as const;
+  for (const language of LANGUAGES) {
+    const spoken = wordsIn(language);
+    for (const kind of standings) {
+      const knowledge: Knowledge = { standing: { kind, since_ms: 5 }, silence: { kind: "offline", since_ms: 5 } };
+      const hint = messageFor({ ...live, picture: "standing", knowledge }, spoken)?.hint;
+      expect(hint, `${language} ${kind}`).toBe(kind === "live" ? spoken.offlineHint : spoken.offlineStillHint);
+    }
+    expect(spoken.offlineStillHint).not.toBe(spoken.offlineHint);
+  }
+});
+
 test("what still moves is not covered, and the past only needs to know", () => {
   expect(messageFor(live, words)).toBeNull();
   expect(messageFor({ ...live, knowledge: interrupted }, words)).toMatchObject({ weight: "line", since_ms: 5 });

@@ -123,10 +123,12 @@ export class HlsEngine implements Engine {
     if (data.details === ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) return this.#on.unplayable();
     const status = data.response?.code;
     if (data.type === ErrorTypes.NETWORK_ERROR && status !== undefined) {
-      // A segment that is not there says nothing about the network.
+      // A segment that is not there says nothing about the network, and to have waited in vain for the next entry
+      // nothing about the server: hls.js asks again without waiting.
+      const waited = data.context?.deliveryDirectives?.msn !== undefined;
       if (status === 0) this.#on.failure("offline");
-      else if (data.frag === undefined && status >= 500) this.#on.failure("server");
-      else if (data.frag === undefined && status >= 400) this.#on.doubt();
+      else if (data.frag === undefined && status >= 500 && !waited) this.#on.failure("server");
+      else if (data.frag === undefined && status >= 400 && status < 500) void this.#on.doubt();
     }
     if (status === OVER) return this.#moveOn();
     if (!data.fatal) return;

@@ -8,8 +8,13 @@ import { joinedAt_ms } from "../rejoin";
 import { positionOf } from "../timeline";
 
 const RETRY_MS = 2_000;
-/** Errors in a row, without a moving picture between them, after which it is the media and not the network. */
+/** Longest pause between two tries; each is longer than the one before, while the server can be heard. */
+const RETRY_MS_MAX = 30_000;
+const RETRY_GROWTH = 1.5;
+/** Errors in a row, of the media and without a moving picture between them, after which it cannot be played here. */
 const ERRORS_MAX = 4;
+/** MediaError.MEDIA_ERR_NETWORK */
+const NETWORK = 2;
 /** A picture that went on for so long after an error moves. */
 const MOVED_S = 1;
 
@@ -24,7 +29,8 @@ export class NativeEngine implements Engine {
   readonly #listening = new AbortController();
   #start_s: number | null;
   #retrying: number | undefined;
-  #errors = 0;
+  /** Those that are the media's. A new object when the count begins anew. */
+  #errors = { count: 0 };
   #failedAt_s = 0;
   #joined_ms: number | null = null;
 
@@ -38,11 +44,11 @@ export class NativeEngine implements Engine {
     this.#on = on;
     this.#start_s = start_s;
     const { signal } = this.#listening;
-    video.addEventListener("error", () => this.#failed(), { signal });
+    video.addEventListener("error", () => void this.#failed(), { signal });
     video.addEventListener("timeupdate", () => {
-      if (video.currentTime > this.#failedAt_s + MOVED_S) this.#errors = 0;
+      if (video.currentTime > this.#failedAt_s + MOVED_S) this.#errors = { count: 0 };
     }, { signal });
-    video.addEventListener("loadedmetadata", () => this.#seekToStart(), { signal });
+    video.addEventListener("loadedmetadata", () => this.#loaded(), { signal });
     video.src = url;
   }
 
@@ -54,10 +60,12 @@ export class NativeEngine implements Engine {
   }
 
   retry(): void {
+    this.#errors = { count: 0 };
     if (this.#video.error) this.#reload();
   }
 
   moveOn(): void {
+    this.#errors = { count: 0 };
     this.#reload();
   }
 
@@ -82,19 +90,27 @@ export class NativeEngine implements Engine {
     // The browser chooses.
   }
 
-  #seekToStart(): void {
-    if (this.#start_s !== null) this.#video.currentTime = this.#start_s;
+  #loaded(): void {
+    const { duration } = this.#video;
+    this.#joined_ms = null;
+    const canSeek = duration !== Infinity || !this.staysAtLive;
+    if (this.#start_s !== null && canSeek) this.#video.currentTime = this.#start_s;
     this.#start_s = null;
   }
 
-  #failed(): void {
-    const { error } = this.#video;
-    this.#errors += 1;
-    this.#failedAt_s = this.#video.currentTime;
+  /** A browser does not say whose fault it is. What fails while the server can be heard is the media's. */
+  async #failed(): Promise<void> {
+    const { error, currentTime } = this.#video;
+    const errors = this.#errors;
+    this.#failedAt_s = currentTime;
     this.#on.error({ details: error?.message || `media error ${error?.code ?? 0}`, fatal: true });
-    if (this.#errors > ERRORS_MAX) return this.#on.unplayable();
     clearTimeout(this.#retrying);
-    this.#retrying = window.setTimeout(() => this.#reload(), RETRY_MS);
+    const pause_ms = Math.min(RETRY_MS * RETRY_GROWTH ** errors.count, RETRY_MS_MAX);
+    this.#retrying = window.setTimeout(() => this.#reload(), pause_ms);
+    const isHeard = await this.#on.doubt();
+    if (!isHeard || error?.code === NETWORK || this.#listening.signal.aborted) return;
+    errors.count += 1;
+    if (errors.count > ERRORS_MAX && errors === this.#errors) this.#on.unplayable();
   }
 
   #reload(): void {

@@ -55,22 +55,26 @@ interface ShakaPlayer {
   selectVariantTrack(track: ShakaTrack, clearBuffer?: boolean): void;
   seekRange(): { start: number; end: number };
   getNetworkingEngine(): ShakaNetwork | null;
-  retryStreaming(): boolean;
+  retryStreaming(after_s?: number): boolean;
   addEventListener(name: string, listener: (event: { detail: ShakaError }) => void): void;
   destroy(): Promise<unknown>;
 }
 
 /** shaka.net.NetworkingEngine.RequestType.MANIFEST */
 const MANIFEST = 0;
-/** shaka.util.Error.Category: NETWORK, and the code of an answer with a bad status, with where its data tells of it. */
+/** shaka.util.Error.Category */
 const NETWORK = 1;
+const MEDIA = 3;
+/** shaka.util.Error.Code: no answer, an answer that takes too long, and one with a bad status, with what its data tells. */
+const OFFLINE: readonly number[] = [1002, 1003];
 const BAD_STATUS = 1001;
+const ADDRESS = 0;
 const STATUS = 1;
 const REQUEST_TYPE = 4;
 const FATAL = 2;
 const RETRY_MS = 2_000;
-/** Enough attempts for any outage; with the largest pause between them. */
-const RETRIES = { maxAttempts: 1_000_000, baseDelay: 500, backoffFactor: 1.5, timeout: 30_000 };
+/** Enough attempts for any outage, all with the same pause: one that grows does so without bound here. */
+const RETRIES = { maxAttempts: 1_000_000, baseDelay: 1_000, backoffFactor: 1, timeout: 30_000 };
 
 export class ShakaEngine implements Engine {
   readonly name = "shaka";
@@ -94,7 +98,8 @@ export class ShakaEngine implements Engine {
   ) {
     player.configure({
       manifest: { retryParameters: RETRIES },
-      streaming: { retryParameters: RETRIES, bufferBehind: 60 },
+      // Of itself Shaka gives up for good at a gap that nothing follows yet.
+      streaming: { retryParameters: RETRIES, bufferBehind: 60, failureCallback: (error: ShakaError) => this.#stopped(error) },
     });
     player.addEventListener("error", ({ detail }) => this.#failed(detail));
   }
@@ -167,28 +172,29 @@ export class ShakaEngine implements Engine {
     this.#loadLater(this.task.video.currentTime);
   }
 
+  #stopped({ category }: ShakaError): void {
+    if (category === NETWORK) this.player.retryStreaming(RETRY_MS / 1000);
+  }
+
   #failed(error: ShakaError): void {
     const { on } = this.task;
     on.error({ details: `shaka ${error.code}`, fatal: error.severity === FATAL });
-    if (error.category === NETWORK) this.#tell(error);
-    else if (error.severity === FATAL && error.category === UNPLAYABLE_CATEGORY) on.unplayable();
+    this.#tell(error);
+    if (error.severity === FATAL && error.category === MEDIA) on.unplayable();
   }
 
-  /** A segment that is not there says nothing about the network. */
+  /** A segment that is not there says nothing about the network; nor does an entry that was waited for in vain. */
   #tell({ code, data }: ShakaError): void {
-    if (code !== BAD_STATUS) this.task.on.failure("offline");
-    else if (data?.[REQUEST_TYPE] !== MANIFEST) return;
-    else if (Number(data[STATUS]) >= 500) this.task.on.failure("server");
-    else this.task.on.doubt();
+    if (OFFLINE.includes(code)) this.task.on.failure("offline");
+    if (code !== BAD_STATUS || data?.[REQUEST_TYPE] !== MANIFEST) return;
+    if (Number(data[STATUS]) < 500) void this.task.on.doubt();
+    else if (!String(data[ADDRESS]).includes("_HLS_msn=")) this.task.on.failure("server");
   }
 }
 
 function isOver({ code, data }: ShakaError): boolean {
   return code === BAD_STATUS && data?.[REQUEST_TYPE] === MANIFEST && data[STATUS] === OVER;
 }
-
-/** shaka.util.Error.Category.MEDIA */
-const UNPLAYABLE_CATEGORY = 3;
 
 function tell(on: EngineListener, type: number, { data, headers }: ShakaResponse): void {
   if (type !== MANIFEST) return;

@@ -21,6 +21,8 @@ export const en = {
   nothingRecorded: "The broadcast has ended, and nothing of it has arrived.",
   offline: "Your connection is down.",
   offlineHint: "The broadcast goes on; check your network. The picture comes back by itself, and you can watch what you missed.",
+  /** Where nothing goes on meanwhile that could be missed. */
+  offlineStillHint: "Check your network. This goes on by itself when you are connected again.",
   server: "The server has a problem.",
   serverHint: "It is not your network. We keep trying; there is nothing that you need to do.",
   unplayable: "This browser cannot play this video.",

@@ -21,6 +21,7 @@ export const sl: Words = {
   nothingRecorded: "Prenos se je končal, posnetka še ni.",
   offline: "Vaša povezava je prekinjena.",
   offlineHint: "Prenos se nadaljuje; preverite svoje omrežje. Slika se bo vrnila sama, zamujeno pa si boste lahko ogledali.",
+  offlineStillHint: "Preverite svoje omrežje. Ko bo povezava spet delovala, bo šlo samo naprej.",
   server: "Na strežniku je prišlo do težave.",
   serverHint: "Težava ni v vašem omrežju. Poskušamo znova; vam ni treba storiti ničesar.",
   unplayable: "Ta brskalnik ne more predvajati tega videa.",
