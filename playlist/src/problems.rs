@@ -139,7 +139,7 @@ impl Problems {
     /// Nothing has been recorded that can be seen; it may still come.
     pub(crate) fn no_picture_yet(self, state: State, target: Option<TargetDuration>) -> Problem {
         let problem = NO_PICTURE.detail("nothing has been recorded that could be seen").with("state", state.word());
-        self.coming(problem, !state.is_over(), target)
+        self.coming(problem, state != State::Complete, target)
     }
 
     pub(crate) fn still(self, error: &StillError) -> Problem {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use broadcast::{Broadcast, Extent, Generation, State, StoreTime, TargetDuration, View, ViewError};
+use broadcast::{Broadcast, Generation, State, StoreTime, TargetDuration, View, ViewError};
 
 use crate::address::List;
 
@@ -77,33 +77,13 @@ fn is_current(broadcast: &Broadcast, view: View, asked: Generation) -> Result<()
 
 fn multivariant(broadcast: &Broadcast, view: Option<View>, now: StoreTime) -> Result<Page, ViewError> {
     let view = view.unwrap_or_else(|| broadcast.default_view(now));
-    can_be_played(broadcast, view, now)?;
     Ok(Page {
-        text: broadcast.multivariant(view)?,
+        text: broadcast.multivariant(view, now)?,
         last_msn: None,
         skipped_to: None,
         target: broadcast.target_duration(),
         is_final: broadcast.state(now) == State::Complete,
-        next_change: None,
+        // A rendition is listed once there is something to play of it.
+        next_change: broadcast.next_change(now),
     })
-}
-
-/// A Multivariant Playlist that leads to nothing but errors makes players give up: there is none until one of the
-/// playlists that it leads to is there.
-fn can_be_played(broadcast: &Broadcast, view: View, now: StoreTime) -> Result<(), ViewError> {
-    // Of a view that comes to be at the end, the state tells more cheaply than its text.
-    let complete = broadcast.state(now) == State::Complete;
-    // What is there of dvr is there of live, which is shorter.
-    let probe = if view == View::Dvr { View::Live } else { view };
-    let mut why_not = ViewError::NotStarted;
-    for rendition in broadcast.renditions() {
-        if view == View::Vod && complete && rendition.segments().next().is_some() {
-            return Ok(());
-        }
-        match broadcast.view(rendition.name(), probe, Extent::Delta, now) {
-            Ok(_) => return Ok(()),
-            Err(error) => why_not = error,
-        }
-    }
-    Err(why_not)
 }

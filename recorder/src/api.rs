@@ -411,7 +411,9 @@ pub(crate) async fn end(
             Ok(LastSeq { rendition, seq: Some(seq), missing: Missing::Awaited })
         })
         .collect();
-    let said = match said? {
+    let said = said?;
+    recorder.room_for(&followed.read(), said.iter().map(|last| &last.rendition))?;
+    let said = match said {
         none if none.is_empty() && recorder.is_owner(&headers) => Said::ByOwner,
         said => Said::ByPublisher(said),
     };
@@ -463,6 +465,7 @@ pub(crate) async fn abandon(
     if !(1..=ABANDON_MAX).contains(&seqs.count()) {
         return Err(not_a_name(format!("first to last must name 1 to {ABANDON_MAX} segments")));
     }
+    recorder.room_for(&followed.read(), [&rendition])?;
     for event in abandoned_events(&rendition, seqs) {
         recorder.commit_event(&followed, event).await?;
     }

@@ -98,7 +98,7 @@ impl Recorder {
         source: Source,
         clock: &mut CaptureClock,
     ) -> Result<Durable, Problem> {
-        self.room_for(&followed.read(), &candidate.rendition)?;
+        self.room_for(&followed.read(), [&candidate.rendition])?;
         let (segment, format) = describe(&followed.read(), candidate, clock);
         if let Some(closing) = followed.read().closing().filter(|closing| !closing.takes(segment.captured_at)) {
             return Err(too_late(&segment, closing));
@@ -193,13 +193,16 @@ impl Recorder {
         self.store.set_damaged_aside(key).await
     }
 
-    /// Refuses one more rendition than a broadcast may have.
-    pub(crate) fn room_for(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Result<(), Problem> {
+    /// Refuses more renditions than a broadcast may have.
+    pub(crate) fn room_for<'a>(
+        &self,
+        broadcast: &Broadcast,
+        renditions: impl IntoIterator<Item = &'a RenditionName>,
+    ) -> Result<(), Problem> {
         let max = self.config.renditions_max;
-        if broadcast.rendition(rendition).is_some() || broadcast.renditions().len() < max {
-            return Ok(());
-        }
-        let detail = format!("a broadcast has at most {max} renditions, and {rendition} would be one more");
+        let mut new = renditions.into_iter().filter(|rendition| broadcast.rendition(rendition).is_none());
+        let Some(one_more) = new.nth(max.saturating_sub(broadcast.renditions().len())) else { return Ok(()) };
+        let detail = format!("a broadcast has at most {max} renditions, and {one_more} would be one more");
         Err(problems::TOO_MANY_RENDITIONS.detail(detail).with("max", max))
     }
 

@@ -18,6 +18,7 @@ use storage::{Named, Store, StoreError};
 use tokio::sync::Notify;
 
 use crate::hot::pause_after;
+use crate::lost::LostError;
 use crate::problems;
 use crate::recorder::Recorder;
 use crate::scan::Restart;
@@ -39,6 +40,8 @@ enum DocumentError {
     Store(#[from] StoreError),
     #[error("cannot read the log for its document")]
     Metadata(#[from] MetadataError),
+    #[error("cannot put back what the log has lost before what comes after it")]
+    Lost(#[from] LostError),
 }
 
 impl Documents {
@@ -132,7 +135,7 @@ impl Recorder {
         self.read_on(id, &mut log).await?;
         if let Some(told) = read_document(&self.store, id).await? {
             // It may be all that is left of what the log has lost.
-            self.tell_again(id, &log.lacks(&told), &mut Restart::Due).await?;
+            self.tell_what_was_lost(id, &told, &mut log).await?;
         }
         self.read_on(id, &mut log).await?;
         loop {
@@ -163,10 +166,9 @@ impl Recorder {
             };
             // It was written by what its writer had read of the log: we have to know as much.
             self.read_on(id, log).await?;
-            let lacks = told.map(|told| log.lacks(&told)).unwrap_or_default();
-            if !lacks.is_empty() {
-                self.tell_again(id, &lacks, &mut Restart::Due).await?;
-                self.read_on(id, log).await?;
+            if let Some(told) = told
+                && self.tell_what_was_lost(id, &told, log).await?
+            {
                 self.store.put(&key, json(&log.document()).into()).await?;
             }
             match hot.replace(&key, version.as_ref(), json(&log.document())).await {
@@ -175,6 +177,29 @@ impl Recorder {
             }
         }
         Err(StoreError::Changed.into())
+    }
+
+    /// Tells the log what it has lost of what a document tells; true if that was something. What comes after the segments is
+    /// told after those that the log has lost as well: told before them, it would be over before they came.
+    async fn tell_what_was_lost(
+        self: &Arc<Self>,
+        id: BroadcastId,
+        told: &Document,
+        log: &mut DocumentFold,
+    ) -> Result<bool, DocumentError> {
+        let mut lacks = log.lacks(told);
+        if lacks.is_empty() {
+            return Ok(false);
+        }
+        if lacks.iter().any(|lack| matches!(lack, Lack::After(_))) {
+            self.marks.forget(id);
+            self.put_back(id).await?;
+            self.read_on(id, log).await?;
+            lacks = log.lacks(told);
+        }
+        self.tell_again(id, &lacks, &mut Restart::Due).await?;
+        self.read_on(id, log).await?;
+        Ok(true)
     }
 
     /// Tells the log what it has lost of what a document tells.

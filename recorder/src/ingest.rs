@@ -129,7 +129,7 @@ impl Recorder {
         body: &mut BodyReader,
     ) -> Result<(StatusCode, Acknowledged), Problem> {
         let FileName { rendition, file } = name;
-        self.room_for(&followed.read(), &rendition)?;
+        self.room_for(&followed.read(), [&rendition])?;
         let (kept, digest, safe) = match file {
             File::Init => {
                 let (kept, digest) = self.take_init(followed, rendition, headers, body).await?;

@@ -239,7 +239,10 @@ impl Broadcast {
 
     fn take_ended(&mut self, last: &[LastSeq], at: StoreTime) {
         for LastSeq { rendition, seq, missing } in last {
-            if let (Some(last), Missing::Abandoned) = (*seq, *missing) {
+            let Some(last) = *seq else { continue };
+            // All of it is missing if nothing of it has come yet: its publisher may have been in a tunnel.
+            self.rendition_mut(rendition);
+            if *missing == Missing::Abandoned {
                 self.abandon(rendition, SeqRange { first: Seq(0), last });
             }
         }
@@ -305,6 +308,7 @@ impl Broadcast {
         self.last_at
     }
 
+    /// Those that anything was said of: one may have no segments, or no format, yet.
     pub fn renditions(&self) -> &[Rendition] {
         &self.renditions
     }
@@ -396,8 +400,8 @@ impl Broadcast {
 
     /// The last segment of a rendition, as far as anybody can know.
     fn last_of(&self, index: usize) -> Option<Seq> {
-        let said = self.ended.iter().flatten().find(|last| last.rendition == self.renditions[index].name);
-        said.and_then(|last| last.seq).max(self.arrivals[index].stored.last())
+        let said = self.ended.iter().flatten().filter(|last| last.rendition == self.renditions[index].name);
+        said.filter_map(|last| last.seq).max().max(self.arrivals[index].stored.last())
     }
 
     pub fn state(&self, now: StoreTime) -> State {

@@ -30,6 +30,13 @@ impl Long {
             Self::Cut(target) | Self::Whole(target) => target,
         }
     }
+
+    fn listing(self, segment: &Arc<Segment>) -> Listing {
+        match self {
+            Self::Cut(target) => listing(segment, target),
+            Self::Whole(_) => Listing::Whole(whole(segment)),
+        }
+    }
 }
 
 /// The entries from `from` up to the first hole that may still be filled.
@@ -40,20 +47,33 @@ pub(crate) fn items(broadcast: &Broadcast, rendition: usize, from: Seq, long: Lo
     let count = arrivals.stored.count_in(SeqRange { first: from, last: Seq::MAX }) + 1;
     let items = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
     let mut list = List { items, next_msn: from.0, to: None, last: None, discontinuities: 0, long, holes };
-    let mut expected = from;
-    for segment in broadcast.renditions()[rendition].segments_from(from) {
-        while expected < segment.seq {
-            // Abandoned time is a gap; anything else is worth waiting for.
-            let Some(abandoned) = arrivals.abandoned.range_at(expected) else { return list.items };
-            expected = abandoned.last.next();
-        }
+    for segment in reach(broadcast, rendition, from) {
         if segment.seq != from && segment.seq.0 > 0 && arrivals.abandoned.contains(Seq(segment.seq.0 - 1)) {
             list.push_gap(segment.captured_at);
         }
         list.push_segment(segment);
-        expected = segment.seq.next();
     }
     list.items
+}
+
+/// Whether any of those entries is media.
+pub(crate) fn has_media(broadcast: &Broadcast, rendition: usize, from: Seq, long: Long) -> bool {
+    reach(broadcast, rendition, from).any(|segment| !matches!(long.listing(segment), Listing::TooLong(_)))
+}
+
+/// The segments from `from` up to the first hole that may still be filled.
+fn reach(broadcast: &Broadcast, rendition: usize, from: Seq) -> impl Iterator<Item = &Arc<Segment>> {
+    let abandoned = &broadcast.arrivals(rendition).abandoned;
+    let mut expected = from;
+    broadcast.renditions()[rendition].segments_from(from).take_while(move |segment| {
+        while expected < segment.seq {
+            // Abandoned time is a gap; anything else is worth waiting for.
+            let Some(abandoned) = abandoned.range_at(expected) else { return false };
+            expected = abandoned.last.next();
+        }
+        expected = segment.seq.next();
+        true
+    })
 }
 
 /// The longest segment of a rendition, for a vod playlist's target duration.
@@ -74,11 +94,7 @@ struct List {
 
 impl List {
     fn push_segment(&mut self, segment: &Arc<Segment>) {
-        let listing = match self.long {
-            Long::Cut(target) => listing(segment, target),
-            Long::Whole(_) => Listing::Whole(whole(segment)),
-        };
-        match listing {
+        match self.long.listing(segment) {
             Listing::Whole(part) => self.push_part(part),
             Listing::Parts(parts) => parts.into_iter().for_each(|part| self.push_part(part)),
             Listing::TooLong(part) => self.push_gaps(part.captured_at, part.captured_end()),

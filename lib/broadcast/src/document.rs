@@ -121,7 +121,10 @@ impl DocumentFold {
         match &entry.event {
             Event::Stored(segment) => {
                 self.last_stored_at = Some(entry.at);
-                self.stored.entry(segment.rendition.clone()).or_default().insert(SeqRange::one(segment.seq));
+                // As in the fold of the whole broadcast: what was given up does not come any more.
+                if !self.abandoned.get(&segment.rendition).is_some_and(|seqs| seqs.contains(segment.seq)) {
+                    self.stored.entry(segment.rendition.clone()).or_default().insert(SeqRange::one(segment.seq));
+                }
                 let is_first = document.first_stored.is_none();
                 document.first_stored.get_or_insert_with(|| (segment.rendition.clone(), segment.seq));
                 return is_first;
@@ -165,10 +168,13 @@ impl DocumentFold {
         self.stored.keys()
     }
 
-    /// Whether the broadcast has ended, and all of it has come or was given up.
+    /// Whether the broadcast has ended, and all of it has come or was given up: whether it is
+    /// [`Complete`](crate::State::Complete).
     pub fn is_complete(&self) -> bool {
         let Some(Event::Ended { last }) = self.document.ended() else { return false };
-        last.iter().all(|last| last.seq.is_none_or(|seq| self.is_settled(&last.rendition, seq)))
+        let said = last.iter().filter_map(|last| Some((&last.rendition, last.seq?)));
+        let came = self.stored.iter().filter_map(|(rendition, stored)| Some((rendition, stored.last()?)));
+        said.chain(came).all(|(rendition, seq)| self.is_settled(rendition, seq))
     }
 
     /// Whether all segments up to this one have come or were given up.

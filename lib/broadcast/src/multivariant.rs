@@ -6,7 +6,7 @@ use crate::broadcast::{Broadcast, Rendition, State};
 use crate::generation::Generation;
 use crate::segment::Format;
 use crate::time::StoreTime;
-use crate::views::{View, ViewError};
+use crate::views::{Extent, View, ViewError};
 
 /// The group that separate audio renditions form.
 const AUDIO_GROUP: &str = "audio";
@@ -39,12 +39,15 @@ impl Broadcast {
         }
     }
 
-    /// The Multivariant Playlist that leads to `view` of each rendition.
-    pub fn multivariant(&self, view: View) -> Result<String, ViewError> {
-        let with_format = |rendition| Some(Variant { rendition, format: rendition_format(rendition)? });
-        let variants: Vec<Variant<'_>> = self.renditions().iter().filter_map(with_format).collect();
+    /// The Multivariant Playlist that leads to `view` of each rendition of which there is one. A playlist that leads to
+    /// nothing but errors makes players give up: then there is none.
+    pub fn multivariant(&self, view: View, now: StoreTime) -> Result<String, ViewError> {
+        let look = self.look(now);
+        let begun = self.renditions().iter().enumerate().filter(|(index, _)| self.has_view(*index, view, &look));
+        let with_format = |(_, rendition)| Some(Variant { rendition, format: rendition_format(rendition)? });
+        let variants: Vec<Variant<'_>> = begun.filter_map(with_format).collect();
         if variants.is_empty() {
-            return Err(ViewError::NotStarted);
+            return Err(self.no_view(view, now));
         }
         let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n");
         let demuxed = variants.iter().any(|variant| variant.has_video() && !variant.has_audio());
@@ -57,9 +60,15 @@ impl Broadcast {
         }
         Ok(out)
     }
+
+    /// Why there is no such playlist of any rendition.
+    fn no_view(&self, view: View, now: StoreTime) -> ViewError {
+        let why_not = |rendition: &Rendition| self.view(rendition.name(), view, Extent::Delta, now).err();
+        self.renditions().iter().filter_map(why_not).next_back().unwrap_or(ViewError::NotStarted)
+    }
 }
 
-/// The format of what was stored last; announced formats without segments cannot be played yet.
+/// The format of what was stored last.
 fn rendition_format(rendition: &Rendition) -> Option<&Format> {
     let last = rendition.segments().next_back()?;
     rendition.format(last.format)

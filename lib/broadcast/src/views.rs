@@ -3,7 +3,7 @@
 use crate::broadcast::{Broadcast, State};
 use crate::capture_order::{self, Long, longest};
 use crate::ids::{Digest, FormatId, RenditionName, Seq};
-use crate::live::{Entry, Item};
+use crate::live::{Entry, Item, Look};
 use crate::playlist::{Playlist, PlaylistType, skip_until};
 use crate::policy::TargetDuration;
 use crate::time::{Millis, StoreTime};
@@ -90,6 +90,18 @@ impl Broadcast {
             View::Live | View::Dvr => self.by_arrival(index, view, extent, now),
             View::CatchUp { from } => self.catch_up(index, from, extent),
             View::Vod => self.vod(index, now),
+        }
+    }
+
+    /// Whether there is such a playlist of a rendition, without writing it.
+    pub(crate) fn has_view(&self, index: usize, view: View, look: &Look<'_>) -> bool {
+        match view {
+            View::Live | View::Dvr => look.items(index, 0).any(|item| entry_of(item).is_some()),
+            View::CatchUp { from } => {
+                let has_media = |target| capture_order::has_media(self, index, from, Long::Cut(target));
+                self.target_duration().is_some_and(has_media)
+            }
+            View::Vod => self.has_all() && self.renditions()[index].segments().next().is_some(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! What is answered when something is not there: whether it will be, when to ask again, what to use meanwhile.
 
+use broadcast::{Container, Event, Format, RenditionName, Segment};
 use serde_json::json;
 
-use crate::fixtures::World;
+use crate::fixtures::{World, bytes_of, format, segment};
 
 struct Case {
     path: &'static str,
@@ -89,6 +90,46 @@ async fn when_it_ended_and_some_is_missing() {
     check(&world, case("main/3.ts", 404, "not-found", None)).await;
     check(&world, case("other/vod.m3u8", 404, "not-found", None)).await;
     check(&world, case("main/catchup.m3u8?from=9", 404, "not-found", None)).await;
+}
+
+/// All was recorded without network, and the end is known before any of it.
+#[tokio::test(start_paused = true)]
+async fn when_it_ended_before_anything_came() {
+    let world = World::new().await;
+    world.end(2).await;
+    for path in ["index.m3u8", "index.m3u8?view=live", "main/live.m3u8", "main/dvr.m3u8", "main/catchup.m3u8?from=0"] {
+        check(&world, Case { has: json!({"state": "ended"}), ..case(path, 404, "not-yet", Some("6")) }).await;
+    }
+    check(&world, Case { has: json!({"missing": 3}), ..case("main/vod.m3u8", 404, "not-finished", Some("6")) }).await;
+    check(&world, case("main/0.ts", 404, "not-yet", Some("6"))).await;
+    check(&world, case("poster.jpg", 404, "no-picture", Some("6"))).await;
+    world.record(0).await;
+    world.pass(10.0).await;
+    let index = world.get("index.m3u8").await;
+    assert!(index.text().contains("main/dvr.m3u8"), "{}", index.text());
+    assert_eq!(index.header("cache-control"), Some("public, no-cache"));
+    assert!(!world.get("main/catchup.m3u8?from=0").await.text().contains("#EXT-X-ENDLIST"));
+    world.record(1).await;
+    world.record(2).await;
+    assert!(world.get("index.m3u8").await.text().contains("main/vod.m3u8"));
+}
+
+/// A rendition of which nothing came in time for live is not led to there.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_played_is_not_listed() {
+    let world = World::live(2).await;
+    world.commit(&[Event::Closing { grace_ms: 60_000 }]).await;
+    world.pass(10.0).await;
+    let low: RenditionName = "low".parse().unwrap();
+    let format = Format { rendition: low.clone(), ..format(1, Container::Ts, None) };
+    let late = Segment { rendition: low, ..segment(0, &bytes_of(0)) };
+    world.commit(&[Event::Format(format), Event::Stored(late)]).await;
+    assert_eq!(world.get("low/dvr.m3u8").await.status, 404);
+    for (path, lists_it) in [("index.m3u8", false), ("index.m3u8?view=catchup&from=0", true)] {
+        let index = world.get(path).await;
+        assert!(index.text().contains("main/"), "{path}: {}", index.text());
+        assert_eq!(index.text().contains("low/"), lists_it, "{path}: {}", index.text());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,7 +70,7 @@ impl Marks {
     }
 
     /// It has to be looked at whole.
-    pub(super) fn forget(&self, id: BroadcastId) {
+    pub(crate) fn forget(&self, id: BroadcastId) {
         self.lock().remove(&id);
     }
 

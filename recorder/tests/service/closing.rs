@@ -113,6 +113,8 @@ async fn it_is_complete_when_its_publisher_has_not_come_back() {
     assert_eq!(state(&world).await, "ended");
     world.pass(90).await;
     world.until("it is complete", async |world| state(world).await == "complete").await;
+    // The recorder hears of it a little after the log has it.
+    world.until("its end is shown", async |world| state(world).await == "complete").await;
     let given_up = &shown(&world).await["details"]["main"]["abandoned"];
     assert_eq!(given_up, &serde_json::json!([[1, 1]]));
     assert_eq!(send(&world, 1, 1).await.expect(409).problem(), "abandoned");
@@ -274,6 +276,36 @@ async fn without_a_grace_nothing_is_waited_for() {
     send(&world, 0, 0).await.expect(201);
     assert_eq!(world.say("end", "").await.expect(200).json()["state"], "complete");
     assert_eq!(send(&world, 1, 1).await.expect(409).problem(), "ended");
+}
+
+/// All was recorded without network, and the publisher says where it ends before it sends any of it.
+#[tokio::test(start_paused = true)]
+async fn what_has_not_begun_to_come_is_missing() {
+    for by_owner in [false, true] {
+        let world = world().await;
+        if by_owner {
+            world.say("end", "").await.expect(200);
+        }
+        let ended = publisher_ends(&world, 2).await.expect(200).json();
+        assert_eq!((&ended["state"], &ended["missing"]), (&"ended".into(), &3.into()));
+        assert_eq!(ended["details"]["main"]["missing"], serde_json::json!([[0, 2]]));
+        for (seq, expected) in [(0, "ended"), (1, "ended"), (2, "complete")] {
+            send(&world, seq, seq as u64).await.expect(201);
+            assert_eq!(state(&world).await, expected, "{seq}");
+        }
+        assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2)]);
+    }
+}
+
+/// Nor does it come any more, if its owner gives it up.
+#[tokio::test(start_paused = true)]
+async fn what_never_began_to_come_can_be_given_up() {
+    let world = world().await;
+    publisher_ends(&world, 2).await.expect(200);
+    let given_up = world.say("abandon", "").await.expect(200).json();
+    assert_eq!((&given_up["state"], &given_up["missing"]), (&"complete".into(), &0.into()));
+    assert_eq!(given_up["details"]["main"]["abandoned"], serde_json::json!([[0, 2]]));
+    assert_eq!(send(&world, 0, 0).await.expect(409).problem(), "abandoned");
 }
 
 /// They send nothing twice: there is nobody to wait for.

@@ -29,6 +29,18 @@ async fn renditions_are_limited() {
     world.push("b/out0.ts", ts.segments[0].clone()).await.expect(201);
     let refused = world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(409);
     assert_eq!(refused.problem(), "too-many-renditions");
+    for (what, body) in [("end", r#"{"last":{"a":0,"c":0}}"#), ("abandon", r#"{"rendition":"c","first":0,"last":0}"#)] {
+        assert_eq!(world.say(what, body).await.expect(409).problem(), "too-many-renditions", "{what}");
+    }
+    world.say("end", r#"{"last":{"a":0,"b":1}}"#).await.expect(200);
+}
+
+/// Each of them has room, and all of them have not.
+#[tokio::test(start_paused = true)]
+async fn an_end_names_no_more_renditions_than_there_may_be() {
+    let world = World::with(RecorderConfig { renditions_max: 2, ..RecorderConfig::default() }).await;
+    world.say("end", r#"{"last":{"a":0,"b":0,"c":0}}"#).await.expect(409);
+    world.say("end", r#"{"last":{"a":0,"b":0}}"#).await.expect(200);
 }
 
 #[tokio::test(start_paused = true)]

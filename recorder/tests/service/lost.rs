@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use broadcast::{CapturedAt, Document, Event, Key, LogEntry, RenditionName, Segment, State, StoreTime};
+use broadcast::{BroadcastId, CapturedAt, Document, Event, Key, LogEntry, RenditionName, Segment, State, StoreTime};
 use bytes::Bytes;
 use headwater_recorder::{HotConfig, RecorderConfig};
 use storage::Store;
@@ -329,6 +329,30 @@ async fn a_document_is_not_written_over_with_less() {
     until_documented(&world, &hot, |event| matches!(event, Event::Mapped { .. })).await;
     until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
     assert!(world.entries().await.iter().any(|entry| entry.event == event));
+}
+
+/// Live would be over before they came: a document may be due before it is the turn of its broadcast to be looked through.
+#[tokio::test(start_paused = true)]
+async fn that_it_is_over_is_told_after_what_had_come() {
+    let hot = Distant::new();
+    let keeps_nothing = HotConfig { keep_bytes: Some(0), free_bytes: 0, ..HotConfig::default() };
+    let config = RecorderConfig { hot: keeps_nothing, ..RecorderConfig::default() };
+    let mut world = World::with_hot(config, hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.until_safe(&[(0, 2)]).await;
+    world.until_later("no files", async |world| world.segment_files().is_empty()).await;
+    world.say("end", "").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::Closing { .. })).await;
+    // A newer one is looked through first.
+    let ended = std::mem::replace(&mut world.id, BroadcastId::new(0, 0));
+    world.create().await;
+    world.id = ended;
+    world.forget(2).await;
+    world.crash().await;
+    world.until("its end is told", async |world| world.broadcast().await.closing().is_some()).await;
+    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2)]);
+    let kinds = kinds(&but_restarts(world.entries().await));
+    assert_eq!(kinds[..5], ["Opened", "Format", "Stored", "Stored", "Stored"]);
 }
 
 /// What was acknowledged and is safe is not here any more; its pusher goes on while the log has lost it.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Details, Rendition } from "../broadcast";
-import { bytesInWords, holesOf, openUntil, pieces, rateInWords, timeInWords } from "./facts";
+import { bytesInWords, holesOf, nothingYet, openUntil, pieces, rateInWords, timeInWords } from "./facts";
 import { en } from "./words/en";
 
 function broadcast(...renditions: Rendition["missing_between"][]): Details {
@@ -49,6 +49,11 @@ test("until when its publisher is waited for is told while it is", () => {
   const until = new Date(2026, 5, 1, 12).getTime();
   expect(openUntil({ open_until: until }, en, "en")).toMatch(/We wait until .*12:00/);
   expect(openUntil({ open_until: null }, en, "en")).toBe("");
+});
+
+test("nothing has come, and it is known that there is something", () => {
+  expect(nothingYet({ missing: 0 }, en)).toBe(en.nothingRecorded);
+  expect(nothingYet({ missing: 3 }, en)).toBe(en.stillToCome);
 });
 
 test("a day is told only if it is another one", () => {

@@ -42,6 +42,11 @@ export function pieces(recorded: [number, number], holes: Hole[]): Piece[] {
   });
 }
 
+/** What is said of one of which nothing has come: its publisher may have said where it ends before sending anything. */
+export function nothingYet({ missing }: Pick<Details, "missing">, words: Pick<OwnerWords, "nothingRecorded" | "stillToCome">): string {
+  return missing > 0 ? words.stillToCome : words.nothingRecorded;
+}
+
 /** What is said of one that its owner has ended, and its publisher has not; nothing of others. */
 export function openUntil({ open_until }: Pick<Details, "open_until">, words: Pick<OwnerWords, "mayStillCome">, language: Language): string {
   return open_until === null ? "" : words.mayStillCome(timeInWords(language, open_until, Date.now()));

@@ -6,7 +6,7 @@ import { element } from "../element";
 import { type Language, clock } from "../language";
 import type { Order } from "../transport";
 import { confirmed } from "../question";
-import { bytesInWords, type Hole, holesOf, openUntil, pieces, rateInWords, timeInWords } from "./facts";
+import { bytesInWords, type Hole, holesOf, nothingYet, openUntil, pieces, rateInWords, timeInWords } from "./facts";
 import { Still } from "./still";
 import type { OwnerWords } from "./words";
 
@@ -119,7 +119,7 @@ export class BroadcastView {
     const { recorded } = details;
     const open = openUntil(details, words, language);
     const waits = open === "" ? [] : [element("p", { class: "hint" }, open)];
-    if (recorded === null) return [element("p", { class: "hint" }, words.nothingRecorded), ...waits];
+    if (recorded === null) return [element("p", { class: "hint" }, nothingYet(details, words)), ...waits];
     const holes = holesOf(details);
     const label = words.timelineSpoken(details.duration_s, holes.length);
     const bar = element("div", { class: "bar", role: "img", "aria-label": label });

@@ -1,7 +1,7 @@
 //! Small stories, in words.
 
 use broadcast::{Event, EventIndex, LastSeq, LogEntry, Millis, Missing, RenditionName, Segment, Seq, SeqRange};
-use headwater_webhooks::{Kind, Segments};
+use headwater_webhooks::{Kind, Segments, Teller};
 
 use crate::script::{Before, Delivery, Finish, Script};
 use crate::simulation::Recording;
@@ -55,6 +55,26 @@ fn what_is_missing_at_the_end_may_still_come() {
     let seqs = SeqRange { first: Seq(0), last };
     push(&mut log, at + Millis(60_000), Event::Abandoned { rendition: RenditionName::main(), seqs });
     assert_eq!(words(&log), ["created", "live", "interrupted", "back", "ended", "complete"]);
+}
+
+/// Its publisher was in a tunnel from the beginning: that it has ended is heard of before anything comes. All that comes is
+/// told, and that it is complete at the end of it.
+#[test]
+fn what_has_ended_before_it_came() {
+    let recording = script(Before::Nothing, Finish::EndedFirst);
+    let messages = told_of(&recording.log, Segments::Told);
+    let kinds: Vec<Kind> = messages.iter().map(|message| message.kind).collect();
+    let segments = [Kind::SegmentStored; 20];
+    assert_eq!(kinds, [&[Kind::Created, Kind::Ended], &segments[..], &[Kind::Complete]].concat());
+    let missing: Vec<_> =
+        messages[1..].iter().map(|message| seen(message)["data"]["missing"].as_u64().unwrap()).collect();
+    assert_eq!(missing, [(0..=20).rev().collect(), vec![0]].concat());
+    // Whoever tells it and stops in between goes on telling: it is not told to its end before.
+    let (mut teller, _) = Teller::open(crate::id(), Segments::Told, &recording.log[0]).unwrap();
+    for (entry, left) in recording.log[1..].iter().zip((0..recording.log.len() - 1).rev()) {
+        teller.take(entry).unwrap();
+        assert_eq!(teller.told().complete, left == 0, "{entry:?}");
+    }
 }
 
 /// It is complete when its publisher has said where it ends, and not before.

@@ -9,8 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use headwater_broadcast::{
-    Broadcast, BroadcastId, Claims, Digest, Event, EventIndex, Extent, FormatId, Key, LogEntry, Millis, Opened,
-    RenditionName, Scope, Seq, SeqRange, StoreTime, TokenError, TokenKey, View, ViewPolicy,
+    Broadcast, BroadcastId, Claims, Digest, DocumentFold, Event, EventIndex, Extent, FormatId, Key, LogEntry, Millis,
+    Opened, RenditionName, Scope, Seq, SeqRange, State, StoreTime, TokenError, TokenKey, View, ViewPolicy,
 };
 use jsonwebtoken::{Algorithm, EncodingKey};
 
@@ -167,6 +167,8 @@ fn check_views(broadcast: &Broadcast, log: &[LogEntry]) {
         _ => 1,
     };
     let sent: usize = log.iter().map(pieces).sum();
+    let is_complete = broadcast.state(broadcast.last_at()) == State::Complete;
+    assert_eq!(is_complete, DocumentFold::of(log).is_complete(), "both folds know whether all of it is there");
     for secs in [0, 3, 100] {
         let now = broadcast.last_at() + Millis::from_secs(secs);
         assert_eq!(broadcast.state(now), fresh.state(now));
@@ -184,6 +186,6 @@ fn check_views(broadcast: &Broadcast, log: &[LogEntry]) {
                 assert!(entries <= most, "{entries} entries in {view:?} for {sent} pieces in {idle} half seconds");
             }
         }
-        let _ = broadcast.multivariant(broadcast.default_view(now));
+        let _ = broadcast.multivariant(broadcast.default_view(now), now);
     }
 }

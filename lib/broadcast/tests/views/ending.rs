@@ -1,6 +1,9 @@
 //! What becomes of what is missing when a broadcast ends: it is awaited, or abandoned all at once.
 
-use broadcast::{CapturedAt, Event, Millis, Missing, RenditionName, Seq, SeqRange, State, View};
+use broadcast::{
+    Broadcast, CapturedAt, Event, LastSeq, LogEntry, Millis, Missing, RenditionName, Segment, Seq, SeqRange, State,
+    View,
+};
 
 use crate::by_hand::ByHand;
 use crate::reader::{playlist, replay};
@@ -165,4 +168,36 @@ fn an_end_settles_the_holes_of_live() {
     let dvr = playlist(&broadcast, &recording.names[0], View::Dvr, now).expect("it has begun");
     assert_eq!(dvr.date_ranges.iter().filter(|range| range.id.starts_with('r')).count(), 1);
     assert!(dvr.ended && playlist(&broadcast, &recording.names[0], View::Vod, now).is_some());
+}
+
+/// Its publisher was in a tunnel from the beginning, and says where it ends before it sends anything.
+#[test]
+fn what_has_not_begun_to_come_is_missing() {
+    let last = |name: &str, seq| LastSeq {
+        rendition: name.parse().expect("a name"),
+        seq: Some(Seq(seq)),
+        missing: Missing::Awaited,
+    };
+    let (main, low) = (RenditionName::main(), "low".parse().expect("a name"));
+    let script = Script { slots: vec![], ..Script::calm(1) };
+    let opened = Recording::new(&script).log[0].clone();
+    let mut broadcast = Broadcast::open(&opened).expect("a log");
+    let mut apply = |event| {
+        let entry = LogEntry { index: broadcast.next_index(), at: broadcast.last_at() + Millis(100), event };
+        broadcast.apply(&entry).expect("the next");
+        let state = broadcast.state(entry.at);
+        (state, broadcast.missing_count(), broadcast.missing(&main), broadcast.missing(&low))
+    };
+    let nothing = LastSeq { seq: None, ..last("audio", 0) };
+    let ended = apply(Event::Ended { last: vec![last("main", 1), last("low", 0), nothing] });
+    assert_eq!(ended, (State::Ended, 3, ranges(&[(0, 1)]), ranges(&[(0, 0)])));
+    let by_hand = ByHand::new(Script::calm(1));
+    let segment = |rendition: &RenditionName, seq: u64| {
+        let later = Millis(i64::try_from(seq).expect("small") * 2_000);
+        Event::Stored(Segment { rendition: rendition.clone(), ..by_hand.segment(seq, later) })
+    };
+    assert_eq!(apply(segment(&main, 0)), (State::Ended, 2, ranges(&[(1, 1)]), ranges(&[(0, 0)])));
+    assert_eq!(apply(segment(&main, 1)), (State::Ended, 1, vec![], ranges(&[(0, 0)])));
+    assert_eq!(apply(segment(&low, 0)), (State::Complete, 0, vec![], vec![]));
+    assert!(broadcast.rendition(&"audio".parse().expect("a name")).is_none());
 }

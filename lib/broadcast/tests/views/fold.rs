@@ -1,6 +1,6 @@
 //! The fold itself: however and whenever it is done, it comes to the same, and it says when it will change.
 
-use broadcast::{Broadcast, Extent, RenditionName, StoreTime};
+use broadcast::{Broadcast, DocumentFold, Extent, RenditionName, State, StoreTime};
 use proptest::prelude::*;
 
 use crate::reader::{replay, text, views};
@@ -15,7 +15,7 @@ fn everything(broadcast: &Broadcast, names: &[RenditionName], now: StoreTime) ->
             let shown = broadcast.view(name, view, Extent::Whole, now);
             all += &format!("{name} {view:?}: {}\n", shown.map_or_else(|error| error.to_string(), |shown| shown.text));
         }
-        all += &format!("{:?}\n", broadcast.multivariant(broadcast.default_view(now)));
+        all += &format!("{:?}\n", broadcast.multivariant(broadcast.default_view(now), now));
     }
     all
 }
@@ -38,6 +38,23 @@ proptest! {
                     prop_assert_eq!(everything(&broadcast, &recording.names, now), everything(&fresh, &recording.names, now));
                     prop_assert_eq!(broadcast.next_change(now), fresh.next_change(now));
                 }
+            }
+        }
+    }
+
+    /// The fold for the document of a broadcast knows as well whether all of it is there.
+    #[test]
+    fn both_folds_agree(script in scripts()) {
+        let recording = Recording::new(&script);
+        let (mut broadcast, mut document) = (replay(&recording, 1), DocumentFold::of(&recording.log[..1]));
+        for entry in &recording.log[1..] {
+            broadcast.apply(entry).expect("the log is in order");
+            document.take(entry);
+            let is_complete = broadcast.state(entry.at) == State::Complete;
+            prop_assert_eq!(is_complete, document.is_complete(), "after {:?}", entry);
+            for name in &recording.names {
+                let stored = broadcast.stored(name).filter(|stored| !stored.is_empty());
+                prop_assert_eq!(stored, document.stored(name).filter(|stored| !stored.is_empty()), "of {}", name);
             }
         }
     }

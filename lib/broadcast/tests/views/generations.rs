@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use broadcast::{Broadcast, Event, EventIndex, Generation, LogEntry, RenditionName, StoreTime, View};
+use broadcast::{Broadcast, Event, EventIndex, Generation, LogEntry, RenditionName, Seq, StoreTime, View};
 use proptest::prelude::*;
 use testkit::hls::transition;
 
@@ -149,12 +149,12 @@ fn the_multivariant_playlist_names_the_generation() {
     let mut log = Recording::new(&Script::calm(4)).log;
     log.truncate(log.iter().position(|entry| matches!(entry.event, Event::Ended { .. })).unwrap_or(log.len()));
     let mut broadcast = fold(&log);
-    let listed = |broadcast: &Broadcast, view| broadcast.multivariant(view).expect("it has begun");
+    let listed = |broadcast: &Broadcast, view| broadcast.multivariant(view, broadcast.last_at()).expect("it has begun");
     assert!(listed(&broadcast, View::Live).ends_with("/live.m3u8\n"));
     let at = broadcast.last_at();
     let restarted = LogEntry { index: broadcast.next_index(), at, event: Event::Restarted };
     broadcast.apply(&restarted).expect("the next");
     assert!(listed(&broadcast, View::Live).ends_with(&format!("/live-{}.m3u8\n", at.0)));
     assert!(listed(&broadcast, View::Dvr).ends_with(&format!("/dvr-{}.m3u8\n", at.0)));
-    assert!(listed(&broadcast, View::Vod).ends_with("/vod.m3u8\n"));
+    assert!(listed(&broadcast, View::CatchUp { from: Seq(0) }).ends_with("/catchup.m3u8?from=0\n"));
 }

@@ -96,6 +96,8 @@ pub(crate) enum Finish {
     Ended(Missing),
     /// Before the last segments arrive.
     EndedEarly(Missing),
+    /// Before the first one arrives: all was recorded without network, and the end was heard of first.
+    EndedFirst,
     EndedThenRecovered,
     AbandonedThenEnded,
     /// Its owner ends it while its publisher is away; what was lost comes then, and what becomes of it.
@@ -204,24 +206,30 @@ fn of(base_ms: i64, renditions: usize) -> impl Strategy<Value = Script> {
     let target = prop_oneof![2 => Just(Some(secs)), 1 => Just(None), 1 => Just(Some(secs + 1))];
     let forms = prop::collection::vec(form(base_ms), renditions);
     let slots = prop::collection::vec(slot(base_ms, renditions), 3..40);
+    let unseen = prop::option::weighted(0.15, 0..renditions);
     let clocks = (-3_000i64..3_000, prop_oneof![Just(0i64), Just((1 << 33) - 900_000)]);
     let latency = (20i64..1_500, prop_oneof![Just(0i64), Just(200), Just(base_ms)]);
     let finish = prop_oneof![
         2 => Just(Finish::Running),
         1 => missing().prop_map(Finish::Ended),
         1 => missing().prop_map(Finish::EndedEarly),
+        1 => Just(Finish::EndedFirst),
         1 => Just(Finish::EndedThenRecovered),
         1 => Just(Finish::AbandonedThenEnded),
         2 => closed().prop_map(Finish::Closed),
     ];
-    (target, policy(base_ms), forms, slots, clocks, latency, finish).prop_map(
-        move |(target, policy, renditions, mut slots, (skew_ms, media_base), latency, finish)| {
+    (target, policy(base_ms), forms, (slots, unseen), clocks, latency, finish).prop_map(
+        move |(target, policy, renditions, (mut slots, unseen), (skew_ms, media_base), latency, finish)| {
             // It begins in an ordinary way: a target duration measured from a scrap is another matter.
             for slot in slots.iter_mut().take(2) {
                 slot.before = Before::Nothing;
                 slot.ticks = u32::try_from(base_ms * 90).expect("small");
             }
             slots[0].fates.fill(Fate::Sent);
+            // One of which nothing comes while it lasts.
+            if let Some(unseen) = unseen {
+                slots.iter_mut().for_each(|slot| slot.fates[unseen] = Fate::Lost);
+            }
             // Where renditions are cut at different places, a long segment falls into different parts.
             if renditions.iter().any(|form| form.shift_ms > 0) && renditions.len() > 1 {
                 slots.iter_mut().for_each(|slot| slot.cut_every_ms = 0);

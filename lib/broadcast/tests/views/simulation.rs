@@ -188,6 +188,10 @@ impl<'a> Camera<'a> {
             Finish::Running => {}
             Finish::Ended(missing) => self.events.push((over, ended(missing))),
             Finish::EndedEarly(missing) => self.events.push((self.now_ms(), ended(missing))),
+            Finish::EndedFirst => {
+                self.events.retain(|(_, event)| !is_word(event));
+                self.events.push((-500, ended(Missing::Awaited)));
+            }
             Finish::EndedThenRecovered => {
                 self.events.push((over, ended(Missing::Awaited)));
                 self.events.extend(spaced(Event::Stored, over + 5_000));
@@ -205,7 +209,6 @@ impl<'a> Camera<'a> {
     fn close(&mut self, closed: Closed, over: i64, lost: Vec<Segment>, ended: impl Fn(Missing) -> Event) {
         let said = self.now_ms() / 2;
         self.events.push((said, Event::Closing { grace_ms: 86_400_000 }));
-        let is_word = |event: &Event| matches!(event, Event::Paused | Event::Resumed | Event::EndHinted);
         self.events.retain(|(at, event)| *at < said || !is_word(event));
         let sent = |from: i64| lost.clone().into_iter().zip(1..).map(move |(s, n)| (from + n * 137, Event::Stored(s)));
         match closed {
@@ -280,6 +283,11 @@ impl<'a> Camera<'a> {
         let names = (0..self.script.renditions.len()).map(|r| self.script.name(r)).collect();
         Recording { log: (0..).zip(log).map(entry).collect(), names, truth: self.truth }
     }
+}
+
+/// What is refused of a broadcast that is over.
+fn is_word(event: &Event) -> bool {
+    matches!(event, Event::Paused | Event::Resumed | Event::EndHinted)
 }
 
 fn abandoned(segment: &Segment) -> Event {

@@ -1,6 +1,6 @@
 //! Rule 6: the recording is every stored segment, once, in capture order; and catch-up is the same as far as it goes.
 
-use broadcast::{Broadcast, Extent, Missing, RenditionName, Seq, SeqRange, SeqSet, View, ViewError};
+use broadcast::{Broadcast, Event, Extent, Missing, RenditionName, Seq, SeqRange, SeqSet, View, ViewError};
 use proptest::prelude::*;
 use testkit::hls::Segment;
 
@@ -40,6 +40,10 @@ pub(crate) fn vod(script: &Script) -> Result<(), TestCaseError> {
     }
     check_closing(&broadcast, script, &recording)?;
     let now = moved(recording.end_at(), 60_000);
+    if broadcast.ended().is_some() {
+        prop_assert_eq!(broadcast.missing_count(), truly_missing(&recording));
+        prop_assert_eq!(broadcast.state(now).word() == "complete", truly_missing(&recording) == 0);
+    }
     for name in &recording.names {
         let stored = broadcast.stored(name).cloned().unwrap_or_default();
         prop_assert_eq!(
@@ -101,6 +105,19 @@ proptest! {
 fn truly_stored(recording: &Recording, name: &RenditionName) -> Vec<Seq> {
     let of = recording.truth.iter().filter(|((rendition, _), truth)| rendition == name && truth.stored_at.is_some());
     of.map(|((_, seq), _)| *seq).collect()
+}
+
+/// How much of what was recorded has not come, and was not given up.
+fn truly_missing(recording: &Recording) -> u64 {
+    let is_given_up = |name: &RenditionName, seq: Seq| {
+        recording.log.iter().any(|entry| match &entry.event {
+            Event::Abandoned { rendition, seqs } => rendition == name && seqs.first <= seq && seq <= seqs.last,
+            Event::Ended { last } => last.iter().any(|of| of.rendition == *name && of.missing == Missing::Abandoned),
+            _ => false,
+        })
+    };
+    let missing = recording.truth.iter().filter(|(_, truth)| truth.stored_at.is_none());
+    missing.filter(|((name, seq), _)| !is_given_up(name, *seq)).count() as u64
 }
 
 /// While its publisher may still have something, it has ended and is not complete, and nothing but live and dvr is final.

@@ -112,8 +112,15 @@ pub(crate) fn listed_is_there(script: &Script, moments: &[Moment]) -> Result<(),
     let recording = Recording::new(script);
     for (count, now) in seen(script, &recording, moments) {
         let broadcast = replay(&recording, count);
-        let multivariant = broadcast.multivariant(broadcast.default_view(now)).unwrap_or_default();
-        prop_assert!(!multivariant.contains("INDEPENDENT"), "{multivariant}");
+        for view in views() {
+            let multivariant = broadcast.multivariant(view, now).unwrap_or_default();
+            prop_assert!(!multivariant.contains("INDEPENDENT"), "{multivariant}");
+            for name in &recording.names {
+                let is_listed = multivariant.contains(&format!("\n{name}/"));
+                let is_there = broadcast.view(name, view, Extent::Whole, now).is_ok();
+                prop_assert_eq!(is_listed, is_there, "{:?} of {}", view, name);
+            }
+        }
         for name in &recording.names {
             for view in views() {
                 let Some(playlist) = playlist(&broadcast, name, view, now) else { continue };
