@@ -15,3 +15,13 @@ test("a picture that goes on plays; one that jumps does not yet", () => {
   expect(watch.run_s).toBe(0);
   expect([0, 0.5].map(look)).toEqual([0, 0.5]);
 });
+
+test("what lies ready, and how far it is to it", () => {
+  const ranges = [[1, 3], [5, 8]] as const;
+  const buffered = { length: 2, start: (index: number) => ranges[index]![0], end: (index: number) => ranges[index]![1] };
+  const at = (currentTime: number) => {
+    const watch = new PictureWatch({ buffered, currentTime } as unknown as HTMLVideoElement);
+    return [watch.ready_s(), watch.ahead_s()];
+  };
+  expect([0, 2, 4.5, 4.9375, 6].map(at)).toEqual([[0, 1], [1, 3], [0, 0.5], [0, 0.0625], [2, null]]);
+});

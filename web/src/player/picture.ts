@@ -56,11 +56,20 @@ export class PictureWatch {
     return still_ms > STANDS_MS ? "standing" : "moving";
   }
 
+  /** How far it is to the next media that lies ready, in seconds; null if there is none. */
+  ahead_s(): number | null {
+    const { buffered, currentTime } = this.video;
+    for (let index = 0; index < buffered.length; index++) {
+      if (buffered.start(index) > currentTime) return buffered.start(index) - currentTime;
+    }
+    return null;
+  }
+
   /** Media that lies ready after the position, in seconds. */
   ready_s(): number {
     const { buffered, currentTime } = this.video;
     for (let index = 0; index < buffered.length; index++) {
-      if (buffered.start(index) <= currentTime + 0.1 && currentTime < buffered.end(index)) {
+      if (buffered.start(index) <= currentTime && currentTime < buffered.end(index)) {
         return buffered.end(index) - currentTime;
       }
     }

@@ -34,6 +34,8 @@ const PROBE_MS = 2_000;
 const JUMP_MS = 10_000;
 /** Less media than this ahead, and a faster rate would only run dry. */
 const READY_S_MIN = 1;
+/** So far after its beginning, media is there whatever is rounded. */
+const INSIDE_S = 0.05;
 
 export interface PlaybackListener {
   /** There is something else to show. */
@@ -422,11 +424,20 @@ export class Playback {
     // A viewer who was live again under catch-up goes over to live where the picture stands anyway: it steps over holes.
     if (this.following.kind === "live" && waitsAtHole(playing, feed.live)) return this.#goLive();
     if (this.#watch.still_ms(Date.now()) < STUCK_MS || this.#watch.ready_s() > READY_S_MIN) return;
+    // hls.js steps over a hole only while it plays, and what cannot begin does not. Who has sought may have to wait instead.
+    const ahead_s = this.#watch.ahead_s();
+    const most_s = this.following.kind === "live" ? Infinity : playing.target_s;
+    if (ahead_s !== null && ahead_s <= most_s) return this.#stepTo(this.video.currentTime + ahead_s);
     const next_s = mediaFrom(playing, this.position_s + 0.3);
     if (next_s !== null && next_s > this.position_s + 1 && next_s <= liveEdge_s(playing) + playing.target_s) {
-      this.video.currentTime = next_s + feed.offset_s + 0.05;
-      this.#watch.reset();
+      this.#stepTo(next_s + feed.offset_s);
     }
+  }
+
+  /** To where media begins, in the video's time. */
+  #stepTo(position_s: number): void {
+    this.video.currentTime = position_s + INSIDE_S;
+    this.#watch.reset();
   }
 
   #askForRecording(now_ms: number): void {
