@@ -100,11 +100,12 @@ impl Recorder {
     ) -> Result<Durable, Problem> {
         self.room_for(&followed.read(), [&candidate.rendition])?;
         let (segment, format) = describe(&followed.read(), candidate, clock);
-        if let Some(closing) = followed.read().closing().filter(|closing| !closing.takes(segment.captured_at)) {
+        let was_acknowledged = matches!(source, Source::Parked(_));
+        let is_late = |closing: &Closing| !was_acknowledged && !closing.takes(segment.captured_at);
+        if let Some(closing) = followed.read().closing().filter(is_late) {
             return Err(too_late(&segment, closing));
         }
         let key = Key::of_segment(followed.id(), &segment);
-        let was_acknowledged = matches!(source, Source::Parked(_));
         let flying = Some(self.in_flight.enter(&key));
         match source {
             Source::Upload(upload) => upload.commit(&key).await,

@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broadcast::{
-    Broadcast, BroadcastId, Event, LastSeq, Missing, Rendition, RenditionName, Seq, SeqRange, SeqSet, StoreTime,
+    Broadcast, BroadcastId, Event, LastSeq, Millis, Missing, Rendition, RenditionName, Seq, SeqRange, SeqSet, StoreTime,
 };
 use metadata::{Expect, Followed, MetadataError};
 use service::Problem;
 
+use crate::lost::LostError;
 use crate::problems;
 use crate::recorder::Recorder;
 use listening::{Listening, Look};
@@ -27,6 +28,9 @@ const ATTEMPTS_MAX: usize = 16;
 const ARRIVING_MAX: Duration = Duration::from_secs(5);
 /// How long to wait before an end that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// For how long an end waits for what a stock pusher has left elsewhere: uploads that another recorder has parked, what the
+/// log may have lost.
+const STRAGGLERS_MS: u32 = 10_000;
 
 /// An end, by who says it.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub(crate) enum Said {
     GivenUp,
     /// Nothing has come for as long as its publisher is waited for: if that is so still when it is told.
     GraceIsOver,
+    /// A stock pusher has closed its playlist and not begun again since: if that is so still when it is told.
+    HintIsOver,
 }
 
 /// Broadcasts for whose publishers somebody here waits.
@@ -79,7 +85,7 @@ enum Again {
 impl Recorder {
     /// Ends a broadcast.
     pub(crate) async fn end(self: &Arc<Self>, followed: &Arc<Followed>, said: &Said) -> Result<(), Problem> {
-        let pusher = self.pushers.of(followed.id()).await;
+        let pusher = self.pusher_of(followed.id());
         // What was being sent when the end was said is part of it.
         let said_ms = self.now_ms();
         tokio::select! {
@@ -87,7 +93,9 @@ impl Recorder {
             () = pusher.until_arrived(said_ms) => {}
             () = self.clock.sleep(ARRIVING_MAX) => {}
         }
-        self.make_whole_before(followed.id(), said).await?;
+        let whole = self.make_whole_before(followed.id(), said).await;
+        let stragglers_ms = if whole.is_err() || self.has_others { STRAGGLERS_MS } else { 0 };
+        let graces = Graces { publisher_ms: self.config.closing_grace_ms(), stragglers_ms };
         let _nothing_parked = pusher.nothing_parked().await;
         self.take_up_strangers_of(followed.id()).await?;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
@@ -96,10 +104,15 @@ impl Recorder {
             followed.refresh().await.map_err(problems::of_metadata)?;
             let (event, length) = {
                 let broadcast = followed.read();
-                let ending = ending(&broadcast, said, self.config.closing_grace_ms(), followed.now());
-                let Some(event) = ending else { return Ok(()) };
+                let Some(event) = ending(&broadcast, said, graces, followed.now()) else { return Ok(()) };
                 (event, broadcast.next_index())
             };
+            if let Err(why) = &whole
+                && (!matches!(said, Said::ByPublisher(_)) || gives_up(&event))
+                && matches!(event, Event::Ended { .. })
+            {
+                return Err(unseen(why));
+            }
             // Nothing may come in between, or it would be cut off.
             match self.broadcasts.store().commit(followed.id(), &[event], Expect::Len(length)).await {
                 Err(MetadataError::Stale { .. }) => {}
@@ -115,20 +128,18 @@ impl Recorder {
         Err(service::ProblemKind::UNAVAILABLE.detail("segments keep arriving; try again").retry_after(RETRY))
     }
 
-    /// It must not end before what the log has lost. Somebody who says an end need not wait for a store that is away; nobody
-    /// waits for the end of a grace, so all is looked at.
-    async fn make_whole_before(self: &Arc<Self>, id: BroadcastId, said: &Said) -> Result<(), Problem> {
-        let has_time = matches!(said, Said::GraceIsOver);
-        if !has_time && self.is_whole(id) {
+    /// It must not end before what the log has lost. A publisher who says where it ends, and sends the rest, need not wait for
+    /// a store that is away.
+    async fn make_whole_before(self: &Arc<Self>, id: BroadcastId, said: &Said) -> Result<(), LostError> {
+        if matches!(said, Said::ByPublisher(_)) && self.is_whole(id) {
             return Ok(());
         }
-        let Err(error) = self.put_back(id).await else { return Ok(()) };
-        if has_time {
-            return Err(error.problem());
+        let whole = self.put_back(id).await.map(drop);
+        if let Err(error) = &whole {
+            let error = error as &dyn std::error::Error;
+            tracing::debug!(%id, error, "cannot see whether the log of a broadcast that ends is whole");
         }
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(%id, error, "cannot see whether the log of a broadcast that ends is whole");
-        Ok(())
+        whole
     }
 
     /// Gives up what has not come of a broadcast that is over, and with it the wait for its publisher.
@@ -137,6 +148,7 @@ impl Recorder {
         if !followed.read().is_over() {
             return Err(problems::GOES_ON.detail("end it first, or name what will never come"));
         }
+        self.put_back(followed.id()).await.map_err(|error| unseen(&error))?;
         self.end(followed, &Said::GivenUp).await?;
         let missing: Vec<(RenditionName, SeqRange)> = {
             let broadcast = followed.read();
@@ -201,60 +213,86 @@ impl Recorder {
 
     async fn end_if_due(self: &Arc<Self>, id: BroadcastId, listening: &mut Listening) -> Result<Again, Problem> {
         let followed = self.broadcasts.get(id).await.map_err(problems::of_metadata)?;
-        let is_early = |(at, _): &(StoreTime, Said)| *at > followed.now();
+        let is_early = |due: &Due| due.at > followed.now();
         match due(&followed.read()) {
             None => return Ok(Again::Never),
-            Some(due) if is_early(&due) => return Ok(Again::At(due.0)),
+            Some(due) if is_early(&due) => return Ok(Again::At(due.at)),
             Some(_) => {}
         }
         // This may show that it has started again.
-        let pusher = self.pushers.of(id).await;
+        let pusher = self.pusher_of(id);
         self.settle_all(&followed, &pusher).await?;
         followed.refresh().await.map_err(problems::of_metadata)?;
-        let (due, closing) = (due(&followed.read()), followed.read().closing());
-        let said = match due {
+        let Due { at, grace, said } = match due(&followed.read()) {
             None => return Ok(Again::Never),
-            Some(due) if is_early(&due) => return Ok(Again::At(due.0)),
-            Some((_, said)) => said,
+            Some(due) if is_early(&due) => return Ok(Again::At(due.at)),
+            Some(due) => due,
         };
-        if let Some(closing) = closing {
-            let left = listening.left(self.look(id), closing.grace);
-            if !left.is_zero() {
-                return Ok(Again::After(left));
-            }
+        let left = listening.left(self.look(id), grace);
+        if !left.is_zero() {
+            return Ok(Again::After(left));
+        }
+        // A publisher is back whose first segment is on its way.
+        if matches!(said, Said::GraceIsOver) && self.uploads.has(id) {
+            return Ok(Again::After(RETRY));
         }
         self.end(&followed, &said).await?;
         // Something may have come just before.
-        let closing = followed.read().closing();
-        Ok(closing.map_or(Again::Never, |closing| Again::At(closing.over_at())))
+        let next = due(&followed.read()).map(|due| due.at);
+        Ok(next.map_or(Again::Never, |next| if next > at { Again::At(next) } else { Again::After(RETRY) }))
     }
 }
 
-/// When a broadcast ends by itself, and how.
-fn due(broadcast: &Broadcast) -> Option<(StoreTime, Said)> {
+/// How a broadcast ends by itself.
+struct Due {
+    at: StoreTime,
+    /// How long nothing has come by then.
+    grace: Millis,
+    said: Said,
+}
+
+fn due(broadcast: &Broadcast) -> Option<Due> {
     if let Some(closing) = broadcast.closing() {
-        return Some((closing.over_at(), Said::GraceIsOver));
+        return Some(Due { at: closing.over_at(), grace: closing.grace, said: Said::GraceIsOver });
     }
-    let hinted_at = broadcast.end_hinted_at()?;
-    Some((hinted_at + broadcast.opened().policy.end_grace(), Said::ByPublisher(Vec::new())))
+    let grace = broadcast.opened().policy.end_grace();
+    Some(Due { at: broadcast.end_hinted_at()? + grace, grace, said: Said::HintIsOver })
+}
+
+/// What is waited for when an owner says the end.
+#[derive(Clone, Copy, Debug)]
+struct Graces {
+    /// What its publisher may still have.
+    publisher_ms: u32,
+    /// What a stock pusher has left elsewhere.
+    stragglers_ms: u32,
 }
 
 /// The event that ends a broadcast as it is, unless that is said already.
-fn ending(broadcast: &Broadcast, said: &Said, grace_ms: u32, now: StoreTime) -> Option<Event> {
+fn ending(broadcast: &Broadcast, said: &Said, graces: Graces, now: StoreTime) -> Option<Event> {
     let is_said = match said {
         Said::ByOwner => broadcast.is_over(),
         Said::ByPublisher(_) | Said::GivenUp => broadcast.ended().is_some(),
         // What has come since is acknowledged, and its publisher is back.
         Said::GraceIsOver => broadcast.closing().is_none_or(|closing| closing.over_at() > now),
+        Said::HintIsOver => !due(broadcast).is_some_and(|due| matches!(due.said, Said::HintIsOver) && due.at <= now),
     };
     if is_said {
         return None;
     }
-    let (mut last, rest): (_, fn(&Rendition) -> Missing) = match said {
-        Said::ByOwner if grace_ms > 0 && may_resend(broadcast) => return Some(Event::Closing { grace_ms }),
-        Said::ByOwner => (Vec::new(), missing_of),
-        Said::ByPublisher(said) => (said.clone(), missing_of),
-        Said::GivenUp | Said::GraceIsOver => (Vec::new(), |_| Missing::Abandoned),
+    let missing_of = |rendition: &Rendition| missing_of(broadcast, rendition);
+    let abandoned = |_: &Rendition| Missing::Abandoned;
+    let (mut last, rest): (_, &dyn Fn(&Rendition) -> Missing) = match said {
+        Said::ByOwner => {
+            let grace_ms = if may_resend(broadcast) { graces.publisher_ms } else { graces.stragglers_ms };
+            if grace_ms > 0 {
+                return Some(Event::Closing { grace_ms });
+            }
+            (Vec::new(), &missing_of)
+        }
+        Said::HintIsOver => (Vec::new(), &missing_of),
+        Said::ByPublisher(said) => (said.clone(), &missing_of),
+        Said::GivenUp | Said::GraceIsOver => (Vec::new(), &abandoned),
     };
     for rendition in broadcast.renditions() {
         let stored = broadcast.stored(rendition.name()).and_then(SeqSet::last);
@@ -271,15 +309,30 @@ fn ending(broadcast: &Broadcast, said: &Said, grace_ms: u32, now: StoreTime) -> 
 
 /// Whether its publisher may have more of it than has come: one of which nothing has come may have begun in a tunnel.
 fn may_resend(broadcast: &Broadcast) -> bool {
-    let is_pushed = |rendition: &Rendition| missing_of(rendition) == Missing::Abandoned;
+    let is_pushed = |rendition: &Rendition| missing_of(broadcast, rendition) == Missing::Abandoned;
     let nobody_pushes = broadcast.renditions().is_empty() && broadcast.mapped().is_empty();
     nobody_pushes || !broadcast.renditions().iter().all(is_pushed)
 }
 
-/// Stock pushers send nothing twice. The start-up scan cannot tell who sent the segments that it commits.
-fn missing_of(rendition: &Rendition) -> Missing {
-    let is_pushed = rendition.segments().any(|segment| segment.pushed.is_some());
+/// Stock pushers send nothing twice. Who sent what was found on a disk is told by the playlists alone.
+fn missing_of(broadcast: &Broadcast, rendition: &Rendition) -> Missing {
+    let is_named = broadcast.mapped().values().any(|mapped| mapped == rendition.name());
+    let is_pushed = is_named || rendition.segments().any(|segment| segment.pushed.is_some());
     if is_pushed { Missing::Abandoned } else { Missing::Awaited }
+}
+
+/// Whether what has not come by then never will.
+fn gives_up(event: &Event) -> bool {
+    matches!(event, Event::Ended { last } if last.iter().any(|said| said.missing == Missing::Abandoned))
+}
+
+/// What is not listed may have been acknowledged.
+fn unseen(why: &LostError) -> Problem {
+    let detail = format!(
+        "nothing is given up before it is known that the log of the broadcast has all that was acknowledged, and that cannot \
+         be seen now: {why}; try again when all stores can be reached"
+    );
+    service::ProblemKind::UNAVAILABLE.detail(detail).retry_after(RETRY)
 }
 
 /// The events that abandon `seqs`, in as many pieces as their limit asks for.
@@ -305,12 +358,12 @@ mod tests {
     const NOW: StoreTime = StoreTime(5_000);
 
     /// What ends a broadcast of these events.
-    fn ending_of(events: Vec<Event>, said: &Said, grace_ms: u32) -> Option<Event> {
+    fn ending_of(events: Vec<Event>, said: &Said, publisher_ms: u32) -> Option<Event> {
         let events = [Event::Opened(opened())].into_iter().chain(events);
         let entry = |(index, event)| LogEntry { index: EventIndex(index), at: StoreTime(0), event };
         let log: Vec<LogEntry> = (0..).zip(events).map(entry).collect();
         let broadcast = Broadcast::replay(&log).expect("in order").expect("not empty");
-        ending(&broadcast, said, grace_ms, NOW)
+        ending(&broadcast, said, Graces { publisher_ms, stragglers_ms: 0 }, NOW)
     }
 
     fn stored(segments: &[(u64, Option<u64>)]) -> Vec<Event> {

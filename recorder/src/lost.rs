@@ -17,11 +17,9 @@ use std::time::Duration;
 use broadcast::BroadcastId;
 use futures_util::StreamExt;
 use metadata::MetadataError;
-use service::{Problem, ProblemKind};
 use storage::{Named, Store, StoreError};
 
 use crate::hot::pause_after;
-use crate::problems;
 use crate::recorder::Recorder;
 pub(crate) use marks::Marks;
 
@@ -39,17 +37,6 @@ pub(crate) enum LostError {
     Store(#[from] StoreError),
     #[error("cannot commit a segment that was found: {0}")]
     Segment(String),
-}
-
-impl LostError {
-    /// What somebody is told who wanted all of it first.
-    pub(crate) fn problem(self) -> Problem {
-        match self {
-            Self::Metadata(error) => problems::of_metadata(error),
-            Self::Store(error) => problems::of_store(error),
-            Self::Segment(why) => ProblemKind::UNAVAILABLE.detail(why).retry_after(problems::RETRY_SOON),
-        }
-    }
 }
 
 impl Recorder {

@@ -117,7 +117,7 @@ impl Recorder {
             let followed = self.followed(id).await?;
             let body = BodyReader::new(body, self.config.body_limits(PLAYLIST_LEN_MAX))?;
             let text = body.collect().await?;
-            let (recorder, pusher) = (self.clone(), self.pushers.of(id).await);
+            let (recorder, pusher) = (self.clone(), self.pusher_of(id));
             let work = async move { recorder.take_playlist(&followed, &pusher, &path, &text).await };
             return self.to_its_end(work).await;
         }
@@ -132,7 +132,7 @@ impl Recorder {
             Err(problem) => return Err(problem),
         }
         match self.broadcasts.get(id).await {
-            Ok(followed) => self.take_media(&followed, &self.pushers.of(id).await, pushed, body).await,
+            Ok(followed) => self.take_media(&followed, &self.pusher_of(id), pushed, body).await,
             Err(MetadataError::Unavailable(_)) => self.take_from_stranger(id, pushed, body).await,
             Err(error) => Err(problems::of_metadata(error)),
         }
@@ -342,7 +342,7 @@ impl Recorder {
         {
             let _accepting = pusher.accepting(followed).await?;
             let parked = upload.park(&name).await.map_err(problems::of_store)?;
-            pusher.state.lock().await.waiting.push(Waiting { parked, digest, container });
+            pusher.state.lock().await.waiting.push(Waiting::new(parked, digest, container));
         }
         self.metrics.segments.with_label_values(&["parked"]).inc();
         self.settle_parked(followed, pusher).await;

@@ -58,6 +58,8 @@ pub struct Recorder {
     pub(crate) store: LocalStore,
     /// This disk, then the hot store, then the disks of others.
     pub(crate) tiers: Tiers,
+    /// Whether other recorders may have something of the same broadcasts.
+    pub(crate) has_others: bool,
     pub(crate) hot: Option<Arc<Hot>>,
     pub(crate) documents: Documents,
     pub(crate) waiting: Waiting,
@@ -88,9 +90,11 @@ impl Recorder {
             Portal::new(authorize, config.node.clone(), clock, random, asked)
         });
         let here: Arc<dyn Store> = Arc::new(deps.store.clone());
+        let has_others = deps.others.is_some();
         let tiers = Tiers::new([here].into_iter().chain(deps.hot.clone()).chain(deps.others).collect());
         Ok(Arc::new(Self {
             tiers,
+            has_others,
             hot: deps.hot.map(|store| Arc::new(Hot::new(store))),
             documents: Documents::default(),
             waiting: Waiting::default(),

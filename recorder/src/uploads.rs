@@ -32,6 +32,11 @@ impl Uploads {
         Ok(Open { uploads: self.clone(), id })
     }
 
+    /// Whether any of this broadcast is open.
+    pub(crate) fn has(&self, id: BroadcastId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
     /// How many are open, of all broadcasts.
     pub(crate) fn count(&self) -> usize {
         self.lock().values().sum()

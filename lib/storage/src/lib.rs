@@ -16,6 +16,7 @@
 //! DIR/parked/{broadcast}/{name}         durable and acknowledged, without a key as yet
 //! DIR/segments/{key}                    durable under its key
 //! DIR/refused/{key}                     acknowledged, and refused by the log afterwards; for people to look at
+//! DIR/refused/{broadcast}/{name}        the same of what was parked
 //! DIR/damaged/{key}                     not what its key says any more: the disk has changed it; for people to look at
 //! ```
 //!

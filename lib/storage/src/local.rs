@@ -147,6 +147,13 @@ impl LocalStore {
         Tasks::blocking(move || local.set_aside(&from, &to)).await
     }
 
+    /// The same with a parked upload.
+    pub async fn set_parked_aside(&self, parked: &Parked) -> Result<(), StoreError> {
+        let (local, from) = (self.0.clone(), self.0.path_of_parked(parked));
+        let to = self.0.refused.join(parked.to_string());
+        Tasks::blocking(move || local.set_aside(&from, &to)).await
+    }
+
     /// Takes an object that is not what its key says out of the way, into `damaged/`: it counts as not there from then on,
     /// and a good one can be put in its place. It need not be there.
     pub async fn set_damaged_aside(&self, key: &Key) -> Result<(), StoreError> {

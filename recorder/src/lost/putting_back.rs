@@ -159,7 +159,7 @@ impl Recorder {
         restart: &mut Restart,
     ) -> Result<Done, LostError> {
         // A stock pusher's next number is the one after all that are stored, and what it seems to have left out is given up.
-        let pusher = self.pushers.of(id).await;
+        let pusher = self.pusher_of(id);
         let _nothing_parked = pusher.nothing_parked().await;
         let followed = self.broadcasts.get(id).await?;
         // Whoever has followed it knows it with its indexes and times.

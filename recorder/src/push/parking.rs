@@ -2,9 +2,9 @@
 //!
 //! Everything that waits is durable; this is only the memory of it, and the start-up scan makes it anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broadcast::{BroadcastId, Digest, RenditionName};
@@ -13,10 +13,10 @@ use futures_util::StreamExt;
 use inspection::KnownInit;
 use media::{Container, Content, SNIFF_LEN};
 use metadata::Followed;
-use moka::future::Cache;
 use service::Problem;
 use storage::{Blob, Parked};
 use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::time::Instant;
 
 use super::closed::Closed;
 use super::numbering::{Named, Numbering, split_digits};
@@ -29,7 +29,8 @@ use crate::scan::{digest_of, inspect};
 
 /// How long the memory of a pusher that has gone is kept.
 const PUSHER_IDLE: Duration = Duration::from_secs(3_600);
-const PUSHERS_MAX: u64 = 10_000;
+/// Of more, those of whom nothing waits are forgotten sooner, the one that has been idle longest first.
+const PUSHERS_MAX: usize = 10_000;
 /// How many segments of one broadcast wait; more, and the oldest waits no longer.
 const WAITING_MAX: usize = 256;
 /// How many may be parked while nothing can be committed; more are refused.
@@ -37,19 +38,27 @@ const PARKED_MAX: usize = 10_000;
 /// How many init sections of one broadcast are held.
 const HELD_INITS_MAX: usize = 64;
 
-/// The pushers of a recorder.
-#[derive(Debug)]
-pub(crate) struct Pushers(Cache<BroadcastId, Arc<Pusher>>);
-
-impl Default for Pushers {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(PUSHERS_MAX).time_to_idle(PUSHER_IDLE).build())
-    }
-}
+/// The pushers of a recorder, each with when it was last asked for. One that is in use, or of whom something waits, is not
+/// forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Pushers(StdMutex<HashMap<BroadcastId, (Arc<Pusher>, Instant)>>);
 
 impl Pushers {
-    pub(crate) async fn of(&self, id: BroadcastId) -> Arc<Pusher> {
-        self.0.get_with(id, async { Arc::default() }).await
+    fn of(&self, id: BroadcastId, now: Instant) -> Arc<Pusher> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((pusher, used)) = all.get_mut(&id) {
+            *used = now;
+            return pusher.clone();
+        }
+        all.retain(|_, (pusher, used)| now - *used < PUSHER_IDLE || !pusher.is_forgettable());
+        if all.len() >= PUSHERS_MAX {
+            let forgettable = all.iter().filter(|(_, (pusher, _))| pusher.is_forgettable());
+            let oldest = forgettable.min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
+            oldest.and_then(|id| all.remove(&id));
+        }
+        let pusher = Arc::<Pusher>::default();
+        all.insert(id, (pusher.clone(), now));
+        pusher
     }
 }
 
@@ -114,6 +123,14 @@ impl Pusher {
             return Err(problems::ENDED.detail("the broadcast has ended; create another one for what follows"));
         }
         Ok(accepting)
+    }
+
+    /// Whether nobody has it at hand, and nothing waits here.
+    fn is_forgettable(self: &Arc<Self>) -> bool {
+        let is_idle = |state: tokio::sync::MutexGuard<'_, PusherState>| {
+            state.waiting.is_empty() && state.uncommitted.is_none() && !state.owes_end
+        };
+        Arc::strong_count(self) == 1 && self.state.try_lock().is_ok_and(is_idle)
     }
 
     /// Whether one more may be parked.
@@ -187,6 +204,14 @@ pub(super) struct Waiting {
     pub(super) parked: Parked,
     pub(super) digest: Digest,
     pub(super) container: Container,
+    /// Whether it was told that it cannot be read.
+    is_told: bool,
+}
+
+impl Waiting {
+    pub(super) fn new(parked: Parked, digest: Digest, container: Container) -> Self {
+        Self { parked, digest, container, is_told: false }
+    }
 }
 
 /// What became of a waiting segment whose number is known.
@@ -194,6 +219,8 @@ enum Settled {
     Kept,
     /// Its init section is still to come.
     Waits,
+    /// Its file cannot be read now.
+    Unreadable(Problem),
 }
 
 impl PusherState {
@@ -249,6 +276,11 @@ impl PusherState {
 }
 
 impl Recorder {
+    /// Whoever pushes to this broadcast.
+    pub(crate) fn pusher_of(&self, id: BroadcastId) -> Arc<Pusher> {
+        self.pushers.of(id, self.clock.instant())
+    }
+
     /// Commits a segment that has just been parked if its name is known, or when it has waited long enough.
     pub(super) async fn settle_parked(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
         self.metrics.parked.inc();
@@ -331,6 +363,14 @@ impl Recorder {
             match self.commit_waiting(followed, pusher, &waiting, named).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => self.wait_on(pusher, waiting, &mut passed).await,
+                Ok(Settled::Unreadable(problem)) => {
+                    // It may be about this one alone, and keeps no other waiting.
+                    if !waiting.is_told {
+                        tracing::error!(parked = %waiting.parked, problem = %problem.to_json(), "a parked upload cannot be read");
+                    }
+                    pusher.state.lock().await.waiting.insert(passed, Waiting { is_told: true, ..waiting });
+                    passed += 1;
+                }
                 Err(problem) if problem.status().is_server_error() => {
                     pusher.state.lock().await.waiting.insert(passed, waiting);
                     return Err(problem);
@@ -339,10 +379,7 @@ impl Recorder {
                     let path = waiting.parked.name().path();
                     tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload cannot be taken in");
                     self.metrics.parked.dec();
-                    // It was acknowledged: unless it is no media at all, it stays, and the next start tries again.
-                    if problem.kind() == problems::NOT_MEDIA {
-                        self.discard(&waiting.parked).await;
-                    }
+                    self.put_away(&waiting.parked, &problem).await;
                 }
             }
         }
@@ -388,11 +425,20 @@ impl Recorder {
     ) -> Result<Settled, Problem> {
         let known = self.with_init(followed, pusher, named, waiting.parked.name().arrived_ms()).await;
         let Some(inspector) = known.inspector(waiting.container) else { return Ok(Settled::Waits) };
-        let blob = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store)?;
+        let read = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store);
+        let inspected = match read {
+            Ok(blob) => inspect(blob, inspector).await,
+            Err(problem) => Err(problem),
+        };
+        let inspection = match inspected {
+            Ok(inspection) => inspection,
+            Err(problem) if problem.status().is_server_error() => return Ok(Settled::Unreadable(problem)),
+            Err(problem) => return Err(problem),
+        };
         let found = Found {
             digest: waiting.digest,
             len: waiting.parked.len(),
-            inspection: inspect(blob, inspector).await?,
+            inspection,
             arrived_ms: waiting.parked.name().arrived_ms(),
         };
         let source = Source::Parked(waiting.parked.clone());
@@ -419,6 +465,21 @@ impl Recorder {
         Known { named, init }
     }
 
+    /// What was acknowledged and refused: what is no media at all is removed, what came too late for ever is for people to look
+    /// at, and for all else the next start tries again.
+    async fn put_away(&self, parked: &Parked, problem: &Problem) {
+        if problem.kind() == problems::NOT_MEDIA {
+            return self.discard(parked).await;
+        }
+        if problem.kind() != problems::ENDED && problem.kind() != problems::ABANDONED {
+            return;
+        }
+        tracing::error!(%parked, "an acknowledged upload has no place in its broadcast; it is in refused/");
+        if let Err(error) = self.store.set_parked_aside(parked).await {
+            tracing::warn!(%parked, error = &error as &dyn std::error::Error, "cannot set it aside");
+        }
+    }
+
     async fn discard(&self, parked: &Parked) {
         if let Err(error) = self.store.discard(parked).await {
             tracing::warn!(%parked, error = &error as &dyn std::error::Error, "cannot remove a parked upload");
@@ -440,7 +501,7 @@ impl Recorder {
         let id = parked.name().broadcast();
         self.admit_parked(id).await?;
         let followed = self.followed(id).await?;
-        let pusher = self.pushers.of(id).await;
+        let pusher = self.pusher_of(id);
         let read = || async { self.store.read_parked(parked).await.map_err(problems::of_store) };
         let digest = digest_of(read().await?).await?;
         match Content::sniff(&head_of(read().await?).await?) {
@@ -449,7 +510,7 @@ impl Recorder {
                 self.hold_init(&followed, &pusher, parked.clone(), bytes, digest, None).await;
             }
             Some(Content::Segment(container)) => {
-                pusher.state.lock().await.waiting.push(Waiting { parked: parked.clone(), digest, container });
+                pusher.state.lock().await.waiting.push(Waiting::new(parked.clone(), digest, container));
                 self.settle_parked(&followed, &pusher).await;
             }
             None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
@@ -470,4 +531,24 @@ async fn head_of(blob: Blob) -> Result<Vec<u8>, Problem> {
     }
     head.truncate(SNIFF_LEN);
     Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use service::Clock;
+
+    use super::*;
+
+    #[test]
+    fn a_pusher_is_forgotten_when_it_has_gone_and_nothing_waits() {
+        let (pushers, began) = (Pushers::default(), Clock::from_tokio(0).instant());
+        let id = |n| BroadcastId::new(1, n);
+        let _held = pushers.of(id(1), began);
+        pushers.of(id(2), began).state.try_lock().expect("nobody else has it").owes_end = true;
+        pushers.of(id(3), began);
+        pushers.of(id(4), began + PUSHER_IDLE / 2);
+        pushers.of(id(5), began + PUSHER_IDLE);
+        let known = |n| pushers.0.lock().expect("nobody panics").contains_key(&id(n));
+        assert_eq!([1, 2, 3, 4, 5].map(known), [true, true, false, true, true]);
+    }
 }

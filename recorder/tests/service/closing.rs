@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use broadcast::{Event, Segment, Seq, StoreTime};
+use futures_util::stream::{self, StreamExt};
 use headwater_recorder::RecorderConfig;
 use http::Method;
 
@@ -352,4 +353,33 @@ async fn a_forgotten_end_is_told_again() {
 fn tells_the_end(world: &World) -> bool {
     let document = world.segment_files()[0].parent().unwrap().with_file_name("broadcast.json");
     std::fs::read_to_string(document).is_ok_and(|text| text.contains("Closing"))
+}
+
+/// On a slow link, its first segment takes longer than is left of the grace.
+#[tokio::test(start_paused = true)]
+async fn a_publisher_is_not_given_up_whose_segment_is_on_its_way() {
+    let config = RecorderConfig { closing_grace_s: 60, body_idle_s: 600, ..RecorderConfig::default() };
+    let world = World::with(config).await;
+    send(&world, 0, 0).await.expect(201);
+    world.say("end", "").await.expect(200);
+    world.pass(30).await;
+    let (arrive, rest) = tokio::sync::oneshot::channel::<()>();
+    let (first, second) = (Media::ts().segments[1].slice(..5_000), Media::ts().segments[1].slice(5_000..));
+    let second = stream::once(async move { rest.await.map(|()| second) });
+    let body = Body::from_stream(stream::iter([Ok(first)]).chain(second));
+    let at = START_MS.to_string();
+    let captured = [("segment-captured-at", at.as_str())];
+    let (sent, ()) = tokio::join!(world.publish("1.ts", body, &captured), async {
+        for _ in 0..30 {
+            world.pass(2).await;
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        arrive.send(()).unwrap();
+    });
+    sent.expect(201);
+    assert!(world.broadcast().await.ended().is_none());
+    assert_eq!(given_up_s(&world).await / 60, 2);
+    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1)]);
 }

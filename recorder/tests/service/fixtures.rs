@@ -40,6 +40,7 @@ pub(crate) struct World {
     config: RecorderConfig,
     life: Option<Life>,
     hot: Option<Arc<dyn Store>>,
+    others: Option<Arc<dyn Store>>,
     pub(crate) id: BroadcastId,
     token: String,
 }
@@ -80,7 +81,8 @@ impl World {
         let log = Arc::new(Moody::new(sqlite));
         let id = BroadcastId::new(1, 1);
         let store = "store".to_owned();
-        let mut world = Self { dir, store, log, clock, config, life: None, hot, id, token: String::new() };
+        let mut world =
+            Self { dir, store, log, clock, config, life: None, hot, others: None, id, token: String::new() };
         world.start().await;
         world.create().await;
         world
@@ -106,7 +108,7 @@ impl World {
             broadcasts: Broadcasts::new(log, tasks.clone(), self.clock.clone()),
             store,
             hot: self.hot.clone(),
-            others: None,
+            others: self.others.clone(),
             clock: self.clock.clone(),
             random: Random::seeded(1),
             tasks: tasks.clone(),
@@ -119,6 +121,11 @@ impl World {
         let scanned = if scans { recorder.scan().await.unwrap() } else { ScanReport::default() };
         recorder.start();
         self.life = Some(Life { router: recorder.router(), recorder, tasks, registry, scanned });
+    }
+
+    /// From its next life on, it is one of several; what they have is here.
+    pub(crate) fn join(&mut self, others: Arc<dyn Store>) {
+        self.others = Some(others);
     }
 
     /// From now on another recorder is asked, which has the same metadata and nothing else.
@@ -181,6 +188,12 @@ impl World {
         let main = self.dir.path().join(&self.store).join("segments").join(self.id.to_string()).join("main");
         // A directory without files is removed.
         std::fs::read_dir(main).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// The files of parked uploads, or what is left of them in `refused`.
+    pub(crate) fn parked_files(&self, folder: &str) -> Vec<PathBuf> {
+        let all = self.dir.path().join(&self.store).join(folder).join(self.id.to_string());
+        std::fs::read_dir(all).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
     /// How long it has been there.
