@@ -4,7 +4,7 @@
 //! It needs root. Nothing of it can be left over: the kernel removes it with the last process that is in it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::thread;
@@ -25,6 +25,16 @@ impl Namespace {
     pub fn is_allowed() -> bool {
         let tunnels = File::options().read(true).write(true).open("/dev/net/tun");
         rustix::process::geteuid().is_root() && tunnels.is_ok() && Self::made().is_ok()
+    }
+
+    /// The same for a test, which says aloud what is not tested here otherwise: also one that passes.
+    pub fn is_allowed_to_test(what: &str) -> bool {
+        let is_allowed = Self::is_allowed();
+        if !is_allowed {
+            let _ =
+                writeln!(std::io::stderr(), "NOT TESTED: {what}: it needs network namespaces; run the tests as root");
+        }
+        is_allowed
     }
 
     /// Makes one whose loopback is up.
@@ -82,8 +92,7 @@ mod tests {
 
     #[test]
     fn who_is_inside_is_not_heard_outside() {
-        if !Namespace::is_allowed() {
-            println!("skipped: network namespaces need root");
+        if !Namespace::is_allowed_to_test("a network of its own") {
             return;
         }
         let namespace = Namespace::new();

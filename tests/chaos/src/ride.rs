@@ -11,7 +11,7 @@ use crate::fleet::Fleet;
 use crate::frames::Frames;
 use crate::source::{Source, segment_files, segments_of};
 use crate::status::{Arrived, arrived, live_edge};
-use crate::stopwatch::{Stopwatch, now_ms};
+use crate::stopwatch::{Stopwatch, let_pass, now_ms};
 
 /// Where the publisher takes what the encoder pushes, in its own network.
 const RELAY: &str = "127.0.0.1:8090";
@@ -41,6 +41,8 @@ pub(crate) struct Ride<'a> {
     encoder: Program,
     tap: Tap,
     kills: Kills,
+    /// Its publisher has stopped before its encoder.
+    has_stopped: bool,
     broadcast: NewBroadcast,
     viewers: Vec<Poller>,
     began: Stopwatch,
@@ -83,7 +85,8 @@ impl<'a> Ride<'a> {
         let folder = format!("{}/hls/{}/main", fleet.playlist.url(), broadcast.id);
         let viewers = ["live.m3u8", "dvr.m3u8"].map(|view| Poller::start(&format!("{folder}/{view}"))).into();
         let (kills, began) = (Kills::default(), Stopwatch::start());
-        Self { name, fleet, link, relay, near, source, encoder, tap, kills, broadcast, viewers, began }
+        let has_stopped = false;
+        Self { name, fleet, link, relay, near, source, encoder, tap, kills, has_stopped, broadcast, viewers, began }
     }
 
     /// Tells what goes on.
@@ -199,16 +202,44 @@ impl<'a> Ride<'a> {
     /// # Panics
     /// If something is missing, or there twice, or not what was recorded, or if viewers saw what must not be.
     pub(crate) fn end(mut self) -> Summary {
-        Tool::find("kill").run(["-INT", &self.encoder.pid().to_string()]);
-        self.encoder.end(ENCODER_END_MAX);
+        self.end_encoder();
         self.until_taken_in();
         self.say("recorded; waiting until all of it is safe");
         let recorded = segments_of(self.relay.spool());
         let sent = recorded.len() as u64;
         self.until("everything safe", |arrived| arrived.stored >= sent && arrived.safe >= sent);
-        self.finish();
-        self.say("complete; judging it");
+        self.say_end();
+        self.until_complete();
         self.judge(&recorded)
+    }
+
+    /// The same, when its owner has ended it while its publisher was away for so long: that one sends what it has
+    /// recorded until it hears of it, and stops; its encoder goes on.
+    ///
+    /// # Panics
+    /// As above.
+    pub(crate) fn end_in_a_black_out(mut self, lasts: Duration) -> Summary {
+        self.link.black_out();
+        self.say_end();
+        let before = self.recorded();
+        self.say(&format!("ended by its owner in a black-out of {:.1} s", lasts.as_secs_f64()));
+        let_pass(lasts);
+        let arrived = self.arrived().expect("nothing else is broken");
+        let recorded = self.recorded();
+        assert!(recorded >= before + 2 && arrived.stored + 2 <= recorded as u64, "{before}, {recorded}, {arrived:?}");
+        self.link.light_up();
+        self.relay.program().end_well(ARRIVAL_MAX);
+        self.has_stopped = true;
+        self.end_encoder();
+        self.say("its publisher has stopped: everything is safe");
+        self.until_complete();
+        let recorded = segments_of(self.relay.spool());
+        self.judge(&recorded)
+    }
+
+    fn end_encoder(&mut self) {
+        Tool::find("kill").run(["-INT", &self.encoder.pid().to_string()]);
+        self.encoder.end(ENCODER_END_MAX);
     }
 
     /// Waits until the publisher has taken in what the encoder has left behind: ffmpeg does not wait for answers.
@@ -223,24 +254,29 @@ impl<'a> Ride<'a> {
         });
     }
 
-    /// Says that the broadcast is over, and waits until it is complete.
-    fn finish(&self) {
+    /// Its owner says that the broadcast is over.
+    fn say_end(&self) {
         let alive = || self.fleet.recorders.iter().find(|recorder| recorder.pid().is_some());
         let recorder: &Headwater = alive().expect("one recorder runs");
         recorder.owner("POST", &format!("/v1/broadcasts/{}/end", self.broadcast.id), "").expect(200);
+    }
+
+    fn until_complete(&self) {
         eventually("a complete broadcast", COMPLETE_MAX, || match self.arrived() {
             Some(arrived) if arrived.state == "complete" => Ok(()),
             seen => Err(format!("{seen:?}")),
         });
+        self.say("complete; judging it");
     }
 
-    /// What was acknowledged is recorded, in its order; and all that was sent, unless the publisher was killed.
+    /// What was acknowledged is recorded, in its order; and all that was sent, unless the publisher was killed or
+    /// has stopped.
     fn assert_recorded(&self, recorded: &[Vec<u8>]) {
         let (name, acknowledged) = (self.name, self.tap.acknowledged());
         let mut left = recorded.iter();
         let lost = acknowledged.iter().position(|segment| !left.any(|kept| kept == segment));
         assert_eq!(lost, None, "{name}: of {} acknowledged segments this one is not recorded", acknowledged.len());
-        if self.kills.count == 0 {
+        if self.kills.count == 0 && !self.has_stopped {
             assert_eq!(self.tap.segments(), recorded, "{name}: what was pushed is not what was recorded");
         }
     }

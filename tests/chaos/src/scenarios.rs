@@ -37,6 +37,16 @@ pub struct Scenario {
     link: Quality,
     picture_kbit: u32,
     rounds: fn(Form, &mut Dice) -> Vec<Round>,
+    end: End,
+}
+
+/// How its broadcast ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// Once all is mended, and safe.
+    AfterAll,
+    /// Its owner ends it while its publisher has no network.
+    InABlackOut,
 }
 
 /// What a run has come to.
@@ -63,19 +73,35 @@ const CROWD: Quality = Quality {
     bits_per_s: Some(600_000),
     passes: true,
 };
-const ORDINARY: Scenario =
-    Scenario { name: "", about: "", plan: Plan::ORDINARY, link: CROWD, picture_kbit: 200, rounds: |_, _| Vec::new() };
+const ORDINARY: Scenario = Scenario {
+    name: "",
+    about: "",
+    plan: Plan::ORDINARY,
+    link: CROWD,
+    picture_kbit: 200,
+    rounds: |_, _| Vec::new(),
+    end: End::AfterAll,
+};
 /// How many recorders there are where they are killed.
 const MANY: usize = 3;
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "metro",
         about: "20 % loss, 300 ms there and back, 500 kbit/s, three black-outs",
         link: METRO,
         picture_kbit: 30,
         rounds: |form, dice| (0..3).map(|_| Round::of(Fault::BlackOut, form.of(6, 60), dice)).collect(),
+        ..ORDINARY
+    },
+    Scenario {
+        name: "ended",
+        about: "as in the metro, and its owner ends it in the last black-out",
+        link: METRO,
+        picture_kbit: 30,
+        rounds: |form, dice| vec![Round::of(Fault::BlackOut, form.of(2, 20), dice)],
+        end: End::InABlackOut,
         ..ORDINARY
     },
     Scenario {
@@ -194,7 +220,11 @@ pub fn run(scenario: &Scenario, form: Form, seed: u64) -> Outcome {
         ride.until_stored(1);
         link.set(scenario.link);
         let backs = rounds.iter().map(|round| through(&mut ride, round)).collect();
-        Outcome { summary: ride.end(), backs }
+        let summary = match scenario.end {
+            End::AfterAll => ride.end(),
+            End::InABlackOut => ride.end_in_a_black_out(Duration::from_secs(form.of(6, 60))),
+        };
+        Outcome { summary, backs }
     })
 }
 

@@ -5,12 +5,11 @@ use headwater_tests::at_once;
 use testkit::{Headwater, Namespace};
 
 /// Those that say most in a minute; all the others are run by `make chaos`.
-const CHOSEN: [(&str, u64); 4] = [("metro", 1), ("recorders", 2), ("sentinel", 3), ("all", 4)];
+const CHOSEN: [(&str, u64); 5] = [("metro", 1), ("recorders", 2), ("sentinel", 3), ("all", 4), ("ended", 5)];
 
 #[test]
 fn nothing_is_lost_whatever_breaks() {
-    if !Namespace::is_allowed() {
-        println!("skipped: network namespaces and bad links need root; run this test as root to have it");
+    if !Namespace::is_allowed_to_test("a real fleet with every fault behind a bad link") {
         return;
     }
     // Built before the time counts.
