@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
 /// Wall time in milliseconds since the Unix epoch, and time to wait by.
@@ -22,6 +23,8 @@ enum Source {
         started: Instant,
         #[cfg(feature = "simulation")]
         set_by_ms: Arc<AtomicI64>,
+        #[cfg(feature = "simulation")]
+        slept_ms: Arc<AtomicI64>,
     },
 }
 
@@ -39,6 +42,8 @@ impl Clock {
             started: Instant::now(),
             #[cfg(feature = "simulation")]
             set_by_ms: Arc::default(),
+            #[cfg(feature = "simulation")]
+            slept_ms: Arc::default(),
         })
     }
 
@@ -51,16 +56,36 @@ impl Clock {
         }
     }
 
+    /// The machine sleeps for so long: time to wait by stands still meanwhile, and no other. All clones of the clock see it.
+    #[cfg(feature = "simulation")]
+    pub fn sleep_machine_ms(&self, ms: i64) {
+        if let Source::Tokio { slept_ms, .. } = &self.0 {
+            slept_ms.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+
     /// Milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System => system_now_ms(),
             #[cfg(not(feature = "simulation"))]
-            Source::Tokio { start_ms, started } => start_ms + millis(started.elapsed()),
+            Source::Tokio { start_ms, .. } => start_ms + self.running_ms(),
             #[cfg(feature = "simulation")]
-            Source::Tokio { start_ms, started, set_by_ms } => {
-                start_ms + millis(started.elapsed()) + set_by_ms.load(Ordering::SeqCst)
+            Source::Tokio { start_ms, set_by_ms, .. } => {
+                start_ms + self.running_ms() + set_by_ms.load(Ordering::SeqCst)
             }
+        }
+    }
+
+    /// Milliseconds since some moment: they go on when somebody sets the clock, as [`instant`](Self::instant) does, and
+    /// while the machine sleeps, as that does not.
+    pub fn running_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System => system_running_ms(),
+            #[cfg(not(feature = "simulation"))]
+            Source::Tokio { started, .. } => millis(started.elapsed()),
+            #[cfg(feature = "simulation")]
+            Source::Tokio { started, slept_ms, .. } => millis(started.elapsed()) + slept_ms.load(Ordering::SeqCst),
         }
     }
 
@@ -92,6 +117,16 @@ fn system_now_ms() -> i64 {
     }
 }
 
+/// Elsewhere than on Linux, the monotonic clock may stand still while the machine sleeps.
+fn system_running_ms() -> i64 {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    let time = clock_gettime(clock);
+    time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -120,5 +155,22 @@ mod tests {
         another.set_by_ms(-400);
         clock.sleep(Duration::from_millis(100)).await;
         assert_eq!((clock.now_ms(), clock.instant() - began), (700, Duration::from_millis(100)));
+        assert_eq!(clock.running_ms(), 100);
+    }
+
+    #[cfg(feature = "simulation")]
+    #[tokio::test(start_paused = true)]
+    async fn time_to_wait_by_alone_stands_still_while_the_machine_sleeps() {
+        let clock = Clock::from_tokio(1_000);
+        let began = clock.instant();
+        clock.clone().sleep_machine_ms(5_000);
+        assert_eq!((clock.now_ms(), clock.running_ms(), clock.instant() - began), (6_000, 5_000, Duration::ZERO));
+    }
+
+    #[test]
+    fn the_machine_has_been_running() {
+        let clock = Clock::system();
+        let (before, after) = (clock.running_ms(), clock.running_ms());
+        assert!(0 < before && before <= after);
     }
 }
