@@ -18,6 +18,7 @@
 //! DIR/refused/{key}                     acknowledged, and refused by the log afterwards; for people to look at
 //! DIR/refused/{broadcast}/{name}        the same of what was parked
 //! DIR/damaged/{key}                     not what its key says any more: the disk has changed it; for people to look at
+//! DIR/{name}                            a small text that its user keeps there, replaced as a whole
 //! ```
 //!
 //! A commit does these steps in this order. The power may fail between any two.

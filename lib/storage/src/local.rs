@@ -32,6 +32,7 @@ mod reader;
 mod reading;
 mod shared;
 mod space;
+mod text;
 mod upload;
 
 #[cfg(test)]

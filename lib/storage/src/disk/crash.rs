@@ -35,7 +35,8 @@ enum Done {
     Rename {
         from: PathBuf,
         to: PathBuf,
-        replaced: bool,
+        /// What was there before.
+        replaced: Option<Vec<u8>>,
     },
     MakeDir(PathBuf),
 }
@@ -144,7 +145,7 @@ impl State {
                 *path = to.into();
             }
         }
-        self.unsynced.push(Done::Rename { from: from.into(), to: to.into(), replaced: to.exists() });
+        self.unsynced.push(Done::Rename { from: from.into(), to: to.into(), replaced: fs::read(to).ok() });
     }
 }
 
@@ -152,9 +153,13 @@ impl State {
 fn undo(done: &Done) {
     match done {
         Done::Write(_) => {}
-        // What is under one key is always the same.
-        Done::Rename { from, to, replaced: true } => drop(fs::copy(to, from)),
-        Done::Rename { from, to, replaced: false } => drop(fs::rename(to, from)),
+        Done::Rename { from, to, replaced } => {
+            if fs::rename(to, from).is_ok()
+                && let Some(before) = replaced
+            {
+                let _ = fs::write(to, before);
+            }
+        }
         Done::MakeDir(dir) => drop(fs::remove_dir_all(dir)),
     }
 }

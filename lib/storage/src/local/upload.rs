@@ -168,14 +168,14 @@ impl Drop for Upload {
 
 /// A file in `incoming/`, made when the first bytes are written. Removes itself unless it was renamed.
 #[derive(Debug)]
-struct Incoming {
-    disk: Disk,
-    path: PathBuf,
-    file: Option<File>,
+pub(super) struct Incoming {
+    pub(super) disk: Disk,
+    pub(super) path: PathBuf,
+    pub(super) file: Option<File>,
 }
 
 impl Incoming {
-    fn write(&mut self, pieces: &[Bytes]) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, pieces: &[Bytes]) -> Result<(), StoreError> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(self.disk.create(&self.path)?),
@@ -183,12 +183,12 @@ impl Incoming {
         self.disk.write(file, &self.path, pieces)
     }
 
-    fn sync(&self) -> Result<(), StoreError> {
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.file.as_ref().map_or(Ok(()), |file| self.disk.sync_file(file, &self.path))
     }
 
     /// It has another name now and stays.
-    fn placed(mut self) {
+    pub(super) fn placed(mut self) {
         self.file = None;
     }
 }
