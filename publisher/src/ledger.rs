@@ -223,6 +223,11 @@ impl Ledger {
         self.deletable.first().map(|(_, name)| name)
     }
 
+    /// Whether nothing was recorded here.
+    pub fn is_empty(&self) -> bool {
+        self.recorded.is_empty()
+    }
+
     /// Whether there is nothing left to do: all that was recorded is safe, or refused for good.
     pub fn is_settled(&self) -> bool {
         self.recorded.values().all(|recorded| !matches!(recorded.standing, Standing::Owed | Standing::Stored))

@@ -17,6 +17,7 @@ mod policy;
 mod remote;
 mod route;
 mod status;
+mod times;
 mod uplink;
 
 pub use address::{Address, AddressError};

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod flight;
+mod noting;
 mod routing;
 mod talking;
 #[cfg(test)]
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, Millis, SeqSet, StoreTime};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, SeqSet, StoreTime};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -31,7 +32,9 @@ use crate::policy::{Class, PolicyConfig, Situation, plan};
 use crate::remote::{Over, Remote, RemoteError, RemoteStatus};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
+use crate::times::{Clocks, Times};
 use flight::{Flight, Landed, OnTheirWay};
+use noting::{Noted, Noting};
 use routing::Routing;
 use talking::Talk;
 
@@ -121,6 +124,10 @@ pub struct Uplink {
     route: Route,
     link: Link,
     offset: Offset,
+    times: Times,
+    noted: Noted,
+    /// Where in the local log each segment is.
+    places: BTreeMap<SegmentName, EventIndex>,
     flights: Vec<Flight>,
     next_flight: u64,
     /// How often an upload of this segment was given up because nothing moved.
@@ -162,6 +169,9 @@ impl Uplink {
             route: Route::default(),
             link: Link::default(),
             offset: Offset::default(),
+            times: noting::read(&deps.store).await,
+            noted: Noted::default(),
+            places: BTreeMap::new(),
             flights: Vec::new(),
             next_flight: 0,
             given_up: BTreeMap::new(),
@@ -177,7 +187,7 @@ impl Uplink {
         log.remove(0);
         // All of it, before what is there is compared with it.
         while !log.is_empty() {
-            uplink.take_entries(&log)?;
+            uplink.take_entries(&log, Times::earlier)?;
             let next = uplink.broadcast.next_index();
             log = uplink.deps.metadata.read(id, next, READ_MAX).await.map_err(UplinkError::Log)?;
         }
@@ -194,9 +204,11 @@ impl Uplink {
     pub async fn run(mut self) -> Result<(), UplinkError> {
         let mut landing: FuturesUnordered<BoxFuture<'static, Landed>> = FuturesUnordered::new();
         let (mut talk, mut routing): (Option<Talk>, Option<Routing>) = (None, None);
+        let mut noting: Option<Noting> = None;
         let mut log = self.wait_for_log();
         loop {
             self.begin(&mut landing);
+            noting = noting.or_else(|| self.next_noting());
             talk = talk.or_else(|| self.next_talk());
             routing = routing.or_else(|| self.next_routing());
             self.show();
@@ -208,6 +220,10 @@ impl Uplink {
                 entries = &mut log => {
                     self.take_log(entries).await?;
                     log = self.wait_for_log();
+                }
+                (changes, kept) = noting::at_work(&mut noting) => {
+                    noting = None;
+                    self.take_noted(changes, kept);
                 }
                 Some(landed) = landing.next() => self.take_landed(landed)?,
                 (recorder, talked) = talking::at_work(&mut talk) => {
@@ -228,14 +244,15 @@ impl Uplink {
         millis(self.deps.clock.instant().duration_since(self.began))
     }
 
-    /// The time since we began, by which everything is dated here: it goes on when somebody sets the clock.
+    /// By what everything is dated here: it goes on when somebody sets the clock, and while this machine sleeps.
     fn running(&self) -> CapturedAt {
-        CapturedAt(self.now_ms())
+        CapturedAt(self.deps.clock.running_ms())
     }
 
     /// The same of a moment by the clock as it is now.
     fn in_running_time(&self, at: CapturedAt) -> CapturedAt {
-        at - Millis(self.deps.clock.now_ms() - self.now_ms())
+        let Clocks { wall, running } = self.clocks();
+        at + (running - wall)
     }
 
     fn jitter(&self) -> f64 {
@@ -257,23 +274,31 @@ impl Uplink {
             }
             Err(error) => return Err(UplinkError::Log(error)),
         };
-        self.take_entries(&entries)
+        let clocks = self.clocks();
+        self.take_entries(&entries, |times, at, ended| times.recorded(at, ended, clocks))
     }
 
-    fn take_entries(&mut self, entries: &[LogEntry]) -> Result<(), UplinkError> {
+    /// What was recorded, and how it is dated.
+    fn take_entries(
+        &mut self,
+        entries: &[LogEntry],
+        date: impl Fn(&mut Times, EventIndex, CapturedAt),
+    ) -> Result<(), UplinkError> {
         for entry in entries {
             self.broadcast.apply(entry)?;
             if let Event::Stored(segment) = &entry.event {
                 self.kept_bytes += segment.len;
+                date(&mut self.times, entry.index, segment.captured_end());
+                self.places.insert(SegmentName::of(segment), entry.index);
                 self.ledger.recorded(segment, self.in_running_time(segment.captured_at));
             }
         }
         Ok(())
     }
 
-    /// Begins what is due. Nothing is sent before it is known what is there.
+    /// Begins what is due. Nothing is sent before it is known what is there, and noted when it was captured.
     fn begin(&mut self, landing: &mut FuturesUnordered<BoxFuture<'static, Landed>>) {
-        if self.there.status.is_none() || self.offset.get().is_none() {
+        if self.there.status.is_none() || self.offset.get().is_none() || !self.is_noted() {
             return;
         }
         let in_flight: Vec<_> = self.flights.iter().map(Flight::in_flight).collect();
@@ -398,7 +423,13 @@ impl Uplink {
 
     fn is_done(&self) -> bool {
         let told = self.there.status.as_ref().is_some_and(|there| there.over == Over::Ended);
-        self.broadcast.ended().is_some() && told && self.ledger.is_settled()
+        self.broadcast.ended().is_some() && (told || self.leaves_the_end_to_another()) && self.ledger.is_settled()
+    }
+
+    /// Where it ends that its owner has ended, only they can say who have recorded: they may be in a tunnel.
+    fn leaves_the_end_to_another(&self) -> bool {
+        let is_closing = self.there.status.as_ref().is_some_and(|there| there.over == Over::Closing);
+        is_closing && self.ledger.is_empty()
     }
 
     /// What this machine has not ended, somebody else has.
@@ -452,7 +483,7 @@ impl Uplink {
             refused: told(self.ledger.refused_ranges()),
             log_len: self.broadcast.next_index().0,
             bits_per_s: self.link.bytes_per_s().map(|rate| (rate * 8.0) as u64),
-            clock_offset_ms: self.offset.get().map(|offset| offset.0),
+            clock_offset_ms: self.times.latest().map(|offset| offset.0),
             ended_by_owner: self.is_ended_by_owner(),
             is_closed: self.is_closed(),
             is_done: self.is_done(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use broadcast::{CapturedAt, Digest, Key, Millis, Segment};
+use broadcast::{CapturedAt, Digest, Key, Segment};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
@@ -160,10 +160,8 @@ impl Uplink {
         let rendition = self.broadcast.rendition(&name.rendition).expect("it was recorded");
         let segment = rendition.segment(name.seq).expect("it was recorded").clone();
         let init = rendition.format(segment.format).and_then(|format| format.init).map(|init| init.digest);
-        // What an earlier run dated by a clock that was set since may lie ahead.
-        let latest = self.running() - segment.duration.millis();
-        let captured_at = self.ledger.captured_at(name).map_or(latest, |captured_at| captured_at.min(latest));
-        let captured_at = captured_at + self.offset.get().unwrap_or(Millis::ZERO);
+        let added = self.places.get(name).and_then(|at| self.times.get(*at));
+        let captured_at = segment.captured_at + added.expect("nothing is sent before the offset is learned");
         let limit = self.answer_max(segment.len);
         Parcel { name: name.clone(), segment, init, captured_at, limit }
     }

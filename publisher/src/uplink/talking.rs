@@ -45,7 +45,7 @@ impl Uplink {
         let recorder = self.route.probe(now_ms).or_else(|| self.route.pick(now_ms))?.clone();
         self.asked_ms = Some(now_ms);
         let (remote, clock) = (self.deps.remote.clone(), self.deps.clock.clone());
-        let (limit, sent_ms) = (Duration::from_millis(self.config.probe_max_ms.into()), now_ms);
+        let (limit, sent_ms) = (Duration::from_millis(self.config.probe_max_ms.into()), self.running().0);
         Some(Box::pin(async move {
             let answer = within(&clock, limit, remote.status(&recorder)).await;
             (recorder, Talked::Asked { sent_ms, answer })
@@ -65,7 +65,10 @@ impl Uplink {
     pub(super) fn take_talk(&mut self, recorder: RecorderUrl, talked: Talked) -> Result<(), UplinkError> {
         match talked {
             Talked::Asked { sent_ms, answer: Ok(status) } => {
-                self.offset.learn(sent_ms, self.now_ms(), status.server_time_ms);
+                self.offset.learn(sent_ms, self.running().0, status.server_time_ms);
+                if let Some(offset) = self.offset.get() {
+                    self.times.learned(offset, self.clocks());
+                }
                 self.unsure.clear();
                 self.compare(&status);
                 self.there.status = Some(status);
@@ -102,7 +105,7 @@ impl Uplink {
     /// What the local log says and the other side has not been told, in order.
     fn to_say(&self) -> Option<Said> {
         let there = self.there.status.as_ref()?;
-        if there.over == Over::Ended {
+        if there.over == Over::Ended || self.leaves_the_end_to_another() {
             return None;
         }
         let goes_on = there.over == Over::No && self.broadcast.ended().is_none();

@@ -1,0 +1,205 @@
+//! Each story is told by one run after the other, which know of each other only what was kept.
+
+use super::*;
+
+/// What our clock says when a story begins, and how far theirs is ahead of it.
+const WALL: i64 = 1_790_000_000_000;
+const AHEAD: i64 = 5_000;
+
+/// One run, at some moment.
+struct Run {
+    times: Times,
+    /// How long since the story began, what of that was before this run, and by how much our clock was set since it began.
+    now_ms: i64,
+    began_ms: i64,
+    set_by_ms: i64,
+    log: Vec<CapturedAt>,
+}
+
+impl Run {
+    fn first() -> Self {
+        Self { times: Times::default(), now_ms: 0, began_ms: 0, set_by_ms: 0, log: Vec::new() }
+    }
+
+    /// The next one, after so long.
+    fn next(self, after_ms: i64) -> Self {
+        let now_ms = self.now_ms + after_ms;
+        let mut times = Times::read(&self.times.text()).expect("it was kept");
+        (0..).zip(&self.log).for_each(|(at, ended)| times.earlier(EventIndex(at), *ended));
+        Self { times, now_ms, began_ms: now_ms, ..self }
+    }
+
+    fn clocks(&self) -> Clocks {
+        let running = CapturedAt(self.now_ms - self.began_ms);
+        Clocks { wall: CapturedAt(WALL + self.now_ms + self.set_by_ms), running }
+    }
+
+    fn dates(&mut self) -> CapturedAt {
+        self.now_ms += 2_000;
+        self.log.push(self.clocks().wall);
+        self.clocks().wall
+    }
+
+    /// Records so many segments, of two seconds each.
+    fn record(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            let ended = self.dates();
+            self.times.recorded(EventIndex(self.log.len() as u64 - 1), ended, self.clocks());
+        }
+        self
+    }
+
+    fn set(mut self, by_ms: i64) -> Self {
+        self.set_by_ms += by_ms;
+        self
+    }
+
+    /// A recorder answers, which is ahead of the others by so much.
+    fn hear(mut self, ahead_ms: i64) -> Self {
+        let theirs = WALL + self.now_ms + AHEAD + ahead_ms;
+        self.times.learned(CapturedAt(theirs) - self.clocks().running, self.clocks());
+        self
+    }
+
+    /// How long after the story began each segment ended, by what is told.
+    fn told(&self) -> Vec<Option<i64>> {
+        let told = |(at, ended): (u64, &CapturedAt)| Some((*ended + self.times.get(EventIndex(at))?).0 - WALL - AHEAD);
+        (0..).zip(&self.log).map(told).collect()
+    }
+
+    fn notes(&self) -> usize {
+        self.times.notes.len()
+    }
+}
+
+#[track_caller]
+fn check(run: &Run, told_s: &[i64]) {
+    let told_s: Vec<_> = told_s.iter().map(|s| Some(s * 1_000)).collect();
+    assert_eq!(run.told(), told_s, "{}", run.times.text());
+}
+
+#[test]
+fn nothing_is_told_before_a_recorder_has_answered() {
+    let run = Run::first().record(2);
+    assert_eq!(run.told(), [None, None]);
+    check(&run.hear(0).record(1), &[2, 4, 6]);
+}
+
+#[test]
+fn a_clock_that_is_set_moves_nothing() {
+    for by_ms in [-7_200_000, -5_000, 5_000, 7_200_000] {
+        let run = Run::first().record(2).set(by_ms).record(1).hear(0).record(1).set(by_ms).record(1).hear(0);
+        check(&run, &[2, 4, 6, 8, 10]);
+        // Nor does what another run measures.
+        check(&run.next(1_000).set(by_ms).hear(1_000).record(1), &[2, 4, 6, 8, 10, 14]);
+    }
+}
+
+#[test]
+fn an_offset_that_proved_wrong_counts_from_the_next_segment_on() {
+    let run = Run::first().hear(0).record(2).hear(3_000).record(1);
+    check(&run, &[2, 4, 9]);
+    check(&run.next(10_000).hear(7_000), &[2, 4, 9]);
+}
+
+#[test]
+fn what_no_run_has_learned_goes_with_the_next_ones() {
+    let run = Run::first().hear(0).record(1).next(1_000).record(1).next(1_000).record(1).hear(2_000);
+    check(&run, &[2, 7, 10]);
+    check(&run.next(1_000).hear(9_000), &[2, 7, 10]);
+    // Nothing was kept: as before there were notes.
+    let mut run = Run::first().hear(0).record(2);
+    run.times = Times::default();
+    check(&run.next(1_000).hear(1_000), &[3, 5]);
+}
+
+#[test]
+fn nothing_lies_ahead() {
+    // By a run that has not learned it, and a clock that was set back after it.
+    let run = Run::first().record(2).set(-7_200_000).next(1_000).hear(0);
+    check(&run, &[3, 5]);
+    check(&run.next(1_000).hear(0), &[3, 5]);
+    // While it was recorded.
+    let mut run = Run::first().hear(0).record(1);
+    let ended = run.dates();
+    run = run.set(-7_200_000);
+    run.times.recorded(EventIndex(1), ended, run.clocks());
+    check(&run.record(1), &[2, 4, 6]);
+    // The power went before that was noted.
+    for lost in [1, 2] {
+        let mut run = Run::first().hear(0).record(2).set(7_200_000);
+        for _ in 0..lost {
+            run.dates();
+        }
+        run = run.next(1_000).hear(0).record(1);
+        let expected: &[i64] = if lost == 1 { &[2, 4, 7, 9] } else { &[2, 4, 7, 9, 11] };
+        check(&run, expected);
+        assert!(run.notes() <= 4, "{}", run.times.text());
+        check(&run.next(1_000).hear(0), expected);
+    }
+}
+
+#[test]
+fn a_clock_that_is_read_late_was_not_set() {
+    let mut run = Run::first().hear(0);
+    for late_ms in [0, 40, 0, 90] {
+        let ended = run.dates();
+        let clocks = Clocks { wall: run.clocks().wall + Millis(late_ms), ..run.clocks() };
+        run.times.recorded(EventIndex(run.log.len() as u64 - 1), ended, clocks);
+    }
+    assert_eq!(run.notes(), 1);
+    assert_eq!(run.next(1_000).hear(20).record(3).notes(), 1);
+}
+
+/// Timestamps go on, whatever is done to our clock: a segment is dated by those of the one before.
+#[test]
+fn an_encoder_whose_segments_come_unevenly_needs_no_note_of_each() {
+    let mut run = Run::first().hear(0).record(1).set(-7_200_000);
+    for early_ms in [0, 300, -200, 900, 100] {
+        run.now_ms += 2_000;
+        let ended = CapturedAt(WALL + run.now_ms + early_ms);
+        run.log.push(ended);
+        run.times.recorded(EventIndex(run.log.len() as u64 - 1), ended, run.clocks());
+    }
+    assert_eq!(run.notes(), 1);
+    assert_eq!(run.told(), [2_000, 4_000, 6_300, 7_800, 10_900, 12_100].map(Some));
+}
+
+/// What was lost of the log is recorded anew, at the same places.
+#[test]
+fn a_place_that_comes_again_has_a_note_of_its_own() {
+    let mut run = Run::first().hear(0).record(2).set(60_000).record(2);
+    assert_eq!(run.told()[2..], [Some(6_000), Some(8_000)]);
+    run.log.truncate(1);
+    let run = run.next(0).set(-60_000).hear(0).record(3);
+    assert_eq!(run.notes(), 1, "{}", run.times.text());
+    check(&run, &[2, 10, 12, 14]);
+}
+
+#[test]
+fn a_run_that_records_nothing_leaves_no_note() {
+    let run = Run::first().hear(0).next(1_000).hear(0).next(1_000);
+    assert_eq!(run.times.text().lines().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_believed() {
+    let good = Run::first().hear(0).record(1).set(5_000).record(1).next(0).record(1).times;
+    let text = good.text();
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["0 5000", "1 0", "2 ?"]);
+    assert_eq!(Times::read(&text).expect("notes").text(), text);
+    for bad in ["x", "1", "1 ", "1 x", "-1 5", "1 5 6", "0 5000", "\0\0", "7 9000000000000000000"] {
+        assert!(Times::read(&format!("{text}{bad}\n")).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn there_are_only_so_many() {
+    let mut run = Run::first().hear(0);
+    for _ in 0..NOTES_MAX + 10 {
+        run = run.record(1).set(1_000);
+    }
+    assert_eq!(run.notes(), NOTES_MAX);
+    let told = run.told();
+    assert_eq!(told[10..], (11..).map(|nth| Some(nth * 2_000)).take(NOTES_MAX).collect::<Vec<_>>());
+}
