@@ -55,13 +55,12 @@ impl Judge {
         std::mem::take(&mut self.violations)
     }
 
-    /// Until when everything was seen.
-    pub(crate) fn seen_until(&self) -> Option<StoreTime> {
-        self.seen_until
-    }
-
-    /// The metadata store has forgotten something, and this is another log by now. What was shown stays shown.
+    /// The metadata store has forgotten something, and this is another log by now. What was shown stays shown, and what it
+    /// had forgotten before may still be to come.
     pub(crate) fn begin_again(&mut self) {
+        if let Some(until) = self.seen_until {
+            self.look_at_what_was_shown(until);
+        }
         let (shown, violations) = (std::mem::take(&mut self.shown), std::mem::take(&mut self.violations));
         *self = Self { shown, violations, has_lost: true, ..Self::default() };
     }
@@ -143,9 +142,14 @@ impl Judge {
         self.note(breaks::together(&dvrs, &self.facts));
     }
 
-    /// What is shown will never be added to.
+    /// It is over: whatever was lost is back.
     pub(crate) fn look_back(&mut self, now: StoreTime) {
         self.has_lost = false;
+        self.look_at_what_was_shown(now);
+    }
+
+    /// What is shown will never be added to.
+    fn look_at_what_was_shown(&mut self, now: StoreTime) {
         self.look_at_all(now);
         let Some(broadcast) = &self.broadcast else { return };
         let entries = |name: RenditionName| {

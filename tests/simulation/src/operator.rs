@@ -60,11 +60,14 @@ impl Operator {
     }
 
     /// What a publisher said beside its segments may have been heard by nobody who is left: its owner says the end again, and
-    /// what will never come. So does the owner of one whose publisher has said its end, and may have been refused some of it.
+    /// what will never come. So does the owner of one whose publisher has said its end, and may have been refused some of it;
+    /// and of one that nobody has recorded, as who has nothing does not say where it ends.
     pub(crate) async fn say_what_nobody_heard(&self, id: BroadcastId, may_be_refused: bool) {
         let log = self.store.log().read(id, EventIndex(0), usize::MAX).await.unwrap_or_default();
         let (Ok(Some(broadcast)), Some(now)) = (Broadcast::replay(&log), self.store.log().horizon()) else { return };
-        if (self.store.rebuilt.get() == 0 && !may_be_refused) || broadcast.state(now) == State::Complete {
+        let is_nobodys = broadcast.closing().is_some() && self.truth.recorded_of(id).is_empty();
+        let is_settled = self.store.rebuilt.get() == 0 && !may_be_refused && !is_nobodys;
+        if is_settled || broadcast.state(now) == State::Complete {
             return;
         }
         self.say(id, "end", 0).await;

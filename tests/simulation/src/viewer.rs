@@ -163,11 +163,8 @@ impl Viewer {
 
     fn begin_again(&mut self) {
         self.truth.note(&format_args!("the viewer of {} begins again", self.id));
-        if let Some(now) = self.judge.seen_until() {
-            self.judge.look_back(now);
-        }
-        self.tell();
         self.judge.begin_again();
+        self.tell();
         self.seen.clear();
     }
 }

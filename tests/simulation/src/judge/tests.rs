@@ -132,6 +132,38 @@ fn what_is_put_back_is_judged_at_its_address() {
     }
 }
 
+/// The store forgets twice, and what it forgot first is not back yet: until it is over that is no fault, and then it is.
+#[test]
+fn what_was_lost_may_come_until_it_is_over() {
+    let whole = events(&[main()]);
+    let early = whole.iter().filter(|(at, _)| *at < 10 * LENGTH_MS).cloned().collect::<Vec<_>>();
+    let shown = whole.iter().filter(|(_, event)| !matches!(event, Event::Ended { .. })).cloned().collect::<Vec<_>>();
+    let restarted = ((COUNT + 1).cast_signed() * LENGTH_MS, Event::Restarted);
+    for is_back in [true, false] {
+        let mut judge = Judge::default();
+        let now = tell(&mut judge, &shown);
+        let is_now = |judge: &mut Judge, events: &[(i64, Event)], restarts: usize| {
+            let mut told = Judge::default();
+            let restarts = std::iter::repeat_n(restarted.clone(), restarts);
+            tell(&mut told, &events.iter().cloned().chain(restarts).collect::<Vec<_>>());
+            (judge.broadcast, judge.facts, judge.seen_until) = (told.broadcast, told.facts, told.seen_until);
+        };
+        for restarts in 1..=2 {
+            judge.begin_again();
+            is_now(&mut judge, &early, restarts);
+            judge.look_at_live(now);
+            judge.look_at_all(now);
+        }
+        judge.begin_again();
+        assert_eq!(judge.violations(), Vec::<String>::new());
+        is_now(&mut judge, if is_back { &shown } else { &early }, 3);
+        judge.look_back(now);
+        let found = judge.violations();
+        assert_eq!(found.iter().any(|found| found.starts_with("rule 1: the catch-up")), !is_back, "{found:?}");
+        assert_eq!(found.is_empty(), is_back, "{found:?}");
+    }
+}
+
 fn main() -> RenditionName {
     RenditionName::main()
 }
