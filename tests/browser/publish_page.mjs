@@ -208,6 +208,22 @@ const SCENARIOS = {
     return { words: { done: await line(page) }, segments: await report(page) };
   },
 
+  /** It ends in a tunnel, for good: nothing more of it is taken. */
+  async given_up({ context }) {
+    const page = await openPage(context, url);
+    await goLive(page);
+    say("live");
+    await untilWaiting(page, SHORT_OUTAGE_S);
+    say("waited");
+    await page.waitForSelector('main[data-stage="ending"][data-state="ended-there"]');
+    const told = await line(page);
+    // To the beginning: what is left can be had, and deleted.
+    await page.click(".again");
+    await page.waitForSelector('.left [data-state="stuck"]');
+    const offered = await page.$$eval(".left button", (buttons) => buttons.length);
+    return { words: { told, left: await page.textContent(".left .card p") }, offered, segments: await report(page) };
+  },
+
   async reload({ context }) {
     const page = await openPage(context, url);
     await goLive(page);

@@ -78,13 +78,20 @@ impl Page {
         });
     }
 
-    /// Waits until the page is done: what it has seen, when the recording is what the page had recorded.
+    /// Waits until the page is done: what it has seen, when nothing in it has failed.
     #[track_caller]
-    fn is_whole(&mut self, segments_min: usize) -> Value {
+    fn is_done(&mut self) -> Value {
         self.program.end_well(RUN_MAX);
         let said = self.program.said_whole();
         let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
         assert_eq!(seen["complaints"], Value::Array(vec![]), "{seen}");
+        seen
+    }
+
+    /// Waits until the page is done: what it has seen, when the recording is what the page had recorded.
+    #[track_caller]
+    fn is_whole(&mut self, segments_min: usize) -> Value {
+        let seen = self.is_done();
         if let Some(id) = seen["id"].as_str() {
             id.clone_into(&mut self.id);
         }
@@ -135,6 +142,28 @@ fn the_owner_ends_it_in_a_tunnel_and_what_was_recorded_until_it_was_heard_arrive
     page.is_what_was_encoded(&seen);
     assert!(before < page.main()["segments"].as_u64(), "nothing was waiting");
     assert_eq!(words(&seen, "done"), "The owner has ended this broadcast. Everything is sent and safe.");
+}
+
+#[test]
+fn the_owner_gives_up_what_is_missing_and_the_page_stops_and_keeps_it() {
+    let mut page = Page::open("given_up");
+    page.reaches("live");
+    page.road.cut();
+    for word in ["end", "abandon"] {
+        page.headwater.owner("POST", &format!("/v1/broadcasts/{}/{word}", page.id), "").expect(200);
+    }
+    page.reaches("waited");
+    page.road.open();
+    let seen = page.is_done();
+    let refused = "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.";
+    assert_eq!(words(&seen, "told"), refused);
+    assert_eq!(seen["offered"], 2, "to save and to delete: {seen}");
+    wait_until_complete(&page.headwater, &page.id);
+    let there = Recording::of_main(&page.headwater, &page.id).segments.len();
+    let standing: Vec<_> = seen["segments"].as_array().expect("a list").iter().map(|one| &one["standing"]).collect();
+    let (sent, kept) = standing.split_at(there);
+    assert!(!kept.is_empty() && kept.iter().all(|standing| **standing == "refused"), "{seen}");
+    assert!(sent.iter().all(|standing| **standing == "safe" || **standing == "deleted"), "{seen}");
 }
 
 #[test]

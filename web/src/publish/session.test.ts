@@ -184,7 +184,7 @@ it("is ready again when nothing can go on, and says why", async () => {
 });
 
 /** Of these broadcasts. */
-function heard(...spools: { id: string; said: string; endedByOwner: boolean }[]) {
+function heard(...spools: { id: string; said: string; endedByOwner?: boolean; endedThere?: boolean }[]) {
   events.status({ spools, held: [], unreadable: [], storage: { used: 0, quota: 1, waiting: 0, state: "roomy" } } as unknown as KeeperStatus);
 }
 
@@ -201,6 +201,13 @@ it("stops when the owner has ended the broadcast, and says where it ends", async
     heard({ id: "b", said: "ended", endedByOwner: true });
     expect(said.filter((word) => word === "ended")).toHaveLength(1);
   }
+});
+
+it("stops when the broadcast has ended for good without it", async () => {
+  const session = await recording();
+  heard({ id: "b", said: "recording", endedThere: true });
+  await vi.waitFor(() => expect(said.at(-1)).toBe("ended"));
+  expect([session.model.stage.kind, awake]).toEqual(["ending", false]);
 });
 
 it("says where ends what an earlier visit left, and its owner has ended", async () => {

@@ -62,7 +62,7 @@ export class Session {
     this.#keeper = new Keeper({
       status: (keeper) => {
         this.model = { ...this.model, keeper };
-        this.#endWithTheOwner();
+        this.#endWithTheOthers();
         this.#noticeDone();
         this.#look();
       },
@@ -303,10 +303,13 @@ export class Session {
     this.model = { ...this.model, ended: this.model.ended.filter((other) => other !== id) };
   }
 
-  /** What its owner has ended is not recorded on; and nobody else says where it ends. */
-  #endWithTheOwner(): void {
-    for (const { id, said, endedByOwner } of this.model.keeper?.spools ?? []) {
-      if (!endedByOwner || said === "ended") continue;
+  /**
+   * What somebody else has ended is not recorded on: nobody else says where it ends, and of what has ended for good nothing
+   * more is taken.
+   */
+  #endWithTheOthers(): void {
+    for (const { id, said, endedByOwner, endedThere } of this.model.keeper?.spools ?? []) {
+      if (!(endedByOwner || endedThere) || said === "ended") continue;
       if (spoolOf(this.model)?.id !== id) this.finish(id);
       else void this.end();
     }
