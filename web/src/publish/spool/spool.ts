@@ -183,7 +183,7 @@ export class Spool {
     await create(this.directory, othersName(range));
   }
 
-  /** Notes how far the recorders' clock is from ours, and forgets what was noted of it before. */
+  /** Notes how far the recorders' clock is from ours, and forgets the note that this one replaces. */
   async noteClock(note: ClockNote, before: ClockNote | null): Promise<void> {
     await create(this.directory, clockName(note));
     if (before !== null) await this.directory.removeEntry(clockName(before)).catch(() => undefined);

@@ -16,7 +16,7 @@ import { asFailure, Remote, type RemoteStatus, type Said } from "./remote";
 import { Route } from "./route";
 import { contains, type Range, rangesOf } from "./seqs";
 import type { SegmentReport, Trouble, UplinkStatus } from "./status";
-import { type ClockNote, offsetOf } from "./times";
+import { type ClockNote, offsetOf, toNote } from "./times";
 import { Tokens } from "./tokens";
 import { Unread } from "./unread";
 
@@ -50,7 +50,8 @@ export class Uplink {
   readonly #offset = new Offset();
   /** The number of the first segment of this run, and what is noted of its clock. */
   readonly #from: number;
-  #noted: ClockNote | null = null;
+  #clocks: readonly ClockNote[] = [];
+  #isNoting = false;
   #flights: Flight[] = [];
   /** How often an upload of this segment was given up. */
   readonly #givenUp = new Map<number, number>();
@@ -91,6 +92,7 @@ export class Uplink {
     for (const segment of spool.found.segments) this.#noteEarlier(segment);
     for (const segment of spool.found.gone) this.#note(segment, "deleted");
     this.#from = this.#ledger.next();
+    this.#clocks = spool.found.clocks;
     this.#step();
   }
 
@@ -201,7 +203,8 @@ export class Uplink {
     void this.#talk();
     void this.#askForRoute();
     void this.#deleteWhatIsNotKept();
-    if (this.#there?.over === "ended" && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.areAllThere()) {
+    const isOver = this.#there?.over === "ended" || this.#isForOthersToEnd();
+    if (isOver && this.spool.is("ended") && this.#ledger.isSettled() && this.#ledger.areAllThere()) {
       this.#isDone = true;
       this.destroy();
     }
@@ -211,9 +214,8 @@ export class Uplink {
   #send(): void {
     const offset_ms = this.#offset.get();
     this.#noteClock(offset_ms);
-    if (this.#there === null || offset_ms === null) return;
+    if (this.#there === null || offset_ms === null || this.#isNoting) return;
     this.#readAgain();
-    const { clocks } = this.spool.found;
     const bytesPerSecond = this.#link.bytesPerSecond();
     const isLive = this.#isLiveOnItsWay();
     const bundleBytesMax = this.spool.is("ended") || this.spool.is("paused")
@@ -245,7 +247,7 @@ export class Uplink {
         spool: this.spool,
         remote: this.#remote,
         captured_ms: ({ seq, captured_ms, duration_ms }) =>
-          Math.min(captured_ms + (offsetOf(clocks, seq, this.#from) ?? offset_ms), runningTime_ms() + offset_ms - duration_ms),
+          Math.min(captured_ms + (offsetOf(this.#clocks, seq) ?? offset_ms), runningTime_ms() + offset_ms - duration_ms),
         limit_ms: ANSWER_MAX_MS + (bytes * 1000) / BYTES_PER_S_MIN,
       });
       this.#flights.push(flight);
@@ -258,13 +260,20 @@ export class Uplink {
     for (const seq of this.#unread.due(performance.now())) if (!this.#damaged.has(seq)) this.#ledger.readAgain(seq);
   }
 
-  /** For the next run, which has another clock. Once something was recorded in this one. */
+  /** Before anything goes out with it; where there is no room for a note, only sending makes some. */
   #noteClock(offset_ms: number | null): void {
-    const note = { from: this.#from, offset_ms };
-    if (this.#ledger.next() === this.#from || (this.#noted !== null && this.#noted.offset_ms === offset_ms)) return;
-    const before = this.#noted;
-    this.#noted = note;
-    this.spool.noteClock(note, before).catch((error: unknown) => console.warn("the clock is not noted", error));
+    if (this.#isNoting) return;
+    const changes = toNote(this.#clocks, this.#from, this.#ledger.next(), offset_ms);
+    if (changes.length === 0) return;
+    const replaced = new Set(changes.map(({ before }) => before));
+    this.#clocks = [...this.#clocks.filter((note) => !replaced.has(note)), ...changes.map(({ note }) => note)];
+    this.#isNoting = true;
+    void Promise.all(changes.map(({ note, before }) => this.spool.noteClock(note, before)))
+      .catch((error: unknown) => console.warn("the clock is not noted", error))
+      .finally(() => {
+        this.#isNoting = false;
+        this.#step();
+      });
   }
 
   #isLiveOnItsWay(): boolean {
@@ -400,9 +409,14 @@ export class Uplink {
     const goesOn = there.over === "no" && !this.spool.is("ended");
     if (goesOn && isPaused !== there.paused) return { kind: isPaused ? "pause" : "resume" };
     if (untold) return { kind: "abandon", first: untold[0], last: untold[1] };
-    if (!this.spool.is("ended") || this.#mayBeRenumbered()) return null;
+    if (!this.spool.is("ended") || this.#mayBeRenumbered() || this.#isForOthersToEnd()) return null;
     const next = this.next();
     return { kind: "end", last: next === 0 ? null : next - 1 };
+  }
+
+  /** Where a broadcast ends that its owner has ended, only one can say who has recorded something of it. */
+  #isForOthersToEnd(): boolean {
+    return this.#there?.over === "closing" && this.#ledger.next() === 0;
   }
 
   /** What was lost here; and what is damaged, once nothing else is recorded. What cannot be read now may be read later. */
