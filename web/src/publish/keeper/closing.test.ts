@@ -78,6 +78,14 @@ it("sends all that was recorded before it heard of that, and says where it ends"
   held.uplink.destroy();
 });
 
+it("who has recorded nothing leaves it to others to say where it ends", async () => {
+  const held = await open();
+  over = "closing";
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([said, held.uplink.status().isDone]).toEqual([[], true]);
+});
+
 it("hears of it by the next acknowledgement, and says nothing of pauses from then on", async () => {
   const held = await open();
   await record(held, 0, 2);
