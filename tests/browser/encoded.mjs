@@ -16,7 +16,6 @@ const START_CODE = Buffer.from([0, 0, 0, 1]);
 function hook() {
   const document_ms = performance.timeOrigin;
   let encoders = 0;
-  let last_us = Infinity;
   const base64 = (data) => {
     const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
     let text = "";
@@ -25,12 +24,6 @@ function hook() {
   };
   const tell = (kind, encoder, data, description) =>
     window.encoderGave({ document_ms, kind, encoder, data: base64(data), description: description && base64(description) });
-  // By the time of the recording: the next one begins anew.
-  const tellOfStandstill = (at_us) => {
-    const stood_s = (at_us - last_us) / 1e6;
-    last_us = at_us;
-    if (stood_s > 1) window.encoderGave({ document_ms, kind: "standstill", stood_s });
-  };
   const watched = (Encoder, kind) => class extends Encoder {
     constructor({ output, error }) {
       const encoder = encoders++;
@@ -38,7 +31,6 @@ function hook() {
         output(chunk, meta) {
           const data = new Uint8Array(chunk.byteLength);
           chunk.copyTo(data);
-          if (kind === "picture") tellOfStandstill(chunk.timestamp);
           tell(kind, encoder, data, meta?.decoderConfig?.description);
           output(chunk, meta);
         },
@@ -84,10 +76,9 @@ export class Encoded {
     return [...this.#documents.values()].map(({ sound, ...rest }) => ({ ...rest, sound: [...sound.values()] }));
   }
 
-  #take({ document_ms, kind, encoder, data, description, stood_s }) {
-    const of = this.#documents.get(document_ms) ?? this.#begin(document_ms);
-    if (kind === "standstill") return void of.stoodStill_s.push(stood_s);
+  #take({ document_ms, kind, encoder, data, description }) {
     const bytes = Buffer.from(data, "base64");
+    const of = this.#documents.get(document_ms) ?? this.#begin(document_ms);
     if (kind === "picture") {
       if (description) appendFileSync(of.pictures, parameterSets(Buffer.from(description, "base64")));
       appendFileSync(of.pictures, withStartCodes(bytes));
@@ -98,7 +89,7 @@ export class Encoded {
   }
 
   #begin(document_ms) {
-    const of = { pictures: join(this.folder, `${this.#documents.size}.h264`), sound: new Map(), stoodStill_s: [], isBroken: false };
+    const of = { pictures: join(this.folder, `${this.#documents.size}.h264`), sound: new Map(), isBroken: false };
     this.#documents.set(document_ms, of);
     this.#newest = of;
     return of;

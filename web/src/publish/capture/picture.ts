@@ -13,6 +13,13 @@ const SEGMENT_US = 1_900_000;
 const QUEUE_MAX = 6;
 /** What a picture takes while that is not known. */
 const FRAME_US = 33_333;
+/**
+ * When no picture has come for longer than this, on a device that is too busy, the next one stands in for those that did not:
+ * a segment without pictures would be too long for whoever watches live, and what is heard meanwhile would be in none.
+ */
+const STAND_IN_US = 500_000;
+/** A camera that is away for longer than this is away. */
+const AWAY_US = 3_000_000;
 const FIRST_BITRATE = 1_200_000;
 /** The best that there is comes first: high, main and baseline profile, for sizes up to 1080p. */
 const CODECS = ["avc1.640028", "avc1.4d0028", "avc1.42e028"];
@@ -97,10 +104,17 @@ export class PictureEncoder {
       return;
     }
     if (Number.isFinite(this.#last_us)) this.#frame_us += (Math.min(at_us - this.#last_us, 500_000) - this.#frame_us) / 16;
+    for (const between_us of standInsBetween(this.#last_us, at_us)) {
+      this.#give(new VideoFrame(upright, { timestamp: between_us, duration: STAND_IN_US }), between_us, size);
+    }
+    this.#give(upright, at_us, size);
+  }
+
+  #give(picture: VideoFrame, at_us: number, size: PictureSize): void {
     const isFull = at_us - this.#segmentFrom_us >= SEGMENT_US;
     if (isFull) this.#beginSegment(at_us, size);
-    this.#encoder!.encode(upright, { keyFrame: isFull });
-    upright.close();
+    this.#encoder!.encode(picture, { keyFrame: isFull });
+    picture.close();
     this.#last_us = at_us;
   }
 
@@ -185,6 +199,13 @@ export class PictureEncoder {
     if (this.#encoder && this.#encoder.state !== "closed") this.#encoder.close();
     this.#encoder = null;
   }
+}
+
+/** When the next picture is shown before it came, so that none is missing for long. */
+export function standInsBetween(last_us: number, at_us: number): number[] {
+  const gap_us = at_us - last_us;
+  if (gap_us > AWAY_US) return [];
+  return Array.from({ length: Math.ceil(gap_us / STAND_IN_US) - 1 }, (_, n) => last_us + (n + 1) * STAND_IN_US);
 }
 
 /** Encoders want even sizes. */
