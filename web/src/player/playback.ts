@@ -10,7 +10,7 @@ import { type ViewName, readMultivariant } from "./multivariant";
 import type { PlayerOptions } from "./options";
 import { type Picture, PictureWatch } from "./picture";
 import { type Reading, length_s } from "./reading";
-import { type Following, afterAway, afterSeek, behind_s, catchUpRate, follow, isBehind, liveEdge_s, waitsAtHole } from "./rejoin";
+import { type Following, afterAway, afterSeek, behind_s, catchUpRate, follow, isBehind, liveEdge_s, mayStepOver, waitsAtHole } from "./rejoin";
 import { ServerClock } from "./server-clock";
 import { Sound } from "./sound";
 import type { Addresses, Source } from "./source";
@@ -426,8 +426,9 @@ export class Playback {
     if (this.#watch.still_ms(Date.now()) < STUCK_MS || this.#watch.ready_s() > READY_S_MIN) return;
     // hls.js steps over a hole only while it plays, and what cannot begin does not. Who has sought may have to wait instead.
     const ahead_s = this.#watch.ahead_s();
-    const most_s = this.following.kind === "live" ? Infinity : playing.target_s;
-    if (ahead_s !== null && ahead_s <= most_s) return this.#stepTo(this.video.currentTime + ahead_s);
+    if (ahead_s !== null && mayStepOver(this.following, playing, this.position_s, ahead_s)) {
+      return this.#stepTo(this.video.currentTime + ahead_s);
+    }
     const next_s = mediaFrom(playing, this.position_s + 0.3);
     if (next_s !== null && next_s > this.position_s + 1 && next_s <= liveEdge_s(playing) + playing.target_s) {
       this.#stepTo(next_s + feed.offset_s);

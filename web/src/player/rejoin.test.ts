@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, isBehind, joinedAt_ms, liveEdge_s, waitsAtHole } from "./rejoin";
+import { type Following, afterAway, afterSeek, behind_s, beyond_s, catchUpRate, follow, isBehind, joinedAt_ms, liveEdge_s, mayStepOver, waitsAtHole } from "./rejoin";
 import { sample } from "./samples";
 
 test("live is three target durations before the end, and gaps are no way to go", () => {
@@ -57,6 +57,24 @@ test("a playlist that grows by a segment at a time is not behind", () => {
     [6, 13, true],
   ];
   for (const [target_s, behind, is] of cases) expect(isBehind(behind, sample("m", { target_s })), `${target_s}`).toBe(is);
+});
+
+test("a picture that stands is moved over holes, and at live over anything, but not over what was asked for", () => {
+  const [live, catchingUp, free] = [{ kind: "live" }, { kind: "catching-up" }, { kind: "free" }] as const;
+  const may = (following: Following, pattern: string, position_s: number, by_s: number) =>
+    mayStepOver(following, sample(pattern), position_s, by_s);
+  for (const following of [catchingUp, free]) {
+    // Sought back to 6, with media from 8 on: the segment is on its way.
+    expect(may(following, "mmmmmmm", 6, 2)).toBe(false);
+    // Half a second before, and far before a hole.
+    expect([may(following, "mm..mmm", 3.75, 4.25), may(following, "mm..mmm", 2, 6)]).toEqual([true, false]);
+    // In the hole, with all after it, and with a part of that.
+    expect([may(following, "mm..mmm", 4.5, 3.5), may(following, "mm..mmm", 4.5, 5.5)]).toEqual([true, false]);
+    // A little before media that begins later than the playlist says.
+    expect(may(following, "mmmmmmm", 0, 0.0625)).toBe(true);
+  }
+  // A page that opens beside a hole in a young broadcast.
+  expect([may(live, "m....mm", 1.5, 8.5), may(live, "mmmmmmm", 0, 4)]).toEqual([true, true]);
 });
 
 test("a seek leads away from live, or nearer to it", () => {

@@ -2,6 +2,7 @@
  * How the player gets back to live: how far behind it is, how fast it plays, and when it is live again. Pure.
  */
 import { type Reading, length_s } from "./reading";
+import { mediaBetween_s } from "./timeline";
 
 /** A player that joins live starts this many target durations before the end (RFC 8216bis, 6.3.3). */
 const HOLD_BACK_TARGETS = 3;
@@ -65,6 +66,17 @@ export function beyond_s(playing: Reading, live: Reading): number {
 /** Whether a catch-up list waits at a hole while live has gone on: two segments are more than a difference in time. */
 export function waitsAtHole(playing: Reading, live: Reading | null): boolean {
   return live !== null && beyond_s(playing, live) > 2 * playing.target_s;
+}
+
+/** Media that is left out all the same: two lists of the same segments differ by rounding. */
+const LEFT_OUT_S_MAX = 0.5;
+
+/**
+ * Whether a picture that stands may be moved over so much to media that lies ready. At live it may, since live goes on; but
+ * who wanted to be at a place waits for what was recorded there, however slow the link is, and is moved over holes only.
+ */
+export function mayStepOver(following: Following, playing: Reading, position_s: number, by_s: number): boolean {
+  return following.kind === "live" || mediaBetween_s(playing, position_s, position_s + by_s) <= LEFT_OUT_S_MAX;
 }
 
 /** The rate to make up for `behind`: so little that voices stay voices, and more of it when there is much to do. */

@@ -87,6 +87,16 @@ export function mediaFrom(reading: Reading, position_s: number): number | null {
   return next ? Math.max(next.from_s, position_s) : null;
 }
 
+/** How much media there is between two positions, in seconds. */
+export function mediaBetween_s({ entries }: Reading, from_s: number, to_s: number): number {
+  let sum_s = 0;
+  for (const entry of entries) {
+    const within_s = Math.min(to_s, entry.from_s + entry.duration_s) - Math.max(from_s, entry.from_s);
+    if (!entry.isGap) sum_s += Math.max(0, within_s);
+  }
+  return sum_s;
+}
+
 /** The index of the last entry for which `holds`, which holds up to some entry and not after; -1 if for none. */
 function lastBefore(entries: readonly Entry[], holds: (entry: Entry) => boolean): number {
   let [low, high] = [0, entries.length];
