@@ -1,7 +1,7 @@
 /** What an earlier visit left, of which not everything is as it should be. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { FakeDisk } from "../spool/files.fake";
-import { segmentName } from "../spool/names";
+import { initName, segmentName } from "../spool/names";
 import { Spool } from "../spool/spool";
 import { digestOf, digestOfRange } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
@@ -12,13 +12,14 @@ import { Held } from "./held";
 let stored = new Map<number, string>();
 let abandoned: [number, number][] = [];
 let said: unknown[] = [];
+let hasInit = false;
 
 vi.mock("../uplink/exchange", async (original) => ({
   ...(await original<object>()),
-  exchange: async ({ method, url, body }: Request) => answer(method, url, body),
+  exchange: async (request: Omit<Request, "limit_ms">) => answer(request),
 }));
 
-async function answer(method: string, url: string, body: Request["body"]) {
+async function answer({ method, url, headers, body }: Pick<Request, "method" | "url" | "headers" | "body">) {
   await new Promise((resolve) => setTimeout(resolve, 100));
   const ok = (json: unknown) => ({ status: 200, retryAfter: null, json });
   if (method === "GET" && url.endsWith("/route")) return { ...ok(null), status: 404 };
@@ -32,8 +33,13 @@ async function answer(method: string, url: string, body: Request["body"]) {
     if ("first" in told) abandoned.push([told.first, told.last]);
     return ok(null);
   }
+  if (url.endsWith("/init.mp4")) {
+    hasInit = true;
+    return ok(null);
+  }
+  if (headers?.["segment-init"] && !hasInit) return { ...ok({ type: "/problems/no-init-section" }), status: 409 };
   const digest = digestOf(body as Uint8Array);
-  stored.set(Number(/(\d+)\.ts$/.exec(url)![1]), digest);
+  stored.set(Number(/(\d+)\.(?:ts|m4s)$/.exec(url)![1]), digest);
   return ok({ digest, safe: true });
 }
 
@@ -47,7 +53,7 @@ beforeEach(() => {
   vi.stubGlobal("navigator", disk.navigator);
   vi.spyOn(crypto.subtle, "digest").mockResolvedValue(new ArrayBuffer(32));
   vi.spyOn(console, "error").mockReturnValue();
-  [stored, abandoned, said] = [new Map(), [], []];
+  [stored, abandoned, said, hasInit] = [new Map(), [], [], false];
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -113,4 +119,21 @@ it("is read again later when the device cannot read it now, and nothing of it is
   expect([...stored.keys()]).toEqual([0]);
   expect(said).toEqual([{ said: "end", last: { main: 0 } }]);
   expect(held.uplink.status()).toMatchObject({ unreadable: 0, isDone: true });
+});
+
+it("is sent after all when the init section that it needs is written anew", async () => {
+  const init = new Uint8Array([7, 7, 7]);
+  const [bytes, spool] = [new Uint8Array([0, 0]), (await Spool.open("b", address))!];
+  const about = { captured_ms: Math.round(runningTime_ms()) - 60_000, duration_ms: 2_000, container: "m4s" } as const;
+  const { digest } = await spool.keepInit(init);
+  await spool.keep({ ...about, seq: 0, bytes: 2, digest: digestOf(bytes), init: digest }, bytes);
+  (await disk.spool("b")).files.delete(initName(digest));
+  const held = (await Held.open("b", null, () => 0, events))!;
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([[...stored.keys()], held.uplink.status().unreadable]).toEqual([[], 1]);
+  held.keep({ ...about, captured_ms: runningTime_ms() - 2_000, bytes: new Uint8Array([1, 1]), init });
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([[...stored.keys()].sort(), said]).toEqual([[0, 1], [{ said: "end", last: { main: 1 } }]]);
+  held.uplink.destroy();
 });

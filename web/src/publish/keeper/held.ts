@@ -12,9 +12,9 @@ import type { Address, Footage, WhyLost } from "./messages";
 
 /** How long to wait before what could not be written is tried again. */
 const ROOM_RETRY_MS = 1_000;
-/** How long to wait before what cannot be read now is numbered anew, and how often: until then the end is not said. */
+/** How long to wait before what cannot be read now is tried again, to be numbered anew; doubled each time, up to the longest. */
 const RENUMBER_AGAIN_MS = 5_000;
-const RENUMBER_TRIES = 12;
+const RENUMBER_AGAIN_MS_MAX = 60_000;
 /** The most footage that waits in memory to be written. */
 const WAITING_BYTES_MAX = 64 << 20;
 
@@ -126,7 +126,7 @@ export class Held {
   }
 
   async #keep({ bytes, captured_ms, duration_ms, container, init }: Footage): Promise<void> {
-    const initDigest = init && (await this.#untilWritten(() => this.spool.keepInit(init)));
+    const kept = init && (await this.#untilWritten(() => this.spool.keepInit(init)));
     const segment = {
       seq: await this.#number(),
       captured_ms: Math.round(captured_ms),
@@ -134,8 +134,9 @@ export class Held {
       bytes: bytes.length,
       digest: digestOf(bytes),
       container,
-      init: initDigest,
+      init: kept && kept.digest,
     };
+    if (kept?.isWritten) this.uplink.initWritten(kept.digest);
     await this.#untilWritten(() => this.spool.keep(segment, bytes));
     this.#next = segment.seq + 1;
     this.uplink.recorded(segment);
@@ -151,11 +152,12 @@ export class Held {
   }
 
   /** Gives it a number that nobody has. Should this break off, the next start finds it twice, and drops the old one. */
-  #renumber(taken: SegmentFile, tries = 1): void {
+  #renumber(taken: SegmentFile, again_ms = RENUMBER_AGAIN_MS): void {
     void this.#then("noting", async () => {
       const bytes = await this.spool.read(taken).catch((error: unknown) => {
-        if (error instanceof Damaged || tries >= RENUMBER_TRIES) this.uplink.notRenumbered(taken.seq);
-        else setTimeout(() => this.#renumber(taken, tries + 1), RENUMBER_AGAIN_MS);
+        const isDamaged = error instanceof Damaged;
+        this.uplink.notRenumbered(taken.seq, isDamaged);
+        if (!isDamaged) setTimeout(() => this.#renumberAgain(taken, again_ms), again_ms);
         throw error;
       });
       await this.#untilWritten(() => this.spool.noteOthers([taken.seq, taken.seq]));
@@ -165,6 +167,10 @@ export class Held {
       await this.spool.forget(taken);
       this.uplink.renumbered(taken.seq, segment);
     });
+  }
+
+  #renumberAgain(taken: SegmentFile, waited_ms: number): void {
+    if (!this.isGone) this.#renumber(taken, Math.min(2 * waited_ms, RENUMBER_AGAIN_MS_MAX));
   }
 
   /**

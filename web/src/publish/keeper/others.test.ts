@@ -72,6 +72,40 @@ it("waits with the end for what cannot be read now, and has to be numbered anew"
   expect([said, reads > 6]).toEqual([[{ said: "end", body: { last: { main: 6 } } }], true]);
 });
 
+it("tries for as long as the page is open what cannot be read and has to be numbered anew, and does not say the end before", async () => {
+  vi.spyOn(console, "error").mockReturnValue();
+  const held = await open();
+  held.keep(footage(1));
+  held.mark("ended", true);
+  // It is read to be sent, at the second try, and then to be kept under another number.
+  let reads = 0;
+  let isBusy = true;
+  disk.unreadable = () => (++reads !== 2 && isBusy ? new DOMException("busy", "NotReadableError") : null);
+  await vi.advanceTimersByTimeAsync(900_000);
+  // Whoever closes the page now knows that it is still here, and why.
+  expect(held.uplink.status()).toMatchObject({ refused: 0, unreadable: 1, isDone: false });
+  expect([said, reads > 10, reads < 25]).toEqual([[], true, true]);
+  isBusy = false;
+  await vi.advanceTimersByTimeAsync(75_000);
+  held.uplink.destroy();
+  expect([...stored.keys()]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(said).toEqual([{ said: "end", body: { last: { main: 5 } } }]);
+});
+
+it("does not wait with the end for what is damaged, and has a number that is taken", async () => {
+  vi.spyOn(console, "error").mockReturnValue();
+  const held = await open();
+  held.keep(footage(1));
+  held.mark("ended", true);
+  // It is read to be sent, and is gone when it is to be kept under another number.
+  let reads = 0;
+  disk.unreadable = () => (++reads > 1 ? new DOMException("gone", "NotFoundError") : null);
+  await vi.advanceTimersByTimeAsync(60_000);
+  held.uplink.destroy();
+  expect(held.uplink.status()).toMatchObject({ refused: 1, unreadable: 0, isDone: false });
+  expect([said, reads]).toEqual([[{ said: "end", body: { last: { main: 4 } } }], 2]);
+});
+
 it("notes what the others have, so that a reload takes nothing of theirs as lost here", async () => {
   const held = await open();
   held.keep(footage(1));

@@ -33,16 +33,16 @@ async function bytesOf(name: string): Promise<number[]> {
 }
 
 it("keeps the init section that all segments need, whatever a write after it fails of", async () => {
-  const digest = await spool.keepInit(init);
+  const { digest } = await spool.keepInit(init);
   for (const failure of [full, () => new DOMException("broken", "InvalidStateError")]) {
     disk.failure = failure;
-    expect(await spool.keepInit(init)).toBe(digest);
+    expect(await spool.keepInit(init)).toEqual({ digest, isWritten: false });
     expect([...(await spool.readInit(digest))]).toEqual([...init]);
   }
 });
 
 it("does not touch an init section that cannot be read now", async () => {
-  const digest = await spool.keepInit(init);
+  const { digest } = await spool.keepInit(init);
   disk.unreadable = () => new DOMException("busy", "NotReadableError");
   await expect(spool.keepInit(init)).rejects.toThrow("busy");
   disk.unreadable = () => null;
@@ -50,11 +50,11 @@ it("does not touch an init section that cannot be read now", async () => {
 });
 
 it.each([["torn", [1, 2]], ["empty", []]])("sends no init section that is %s, and writes it again", async (_, left) => {
-  const digest = await spool.keepInit(init);
+  const { digest } = await spool.keepInit(init);
   const file = (await disk.spool("b")).files.get(name);
   if (file?.kind === "file") file.bytes = new Uint8Array(left);
   await expect(spool.readInit(digest)).rejects.toThrow("damaged");
-  await spool.keepInit(init);
+  expect(await spool.keepInit(init)).toEqual({ digest, isWritten: true });
   expect(await bytesOf(name)).toEqual([...init]);
 });
 

@@ -123,8 +123,8 @@ export class Spool {
     await write(this.directory, segmentName(segment), bytes);
   }
 
-  /** Makes an init section durable, and tells its digest. Many segments need it: it is not written over while it is whole. */
-  async keepInit(bytes: Uint8Array): Promise<string> {
+  /** Makes an init section durable. Many segments need it: it is not written over while it is whole. */
+  async keepInit(bytes: Uint8Array): Promise<{ digest: string; isWritten: boolean }> {
     const digest = digestOf(bytes);
     const isThere = await this.readInit(digest).then(
       () => true,
@@ -134,7 +134,7 @@ export class Spool {
       },
     );
     if (!isThere) await write(this.directory, initName(digest), bytes);
-    return digest;
+    return { digest, isWritten: !isThere };
   }
 
   /** The bytes of a segment, if they are what was written. */

@@ -157,10 +157,21 @@ export class Uplink {
     this.#step();
   }
 
-  /** It cannot be read, so it stays what it is: refused. */
-  notRenumbered(seq: number): void {
-    this.#renumbering.delete(seq);
+  /** It cannot be read. What is damaged stays what it is: refused. Anything else may be read later, and the end waits for it. */
+  notRenumbered(seq: number, isDamaged: boolean): void {
+    if (isDamaged) this.#renumbering.delete(seq);
+    this.#ledger[isDamaged ? "refused" : "unreadable"](seq);
     this.#step();
+  }
+
+  /** An init section is written, perhaps anew: what was damaged for want of it is whole again. */
+  initWritten(digest: string): void {
+    for (const { seq, init } of this.#files.values()) {
+      if (init !== digest || this.#renumbering.has(seq)) continue;
+      this.#damaged.delete(seq);
+      this.#unread.forget(seq);
+      this.#ledger.readAgain(seq);
+    }
   }
 
   /** The publisher has paused, resumed or ended: the spool says so. */
@@ -257,7 +268,9 @@ export class Uplink {
 
   /** What could not be read may be readable by now. */
   #readAgain(): void {
-    for (const seq of this.#unread.due(performance.now())) if (!this.#damaged.has(seq)) this.#ledger.readAgain(seq);
+    for (const seq of this.#unread.due(performance.now())) {
+      if (!this.#damaged.has(seq) && !this.#renumbering.has(seq)) this.#ledger.readAgain(seq);
+    }
   }
 
   /** Before anything goes out with it; where there is no room for a note, only sending makes some. */
