@@ -5,12 +5,17 @@
 //! place of the local log on it counts. Segments that nobody has sent have none yet: it is found once a recorder has
 //! answered, for those of this run by how our clock was set since, for those of earlier ones as if it had not been.
 
-use broadcast::{CapturedAt, EventIndex, Millis};
+use broadcast::{CapturedAt, EventIndex, Millis, Segment};
 
 /// Less than this, our clock was not set: it was read a moment late.
 const LATE_MAX: Millis = Millis(100);
-/// The same where timestamps date a segment, and not our clock: encoders are not that even.
+/// The same where a segment lies ahead of our clock, so that something else dates it: encoders are not that even.
 const UNEVEN_MAX: Millis = Millis(2_000);
+/// Timestamps are finer than our clock: this is rounding.
+const ROUNDED_MAX: Millis = Millis(1);
+/// In MPEG-TS, timestamps begin again after so many.
+const TICKS: i64 = 1 << 33;
+const TICKS_PER_MS: i64 = 90;
 /// What lies further ahead than this, nobody has sent: recorders refuse it, and do not differ by so much from each other.
 const AHEAD_MAX: Millis = Millis(300_000);
 /// The most notes. Beyond it the oldest are forgotten, and what they were of goes with the next one.
@@ -27,6 +32,15 @@ pub(crate) struct Clocks {
     pub(crate) wall: CapturedAt,
     /// The one that nobody sets.
     pub(crate) running: CapturedAt,
+}
+
+/// What says when a segment was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DatedBy {
+    /// It is as much later than one before it as its media is: it does not move when somebody sets our clock.
+    Timestamps,
+    /// Our clock, or whatever else moves with it.
+    Clock,
 }
 
 /// What is added.
@@ -55,6 +69,10 @@ pub(crate) struct Times {
     earlier: Vec<(EventIndex, CapturedAt)>,
     /// What is added to the running time to get the recorders'.
     offset: Option<Millis>,
+    /// What is added to our clock to get the running time, as it was for the segment before.
+    to_running: Option<Millis>,
+    /// How much of that comes from settings of our clock that did not move the segments, as timestamps date them.
+    not_followed: Millis,
     changes: u64,
 }
 
@@ -92,11 +110,12 @@ impl Times {
         self.earlier.push((at, ended));
     }
 
-    /// A segment has just been recorded in this run. If it seems to end ahead, our clock was set back since it was dated.
-    pub(crate) fn recorded(&mut self, at: EventIndex, ended: CapturedAt, clocks: Clocks) {
-        let lies_ahead = ended > clocks.wall + UNEVEN_MAX;
-        let (now, tolerated) = if lies_ahead { (ended, UNEVEN_MAX) } else { (clocks.wall, LATE_MAX) };
-        let to_running = clocks.running - now;
+    /// A segment has just been recorded in this run.
+    pub(crate) fn recorded(&mut self, at: EventIndex, ended: CapturedAt, dated_by: DatedBy, clocks: Clocks) {
+        let (not_followed, tolerated) = self.not_followed(ended, dated_by, clocks);
+        self.not_followed = not_followed;
+        self.to_running = Some(clocks.running - clocks.wall);
+        let to_running = clocks.running - clocks.wall - not_followed;
         let added = self.offset.map_or(Added::Running(to_running), |offset| Added::Learned(to_running + offset));
         // Only a log that has lost its end comes to a place again.
         let is_again = self.forget_from(at);
@@ -108,6 +127,25 @@ impl Times {
             self.notes.remove(0);
         }
         self.changes += u64::from(is_again || !goes_on);
+    }
+
+    /// By how much our clock was set without moving this segment, and how exactly that is known.
+    fn not_followed(&self, ended: CapturedAt, dated_by: DatedBy, clocks: Clocks) -> (Millis, Millis) {
+        match (dated_by, self.to_running) {
+            (DatedBy::Timestamps, Some(before)) => {
+                let set_by = clocks.running - clocks.wall - before;
+                let was_set = set_by.abs() > LATE_MAX;
+                (if was_set { self.not_followed + set_by } else { self.not_followed }, LATE_MAX)
+            }
+            // It seems to end ahead: our clock was set back since it was dated.
+            _ if ended > clocks.wall + UNEVEN_MAX => (ended - clocks.wall, UNEVEN_MAX),
+            _ => (Millis(0), LATE_MAX),
+        }
+    }
+
+    /// A moment of the newest segment, by the running time. With none of this run, by our clock as it is now.
+    pub(crate) fn in_running_time(&self, at: CapturedAt, clocks: Clocks) -> CapturedAt {
+        at + (clocks.running - clocks.wall - self.not_followed)
     }
 
     /// Whether there was a note of this place, or of one after it.
@@ -171,6 +209,19 @@ impl Times {
     /// The same for the newest segment.
     pub(crate) fn latest(&self) -> Option<Millis> {
         self.get(EventIndex(u64::MAX))
+    }
+}
+
+impl DatedBy {
+    /// `before` are the latest ones of all renditions: they may have one timeline.
+    pub(crate) fn of<'a>(segment: &Segment, mut before: impl Iterator<Item = &'a Segment>) -> Self {
+        let goes_on = |before: &Segment| {
+            let since = segment.media_start.0.wrapping_sub(before.media_start.0);
+            let ticks = since.wrapping_add(TICKS / 2).rem_euclid(TICKS) - TICKS / 2;
+            let by_timestamps = before.captured_at + Millis(ticks.div_euclid(TICKS_PER_MS));
+            (segment.captured_at - by_timestamps).abs() <= ROUNDED_MAX
+        };
+        if before.any(goes_on) { Self::Timestamps } else { Self::Clock }
     }
 }
 

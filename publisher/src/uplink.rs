@@ -20,7 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use metadata::{Metadata, MetadataError, READ_MAX};
 use serde::Deserialize;
 use service::{Clock, Random};
-use storage::{LocalStore, Store};
+use storage::{LocalStore, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ use crate::policy::{Class, PolicyConfig, Situation, plan};
 use crate::remote::{Over, Remote, RemoteError, RemoteStatus};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
-use crate::times::{Clocks, Times};
+use crate::times::{DatedBy, Times};
 use flight::{Flight, Landed, OnTheirWay};
 use noting::{Noted, Noting};
 use routing::Routing;
@@ -108,6 +108,9 @@ pub enum UplinkError {
     Log(#[source] MetadataError),
     #[error("the local log is not one")]
     NotALog(#[from] broadcast::LogError),
+    /// Without them, what was sent would be sent again with other times.
+    #[error("what was noted of the clock cannot be read; if that stays so, remove `{}` from the spool", noting::NAME)]
+    Notes(#[source] StoreError),
 }
 
 /// One broadcast on its way to the recorders.
@@ -169,7 +172,7 @@ impl Uplink {
             route: Route::default(),
             link: Link::default(),
             offset: Offset::default(),
-            times: noting::read(&deps.store).await,
+            times: noting::read(&deps.store).await.map_err(UplinkError::Notes)?,
             noted: Noted::default(),
             places: BTreeMap::new(),
             flights: Vec::new(),
@@ -187,7 +190,7 @@ impl Uplink {
         log.remove(0);
         // All of it, before what is there is compared with it.
         while !log.is_empty() {
-            uplink.take_entries(&log, Times::earlier)?;
+            uplink.take_entries(&log, |times, at, ended, _| times.earlier(at, ended))?;
             let next = uplink.broadcast.next_index();
             log = uplink.deps.metadata.read(id, next, READ_MAX).await.map_err(UplinkError::Log)?;
         }
@@ -249,12 +252,6 @@ impl Uplink {
         CapturedAt(self.deps.clock.running_ms())
     }
 
-    /// The same of a moment by the clock as it is now.
-    fn in_running_time(&self, at: CapturedAt) -> CapturedAt {
-        let Clocks { wall, running } = self.clocks();
-        at + (running - wall)
-    }
-
     fn jitter(&self) -> f64 {
         f64::from(u16::from_le_bytes(self.deps.random.bytes())) / f64::from(u16::MAX)
     }
@@ -275,22 +272,28 @@ impl Uplink {
             Err(error) => return Err(UplinkError::Log(error)),
         };
         let clocks = self.clocks();
-        self.take_entries(&entries, |times, at, ended| times.recorded(at, ended, clocks))
+        self.take_entries(&entries, |times, at, ended, dated_by| times.recorded(at, ended, dated_by, clocks))
     }
 
     /// What was recorded, and how it is dated.
     fn take_entries(
         &mut self,
         entries: &[LogEntry],
-        date: impl Fn(&mut Times, EventIndex, CapturedAt),
+        date: impl Fn(&mut Times, EventIndex, CapturedAt, DatedBy),
     ) -> Result<(), UplinkError> {
         for entry in entries {
+            if let Event::Stored(segment) = &entry.event {
+                let before =
+                    self.broadcast.renditions().iter().filter_map(|rendition| rendition.segments().next_back());
+                let dated_by = DatedBy::of(segment, before.map(AsRef::as_ref));
+                date(&mut self.times, entry.index, segment.captured_end(), dated_by);
+            }
             self.broadcast.apply(entry)?;
             if let Event::Stored(segment) = &entry.event {
                 self.kept_bytes += segment.len;
-                date(&mut self.times, entry.index, segment.captured_end());
                 self.places.insert(SegmentName::of(segment), entry.index);
-                self.ledger.recorded(segment, self.in_running_time(segment.captured_at));
+                let captured_at = self.times.in_running_time(segment.captured_at, self.clocks());
+                self.ledger.recorded(segment, captured_at);
             }
         }
         Ok(())

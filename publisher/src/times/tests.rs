@@ -44,9 +44,24 @@ impl Run {
     fn record(mut self, count: usize) -> Self {
         for _ in 0..count {
             let ended = self.dates();
-            self.times.recorded(EventIndex(self.log.len() as u64 - 1), ended, self.clocks());
+            self.recorded(ended, DatedBy::Clock);
         }
         self
+    }
+
+    /// The same with an encoder whose timestamps go on, whatever is done to our clock, from where the last one ended.
+    fn record_by_timestamps(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            self.now_ms += 2_000;
+            let ended = *self.log.last().expect("the first one is dated by our clock") + Millis(2_000);
+            self.log.push(ended);
+            self.recorded(ended, DatedBy::Timestamps);
+        }
+        self
+    }
+
+    fn recorded(&mut self, ended: CapturedAt, dated_by: DatedBy) {
+        self.times.recorded(EventIndex(self.log.len() as u64 - 1), ended, dated_by, self.clocks());
     }
 
     fn set(mut self, by_ms: i64) -> Self {
@@ -123,7 +138,7 @@ fn nothing_lies_ahead() {
     let mut run = Run::first().hear(0).record(1);
     let ended = run.dates();
     run = run.set(-7_200_000);
-    run.times.recorded(EventIndex(1), ended, run.clocks());
+    run.recorded(ended, DatedBy::Clock);
     check(&run.record(1), &[2, 4, 6]);
     // The power went before that was noted.
     for lost in [1, 2] {
@@ -145,10 +160,74 @@ fn a_clock_that_is_read_late_was_not_set() {
     for late_ms in [0, 40, 0, 90] {
         let ended = run.dates();
         let clocks = Clocks { wall: run.clocks().wall + Millis(late_ms), ..run.clocks() };
-        run.times.recorded(EventIndex(run.log.len() as u64 - 1), ended, clocks);
+        run.times.recorded(EventIndex(run.log.len() as u64 - 1), ended, DatedBy::Clock, clocks);
     }
     assert_eq!(run.notes(), 1);
     assert_eq!(run.next(1_000).hear(20).record(3).notes(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_moves_nothing_that_timestamps_date() {
+    for by_ms in [-7_200_000, -5_000, -500, 500, 5_000, 7_200_000] {
+        for is_known in [true, false] {
+            let mut run = Run::first();
+            if is_known {
+                run = run.hear(0);
+            }
+            let run = run.record(1).record_by_timestamps(1).set(by_ms).record_by_timestamps(3).hear(0);
+            check(&run, &[2, 4, 6, 8, 10]);
+            assert_eq!(run.notes(), 1, "{}", run.times.text());
+            // Another one starts, and is dated by our clock as it is now. That is set again.
+            let run = run.record(1).set(by_ms).record_by_timestamps(2);
+            check(&run, &[2, 4, 6, 8, 10, 12, 14, 16]);
+            assert_eq!(run.notes(), 2, "{}", run.times.text());
+            // Nor does what another run measures.
+            check(&run.next(1_000).hear(1_000), &[2, 4, 6, 8, 10, 12, 14, 16]);
+        }
+    }
+}
+
+/// What comes late for lack of a network was not moved, whether or not our clock was set before.
+#[test]
+fn timestamps_that_come_late_move_nothing() {
+    for by_ms in [-5_000, 0, 5_000] {
+        let mut run = Run::first().hear(0).record(1).set(by_ms).record_by_timestamps(1);
+        run.now_ms += 40_000;
+        for _ in 0..20 {
+            run = run.record_by_timestamps(1);
+            run.now_ms -= 2_000;
+        }
+        run = run.record_by_timestamps(2);
+        check(&run, &(1..=24).map(|nth| nth * 2).collect::<Vec<_>>());
+        assert_eq!(run.notes(), 1, "{}", run.times.text());
+    }
+}
+
+#[test]
+fn timestamps_date_what_is_as_much_later_as_its_media() {
+    let segment = |captured_ms, ticks| Segment {
+        captured_at: CapturedAt(WALL + captured_ms),
+        media_start: broadcast::MediaTime(ticks),
+        ..crate::ledger::tests::segment(0)
+    };
+    let before = [segment(0, TICKS - 90_000), segment(700, 5)];
+    let cases = [
+        (2_000, 90_000, DatedBy::Timestamps),
+        (2_001, 90_089, DatedBy::Timestamps),
+        (2_700, 180_005, DatedBy::Timestamps),
+        // A lost one between them.
+        (9_000, 720_000, DatedBy::Timestamps),
+        (-1_000, TICKS - 180_000, DatedBy::Timestamps),
+        (2_005, 90_000, DatedBy::Clock),
+        (7_000, 90_000, DatedBy::Clock),
+        (2_000, 7_000_000, DatedBy::Clock),
+        (2_000, i64::MAX, DatedBy::Clock),
+        (2_000, i64::MIN, DatedBy::Clock),
+    ];
+    for (captured_ms, ticks, expected) in cases {
+        assert_eq!(DatedBy::of(&segment(captured_ms, ticks), before.iter()), expected, "{captured_ms} {ticks}");
+    }
+    assert_eq!(DatedBy::of(&before[0], [].iter()), DatedBy::Clock);
 }
 
 /// Timestamps go on, whatever is done to our clock: a segment is dated by those of the one before.
@@ -159,7 +238,7 @@ fn an_encoder_whose_segments_come_unevenly_needs_no_note_of_each() {
         run.now_ms += 2_000;
         let ended = CapturedAt(WALL + run.now_ms + early_ms);
         run.log.push(ended);
-        run.times.recorded(EventIndex(run.log.len() as u64 - 1), ended, run.clocks());
+        run.recorded(ended, DatedBy::Timestamps);
     }
     assert_eq!(run.notes(), 1);
     assert_eq!(run.told(), [2_000, 4_000, 6_300, 7_800, 10_900, 12_100].map(Some));

@@ -1,5 +1,6 @@
-//! What is noted of our clock is durable in the spool before anything goes out that depends on it.
+//! What is noted of our clock is durable in the spool before anything goes out that depends on it; or it was tried.
 
+use std::io;
 use std::time::Duration;
 
 use broadcast::CapturedAt;
@@ -10,7 +11,7 @@ use super::{Uplink, millis};
 use crate::times::{Clocks, Times};
 
 /// Where the notes are in the spool.
-const NAME: &str = "clock-notes";
+pub(super) const NAME: &str = "clock-notes";
 /// How long to wait before it is tried again after an error.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -21,26 +22,32 @@ pub(super) struct Noted {
     changes: u64,
     /// When it may be tried again, after an error.
     again_ms: i64,
-    /// The disk is full, and only what is sent can be deleted from it: sooner without a note than never.
+    /// It was tried in vain.
+    is_failing: bool,
+    /// More than once, or the disk is full, and only what is sent can be deleted from it: sooner without a note than never.
     goes_without: bool,
 }
 
 /// Something that is being kept: which changes, and what came of it.
 pub(super) type Noting = BoxFuture<'static, (u64, Result<(), StoreError>)>;
 
-/// What earlier runs have noted.
-pub(super) async fn read(store: &LocalStore) -> Times {
+/// What earlier runs have noted; nothing, if it is nonsense. What cannot be read just now may not be: the next note would
+/// be in its place.
+pub(super) async fn read(store: &LocalStore) -> Result<Times, StoreError> {
     let text = match store.text(NAME).await {
-        Ok(text) => text.unwrap_or_default(),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "cannot read what was noted of the clock");
-            return Times::default();
-        }
+        Err(error) if is_nonsense(&error) => Err(error.to_string()),
+        text => Ok(text?.unwrap_or_default()),
     };
-    Times::read(&text).unwrap_or_else(|line| {
-        tracing::error!(line, "what was noted of the clock cannot be understood");
+    Ok(text.and_then(|text| Times::read(&text)).unwrap_or_else(|what| {
+        tracing::error!(what, "what was noted of the clock cannot be understood");
         Times::default()
-    })
+    }))
+}
+
+/// Whether it was read, and is not what is ever written.
+fn is_nonsense(error: &StoreError) -> bool {
+    let StoreError::Io { source, .. } = error else { return false };
+    matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge)
 }
 
 impl Uplink {
@@ -61,12 +68,22 @@ impl Uplink {
 
     pub(super) fn take_noted(&mut self, changes: u64, kept: Result<(), StoreError>) {
         let Err(error) = kept else {
+            if self.noted.is_failing {
+                tracing::info!("how our clock was set is noted in the spool again");
+            }
             self.noted = Noted { changes, ..Noted::default() };
             return;
         };
-        tracing::warn!(error = &error as &dyn std::error::Error, "cannot note in the spool how our clock was set");
+        let was_failing = std::mem::replace(&mut self.noted.is_failing, true);
+        if !was_failing {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "cannot note in the spool how our clock was set; if that stays so, segments go without"
+            );
+        }
         self.noted.again_ms = self.now_ms() + millis(RETRY);
-        self.noted.goes_without = matches!(error, StoreError::Full { .. });
+        self.noted.goes_without |= was_failing || matches!(error, StoreError::Full { .. });
     }
 
     pub(super) fn clocks(&self) -> Clocks {

@@ -6,7 +6,7 @@ mod ending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use broadcast::{Digest, Format, Opened, RenditionName, Segment, SeqRange, ViewPolicy};
+use broadcast::{Digest, Format, MediaTime, Opened, RenditionName, Segment, SeqRange, ViewPolicy};
 use bytes::Bytes;
 use metadata::{Expect, Limits, Sqlite};
 use service::Tasks;
@@ -310,11 +310,14 @@ impl Rig {
 
     /// The bytes of the next one are in the spool, and not in its log.
     async fn capture(&mut self) -> Segment {
+        self.capture_as(CapturedAt(self.clock.now_ms() - 2_000), MediaTime(0)).await
+    }
+
+    async fn capture_as(&mut self, captured_at: CapturedAt, media_start: MediaTime) -> Segment {
         let seq = self.recorded;
         self.recorded += 1;
         let digest = Digest([u8::try_from(seq).unwrap(); 16]);
-        let captured_at = CapturedAt(self.clock.now_ms() - 2_000);
-        let segment = Segment { captured_at, digest, len: 1_000, ..segment(seq) };
+        let segment = Segment { captured_at, media_start, digest, len: 1_000, ..segment(seq) };
         self.store.put(&Key::of_segment(id(), &segment), Blob::from(Bytes::from(vec![1; 1_000]))).await.unwrap();
         segment
     }

@@ -134,7 +134,8 @@ async fn nothing_goes_out_before_it_is_noted() {
             let segment = rig.capture().await;
             rig.disk.cut_after(steps);
             rig.metadata.commit(id(), &[Event::Stored(segment)], Expect::Any).await.unwrap();
-            rig.pass(3_000).await;
+            // Not as long as what is tried in vain, and then goes without a note.
+            rig.pass(900).await;
             let (is_out, is_noted) = (rig.far.state().captured.contains_key(&1), !rig.disk.crashed());
             assert_eq!(is_out, is_noted, "{kept:?} {steps}");
             rig.disk.power_back(kept);
@@ -186,6 +187,78 @@ async fn what_is_noted_and_cannot_be_read_holds_nothing_up() {
         rig.pass(10_000).await;
         let told = rig.told(&[captured]);
         assert!(is_near(&told[0], 0), "{told:?}");
+        rig.stop().await;
+    }
+}
+
+/// A disk that fails is not one without notes, which the next one would replace.
+#[tokio::test(start_paused = true)]
+async fn notes_that_cannot_be_read_just_now_are_not_lost() {
+    let mut rig = Rig::start("a", &[("a", Well)], None).await;
+    let captured = rig.record_by_theirs().await;
+    rig.pass(3_000).await;
+    let (notes, away) = (rig.dir.path().join("clock-notes"), rig.dir.path().join("away"));
+    rig.life.tasks.shutdown().await;
+    std::fs::rename(&notes, &away).unwrap();
+    std::fs::create_dir(&notes).unwrap();
+    let error = Uplink::new(id(), rig.deps.clone(), UplinkConfig::default()).await.unwrap_err();
+    assert!(matches!(error, UplinkError::Notes(_)), "{error:?}");
+    assert!(error.to_string().contains("remove `clock-notes`"), "{error}");
+    std::fs::remove_dir(&notes).unwrap();
+    std::fs::rename(&away, &notes).unwrap();
+    rig.far.forget();
+    rig.another_answers(900);
+    rig.begin_again().await;
+    rig.pass(10_000).await;
+    let told = rig.told(&[captured]);
+    assert!(is_near(&told[0], 0), "{told:?}");
+    rig.stop().await;
+}
+
+/// Whatever is wrong with it: what is recorded is sent, and noted once it can be.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_takes_no_notes_holds_nothing_up() {
+    let mut rig = Rig::start("a", &[("a", Well)], None).await;
+    let notes = rig.dir.path().join("clock-notes");
+    std::fs::create_dir(&notes).unwrap();
+    let captured = [rig.record_by_theirs().await, rig.record_by_theirs().await];
+    rig.pass(5_000).await;
+    let told = rig.told(&captured);
+    assert!(told.iter().all(|told| is_near(told, 0)), "{told:?}");
+    std::fs::remove_dir(&notes).unwrap();
+    rig.pass(5_000).await;
+    rig.far.forget();
+    rig.another_answers(900);
+    rig.begin_again().await;
+    rig.pass(10_000).await;
+    assert_eq!(rig.told(&captured), told);
+    rig.stop().await;
+}
+
+/// What an encoder sends that does not say when: our clock dates the first one, and its timestamps date the others until they
+/// seem to come hours late.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_moves_nothing_that_timestamps_date() {
+    for set_by_ms in [-7_200_000, -5_000, 5_000, 7_200_000] {
+        let mut rig = Rig::start("a", &[("a", Well)], None).await;
+        let (mut captured, began) = (Vec::new(), rig.clock.running_ms());
+        for seq in 0..10 {
+            rig.pass(2_000).await;
+            if seq == 2 {
+                rig.clock.set_by_ms(set_by_ms);
+            }
+            captured.push(rig.far.clock.now_ms() - 2_000);
+            let media_ms = rig.clock.running_ms() - began;
+            let by_clock = seq >= 7 && set_by_ms > 10_000;
+            let ended = if by_clock { rig.clock.now_ms() } else { BEGINNING_MS + media_ms };
+            let segment = rig.capture_as(CapturedAt(ended - 2_000), MediaTime(media_ms * 90)).await;
+            rig.metadata.commit(id(), &[Event::Stored(segment)], Expect::Any).await.unwrap();
+        }
+        rig.pass(5_000).await;
+        let told = rig.told(&captured);
+        assert!(told.iter().all(|told| is_near(told, 0)), "{set_by_ms}: {told:?}");
+        let latency_ms = rig.status().latency_ms.unwrap();
+        assert!((10..=100).contains(&latency_ms), "{set_by_ms}: {latency_ms}");
         rig.stop().await;
     }
 }
