@@ -411,11 +411,9 @@ pub(crate) async fn end(
             Ok(LastSeq { rendition, seq: Some(seq), missing: Missing::Awaited })
         })
         .collect();
-    let said = said?;
-    recorder.room_for(&followed.read(), said.iter().map(|last| &last.rendition))?;
-    let said = match said {
+    let said = match said? {
         none if none.is_empty() && recorder.is_owner(&headers) => Said::ByOwner,
-        said => Said::ByPublisher(said),
+        said => Said::ByPublisher(recorder.without_refused(&followed.read(), said)),
     };
     let at_work = (recorder.clone(), followed.clone());
     recorder.to_its_end(async move { at_work.0.end(&at_work.1, &said).await }).await?;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use broadcast::{
-    Broadcast, BroadcastId, CapturedAt, Closing, Container, Digest, Event, Format, Key, MediaDuration, MediaTime,
-    RecordedBy, RenditionName, Segment, Seq,
+    Broadcast, BroadcastId, CapturedAt, Closing, Container, Digest, Event, Format, Key, LastSeq, MediaDuration,
+    MediaTime, RecordedBy, RenditionName, Segment, Seq,
 };
 use bytes::Bytes;
 use inspection::{Found, KnownInit, stored_events};
@@ -192,6 +192,19 @@ impl Recorder {
             self.inits.invalidate(&(key.broadcast, rendition.clone(), *digest)).await;
         }
         self.store.set_damaged_aside(key).await
+    }
+
+    /// An end without the renditions that are more than a broadcast may have: what is recorded of them is refused, and is not
+    /// waited for.
+    pub(crate) fn without_refused(&self, broadcast: &Broadcast, mut said: Vec<LastSeq>) -> Vec<LastSeq> {
+        let mut room = self.config.renditions_max.saturating_sub(broadcast.renditions().len());
+        said.retain(|last| {
+            let is_known = broadcast.rendition(&last.rendition).is_some();
+            let has_room = is_known || room > 0;
+            room -= usize::from(has_room && !is_known);
+            has_room
+        });
+        said
     }
 
     /// Refuses more renditions than a broadcast may have.

@@ -207,7 +207,7 @@ impl Recorder {
     }
 
     fn look(&self, id: BroadcastId) -> Look {
-        let store_time = self.broadcasts.store().horizon().unwrap_or(StoreTime(0));
+        let store_time = self.broadcasts.store().time().unwrap_or(StoreTime(0));
         Look { at: self.clock.instant(), store_time, breaks: self.broadcasts.breaks_of(id) }
     }
 
@@ -330,7 +330,7 @@ fn gives_up(event: &Event) -> bool {
 fn unseen(why: &LostError) -> Problem {
     let detail = format!(
         "nothing is given up before it is known that the log of the broadcast has all that was acknowledged, and that cannot \
-         be seen now: {why}; try again when all stores can be reached"
+         be seen now: {why}; try again when that is mended"
     );
     service::ProblemKind::UNAVAILABLE.detail(detail).retry_after(RETRY)
 }

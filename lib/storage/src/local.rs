@@ -311,7 +311,12 @@ impl Local {
     }
 
     fn set_aside(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
-        let Some(len) = self.disk.len(from)? else { return Ok(()) };
+        let len = match self.disk.len(from) {
+            Ok(None) => return Ok(()),
+            Ok(Some(len)) => len,
+            // What the disk cannot even look at may be moved all the same.
+            Err(_) => 0,
+        };
         self.place(from, to, 0)?;
         self.space.replaced(len, 0);
         self.directories.sync(parent(from))

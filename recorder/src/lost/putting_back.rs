@@ -50,6 +50,7 @@ impl Recorder {
             let (has_more, failed, mut goes_on) = (found.has_more, found.failed.take(), false);
             let mut mark = glance.mark();
             if !lacks.is_empty() || !found.unlisted.is_empty() || !found.hot.is_empty() {
+                let lacks = if failed.is_none() { lacks } else { before_segments(lacks) };
                 let done = self.put_back_found(id, &lacks, found, &mut restart).await?;
                 put_back += done.put_back;
                 (mark, goes_on) = (done.mark, has_more && done.put_back + done.safe > 0);
@@ -250,7 +251,7 @@ impl Recorder {
                 }
                 Ok(Kept::Already) => return None,
                 Err(problem) if problem.status().is_server_error() => {
-                    failed = failed.or(Some(LostError::Segment(problem.to_json().to_string())));
+                    failed = failed.or(Some(LostError::Segment(format!("{}: {}", listed.key, problem.to_json()))));
                 }
                 Err(problem) => {
                     if problem.kind() == problems::DIGEST_MISMATCH && *place == Place::Hot {
@@ -273,6 +274,11 @@ impl Recorder {
             }
         }
     }
+}
+
+/// What comes after the segments is told once all of them could be looked for: it would be over before they came.
+fn before_segments(lacks: Vec<Lack>) -> Vec<Lack> {
+    lacks.into_iter().filter(|lack| matches!(lack, Lack::Before(_))).collect()
 }
 
 /// What was committed of what was found.

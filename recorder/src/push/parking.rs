@@ -35,6 +35,8 @@ const PUSHERS_MAX: usize = 10_000;
 const WAITING_MAX: usize = 256;
 /// How many may be parked while nothing can be committed; more are refused.
 const PARKED_MAX: usize = 10_000;
+/// How long one that cannot be read is waited for, and with it every end; then it is set aside.
+const UNREADABLE_MAX: Duration = Duration::from_secs(60);
 /// How many init sections of one broadcast are held.
 const HELD_INITS_MAX: usize = 64;
 
@@ -204,13 +206,13 @@ pub(super) struct Waiting {
     pub(super) parked: Parked,
     pub(super) digest: Digest,
     pub(super) container: Container,
-    /// Whether it was told that it cannot be read.
-    is_told: bool,
+    /// Since when its file cannot be read.
+    unreadable_since: Option<Instant>,
 }
 
 impl Waiting {
     pub(super) fn new(parked: Parked, digest: Digest, container: Container) -> Self {
-        Self { parked, digest, container, is_told: false }
+        Self { parked, digest, container, unreadable_since: None }
     }
 }
 
@@ -357,19 +359,19 @@ impl Recorder {
     ) -> Result<(), Problem> {
         let _settling = pusher.settling.lock().await;
         self.catch_up(followed, &mut *pusher.state.lock().await).await?;
-        let mut passed = 0;
+        let (mut passed, mut unreadable) = (0, None);
         while let Some((waiting, named)) = self.next_ready(pusher, due_ms, &mut passed).await {
             let id = followed.id();
             match self.commit_waiting(followed, pusher, &waiting, named).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => self.wait_on(pusher, waiting, &mut passed).await,
+                // It may be about this one alone, and keeps no other waiting.
                 Ok(Settled::Unreadable(problem)) => {
-                    // It may be about this one alone, and keeps no other waiting.
-                    if !waiting.is_told {
-                        tracing::error!(parked = %waiting.parked, problem = %problem.to_json(), "a parked upload cannot be read");
+                    if let Some(waiting) = self.still_unreadable(waiting, &problem).await {
+                        pusher.state.lock().await.waiting.insert(passed, waiting);
+                        passed += 1;
+                        unreadable = unreadable.or(Some(problem));
                     }
-                    pusher.state.lock().await.waiting.insert(passed, Waiting { is_told: true, ..waiting });
-                    passed += 1;
                 }
                 Err(problem) if problem.status().is_server_error() => {
                     pusher.state.lock().await.waiting.insert(passed, waiting);
@@ -387,7 +389,20 @@ impl Recorder {
         for init in superseded {
             self.discard(&init.parked).await;
         }
-        Ok(())
+        unreadable.map_or(Ok(()), Err)
+    }
+
+    /// One whose file cannot be read now; nothing, if that has been so for too long, and it is set aside.
+    async fn still_unreadable(&self, mut waiting: Waiting, problem: &Problem) -> Option<Waiting> {
+        let now = self.clock.instant();
+        let since = *waiting.unreadable_since.get_or_insert(now);
+        if now - since < UNREADABLE_MAX {
+            return Some(waiting);
+        }
+        tracing::error!(parked = %waiting.parked, problem = %problem.to_json(), "an acknowledged upload cannot be read; it is in refused/");
+        self.metrics.parked.dec();
+        self.set_parked_aside(&waiting.parked).await;
+        None
     }
 
     /// Puts a segment that cannot be used yet back in its place; the oldest of too many waits for the next start.
@@ -475,6 +490,10 @@ impl Recorder {
             return;
         }
         tracing::error!(%parked, "an acknowledged upload has no place in its broadcast; it is in refused/");
+        self.set_parked_aside(parked).await;
+    }
+
+    async fn set_parked_aside(&self, parked: &Parked) {
         if let Err(error) = self.store.set_parked_aside(parked).await {
             tracing::warn!(%parked, error = &error as &dyn std::error::Error, "cannot set it aside");
         }

@@ -1,5 +1,6 @@
 //! What belongs to a broadcast when it ends.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -219,23 +220,47 @@ async fn what_was_pushed_is_not_given_up_unseen() {
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
 }
 
+/// A link that leads to itself: whoever opens it fails, root too.
+fn make_unreadable(file: &Path) {
+    std::os::unix::fs::symlink(file, file).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_parked_file_that_cannot_be_read_keeps_nothing_else_waiting() {
-    let (mut world, ts) = (World::new().await, Media::ts());
+    let (world, ts) = (World::new().await, Media::ts());
     world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
     let file = world.parked_files("parked").pop().unwrap();
     let kept = file.with_extension("kept");
     std::fs::rename(&file, &kept).unwrap();
-    std::fs::create_dir(&file).unwrap();
+    make_unreadable(&file);
     world.push("clip1.ts", ts.segments[1].clone()).await.expect(202);
     world.push_playlist(&["clip0.ts", "clip1.ts"], "").await.expect(200);
     world.until_stored(1).await;
     assert_eq!(world.recorded(ts).await, [(1, 1)]);
-    // Nor does it keep the broadcast from ending. It was acknowledged, and is not removed.
-    std::fs::remove_dir(&file).unwrap();
+    // An end waits for it.
+    world.say("end", "").await.expect(503);
+    std::fs::remove_file(&file).unwrap();
     std::fs::rename(&kept, &file).unwrap();
-    world.crash().await;
-    world.push_playlist(&["clip0.ts", "clip1.ts"], "").await.expect(200);
-    world.until_stored(2).await;
+    world.until_passed(Duration::from_secs(1), "the other one", async |world| world.stored().await.len() == 2).await;
+    world.say("end", "").await.expect(200);
+    assert!(world.broadcast().await.ended().is_some());
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_file_that_can_never_be_read_is_set_aside() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let file = world.parked_files("parked").pop().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    make_unreadable(&file);
+    world.push_playlist(&["clip0.ts"], "").await.expect(200);
+    let began_s = world.now_s();
+    world.say("end", "").await.expect(503);
+    let is_set_aside =
+        async |world: &World| world.stored().await.is_empty() && world.parked_files("refused").len() == 1;
+    world.until_passed(Duration::from_secs(5), "it is set aside", is_set_aside).await;
+    assert!(world.now_s() >= began_s + 60, "{}", world.now_s() - began_s);
+    world.say("end", "").await.expect(200);
+    assert!(world.broadcast().await.ended().is_some());
 }

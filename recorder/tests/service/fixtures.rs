@@ -529,6 +529,10 @@ impl Metadata for Moody {
         self.store().horizon()
     }
 
+    fn time(&self) -> Option<StoreTime> {
+        self.store().time()
+    }
+
     fn breaks(&self) -> u64 {
         self.breaks.load(Ordering::SeqCst)
     }

@@ -1,6 +1,8 @@
 //! What a token holder cannot do.
 
+use broadcast::{State, StoreTime};
 use headwater_recorder::RecorderConfig;
+use http::Method;
 
 use crate::fixtures::{Media, START_MS, World};
 
@@ -29,18 +31,27 @@ async fn renditions_are_limited() {
     world.push("b/out0.ts", ts.segments[0].clone()).await.expect(201);
     let refused = world.publish("0.ts", ts.segments[0].clone(), &[]).await.expect(409);
     assert_eq!(refused.problem(), "too-many-renditions");
-    for (what, body) in [("end", r#"{"last":{"a":0,"c":0}}"#), ("abandon", r#"{"rendition":"c","first":0,"last":0}"#)] {
-        assert_eq!(world.say(what, body).await.expect(409).problem(), "too-many-renditions", "{what}");
-    }
-    world.say("end", r#"{"last":{"a":0,"b":1}}"#).await.expect(200);
+    let refused = world.say("abandon", r#"{"rendition":"c","first":0,"last":0}"#).await.expect(409);
+    assert_eq!(refused.problem(), "too-many-renditions");
+    // Its publisher has recorded more than is taken, and the broadcast ends all the same.
+    world.say("end", r#"{"last":{"a":0,"b":1,"c":0}}"#).await.expect(200);
+    assert_eq!(world.broadcast().await.renditions().len(), 2);
+    assert_eq!(world.broadcast().await.missing_count(), 1);
 }
 
 /// Each of them has room, and all of them have not.
 #[tokio::test(start_paused = true)]
 async fn an_end_names_no_more_renditions_than_there_may_be() {
-    let world = World::with(RecorderConfig { renditions_max: 2, ..RecorderConfig::default() }).await;
-    world.say("end", r#"{"last":{"a":0,"b":0,"c":0}}"#).await.expect(409);
-    world.say("end", r#"{"last":{"a":0,"b":0}}"#).await.expect(200);
+    let (world, ts) =
+        (World::with(RecorderConfig { renditions_max: 2, ..RecorderConfig::default() }).await, Media::ts());
+    world.say("end", r#"{"last":{"a":0,"b":0,"c":0}}"#).await.expect(200);
+    assert_eq!(world.broadcast().await.missing_count(), 2);
+    for (name, status) in [("c", 409), ("a", 201), ("b", 201)] {
+        let bearer = format!("Bearer {}", world.token());
+        let (path, headers) = (format!("/ingest/{}/{name}/0.ts", world.id), [("authorization", bearer.as_str())]);
+        world.ask(Method::PUT, &path, &headers, ts.segments[0].clone()).await.expect(status);
+    }
+    assert_eq!(world.broadcast().await.state(StoreTime(START_MS)), State::Complete);
 }
 
 #[tokio::test(start_paused = true)]

@@ -334,25 +334,36 @@ async fn a_document_is_not_written_over_with_less() {
 /// Live would be over before they came: a document may be due before it is the turn of its broadcast to be looked through.
 #[tokio::test(start_paused = true)]
 async fn that_it_is_over_is_told_after_what_had_come() {
-    let hot = Distant::new();
-    let keeps_nothing = HotConfig { keep_bytes: Some(0), free_bytes: 0, ..HotConfig::default() };
-    let config = RecorderConfig { hot: keeps_nothing, ..RecorderConfig::default() };
-    let mut world = World::with_hot(config, hot.clone()).await;
-    publish(&world, 0..3).await;
-    world.until_safe(&[(0, 2)]).await;
-    world.until_later("no files", async |world| world.segment_files().is_empty()).await;
-    world.say("end", "").await.expect(200);
-    until_documented(&world, &hot, |event| matches!(event, Event::Closing { .. })).await;
-    // A newer one is looked through first.
-    let ended = std::mem::replace(&mut world.id, BroadcastId::new(0, 0));
-    world.create().await;
-    world.id = ended;
-    world.forget(2).await;
-    world.crash().await;
-    world.until("its end is told", async |world| world.broadcast().await.closing().is_some()).await;
-    assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2)]);
-    let kinds = kinds(&but_restarts(world.entries().await));
-    assert_eq!(kinds[..5], ["Opened", "Format", "Stored", "Stored", "Stored"]);
+    for is_away in [false, true] {
+        let hot = Distant::new();
+        let keeps_nothing = HotConfig { keep_bytes: Some(0), free_bytes: 0, ..HotConfig::default() };
+        let config = RecorderConfig { hot: keeps_nothing, ..RecorderConfig::default() };
+        let mut world = World::with_hot(config, hot.clone()).await;
+        publish(&world, 0..3).await;
+        world.until_safe(&[(0, 2)]).await;
+        world.until_later("no files", async |world| world.segment_files().is_empty()).await;
+        world.say("end", "").await.expect(200);
+        until_documented(&world, &hot, |event| matches!(event, Event::Closing { .. })).await;
+        // A newer one is looked through first.
+        let ended = std::mem::replace(&mut world.id, BroadcastId::new(0, 0));
+        world.create().await;
+        world.id = ended;
+        world.forget(2).await;
+        hot.go_away(is_away);
+        world.crash().await;
+        if is_away {
+            let back_s = world.now_s();
+            let has_looked = async |world: &World| world.broadcast().await.is_over() || world.now_s() > back_s + 30;
+            world.until_passed(Duration::from_secs(1), "some looks", has_looked).await;
+            assert!(!world.broadcast().await.is_over(), "told before what may be in the hot store");
+            hot.go_away(false);
+        }
+        let is_told = async |world: &World| world.broadcast().await.closing().is_some();
+        world.until_passed(Duration::from_secs(1), "its end is told", is_told).await;
+        assert_eq!(world.recorded(Media::ts()).await, [(0, 0), (1, 1), (2, 2)]);
+        let kinds = kinds(&but_restarts(world.entries().await));
+        assert_eq!(kinds[..5], ["Opened", "Format", "Stored", "Stored", "Stored"]);
+    }
 }
 
 /// What was acknowledged and is safe is not here any more; its pusher goes on while the log has lost it.
