@@ -19,7 +19,7 @@ use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
 use crate::truth::Truth;
 
 /// How wrong the clock of a machine may become, in milliseconds: what its fellows sign is good for minutes.
-const SKEW_MAX_MS: u64 = 120_000;
+pub(crate) const SKEW_MAX_MS: u64 = 120_000;
 
 /// Everything that can be made to fail.
 #[derive(Clone, Debug)]

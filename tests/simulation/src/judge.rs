@@ -40,7 +40,7 @@ pub(crate) struct Judge {
     seen_until: Option<StoreTime>,
     /// The texts that were shown last, at each address.
     shown: BTreeMap<(RenditionName, String), String>,
-    /// The log may lack what was shown of it in capture order: whoever has it is about to put it back.
+    /// The log may lack what was shown of it in capture order, its end too: whoever has it is about to put it back.
     has_lost: bool,
     violations: Vec<String>,
 }
@@ -53,6 +53,11 @@ impl Judge {
     /// What is wrong with what was seen, since this was asked last.
     pub(crate) fn violations(&mut self) -> Vec<String> {
         std::mem::take(&mut self.violations)
+    }
+
+    /// Until when everything was seen.
+    pub(crate) fn seen_until(&self) -> Option<StoreTime> {
+        self.seen_until
     }
 
     /// The metadata store has forgotten something, and this is another log by now. What was shown stays shown, and what it
@@ -180,14 +185,14 @@ impl Judge {
         };
         let key = (name.clone(), address);
         let before = self.shown.get(&key);
-        let is_to_come = self.has_lost && matches!(of, View::CatchUp { .. });
+        let is_to_come = self.has_lost && matches!(of, View::CatchUp { .. } | View::Vod);
         let Ok(shown) = shown else {
             if before.is_some() && !is_to_come {
                 self.violations.push(format!("rule 1: the {view} playlist of {name} is gone"));
             }
             return None;
         };
-        if is_to_come && before.is_some_and(|before| entries_in(&shown.text) < entries_in(before)) {
+        if is_to_come && before.is_some_and(|before| extent_of(&shown.text) < extent_of(before)) {
             return None;
         }
         // The longer ones are held against what has come meanwhile, too.
@@ -218,6 +223,8 @@ impl Judge {
     }
 }
 
-fn entries_in(text: &str) -> usize {
-    text.lines().filter(|line| line.starts_with("#EXTINF")).count()
+/// How much is listed, and whether that is all there will be.
+fn extent_of(text: &str) -> (usize, bool) {
+    let entries = text.lines().filter(|line| line.starts_with("#EXTINF")).count();
+    (entries, text.lines().any(|line| line == "#EXT-X-ENDLIST"))
 }

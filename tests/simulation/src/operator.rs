@@ -15,6 +15,7 @@ use crate::dice::Dice;
 use crate::node::{Nodes, OWNER_KEY};
 use crate::store::SharedStore;
 use crate::truth::Truth;
+use crate::within_reach::WithinReach;
 
 /// How long it takes until somebody looks.
 const LOOKS_AFTER: Duration = Duration::from_secs(30);
@@ -60,13 +61,17 @@ impl Operator {
     }
 
     /// What a publisher said beside its segments may have been heard by nobody who is left: its owner says the end again, and
-    /// what will never come. So does the owner of one whose publisher has said its end, and may have been refused some of it;
-    /// and of one that nobody has recorded, as who has nothing does not say where it ends.
-    pub(crate) async fn say_what_nobody_heard(&self, id: BroadcastId, may_be_refused: bool) {
+    /// what will never come. So does the owner of one whose publisher has stayed away, and has said its end, and was refused some
+    /// of it; and of one that nobody has recorded, as who has nothing does not say where it ends. Where publishers are waited for
+    /// only for minutes, those minutes are over, and nobody has to say so.
+    pub(crate) async fn say_what_nobody_heard(&self, id: BroadcastId, reach: Option<&WithinReach>) {
         let log = self.store.log().read(id, EventIndex(0), usize::MAX).await.unwrap_or_default();
         let (Ok(Some(broadcast)), Some(now)) = (Broadcast::replay(&log), self.store.log().horizon()) else { return };
-        let is_nobodys = broadcast.closing().is_some() && self.truth.recorded_of(id).is_empty();
-        let is_settled = self.store.rebuilt.get() == 0 && !may_be_refused && !is_nobodys;
+        let gives_up = match reach {
+            Some(reach) => reach.stays_away(),
+            None => broadcast.closing().is_some() && self.truth.recorded_of(id).is_empty(),
+        };
+        let is_settled = self.store.rebuilt.get() == 0 && !gives_up;
         if is_settled || broadcast.state(now) == State::Complete {
             return;
         }

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use publisher::SegmentName;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::network::lock;
+use crate::network::{lock, tokio_now};
 
 /// What counts as a segment of one broadcast: names and digests.
 pub(crate) type Segments = BTreeMap<SegmentName, Digest>;
@@ -26,6 +27,13 @@ pub(crate) struct Place {
     pub(crate) duration_ms: i64,
 }
 
+/// What a publisher's spool has said that it has, and when.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    digest: Digest,
+    at: Instant,
+}
+
 /// Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Truth(Arc<Mutex<State>>);
@@ -33,7 +41,7 @@ pub(crate) struct Truth(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     made: BTreeMap<(BroadcastId, Digest), Place>,
-    recorded: BTreeMap<BroadcastId, Segments>,
+    recorded: BTreeMap<BroadcastId, BTreeMap<SegmentName, Recorded>>,
     acknowledged: BTreeMap<BroadcastId, Segments>,
     violations: Vec<String>,
     story: DefaultHasher,
@@ -61,7 +69,8 @@ impl Truth {
     /// The publisher's spool has said that it has it.
     pub(crate) fn recorded(&self, id: BroadcastId, name: SegmentName, digest: Digest) {
         self.note(&format_args!("recorded {id} {} {}", name.rendition, name.seq));
-        lock(&self.0).recorded.entry(id).or_default().insert(name, digest);
+        let recorded = Recorded { digest, at: tokio_now() };
+        lock(&self.0).recorded.entry(id).or_default().insert(name, recorded);
     }
 
     /// A recorder has answered to a PUT: of a segment, or of many.
@@ -91,7 +100,18 @@ impl Truth {
     }
 
     pub(crate) fn recorded_of(&self, id: BroadcastId) -> Segments {
-        lock(&self.0).recorded.get(&id).cloned().unwrap_or_default()
+        self.recorded_when(id, |_| true)
+    }
+
+    /// What was recorded by then.
+    pub(crate) fn recorded_until(&self, id: BroadcastId, until: Instant) -> Segments {
+        self.recorded_when(id, |at| at <= until)
+    }
+
+    fn recorded_when(&self, id: BroadcastId, is_then: impl Fn(Instant) -> bool) -> Segments {
+        let state = lock(&self.0);
+        let recorded = state.recorded.get(&id).into_iter().flatten().filter(|(_, recorded)| is_then(recorded.at));
+        recorded.map(|(name, recorded)| (name.clone(), recorded.digest)).collect()
     }
 
     pub(crate) fn acknowledged_of(&self, id: BroadcastId) -> Segments {

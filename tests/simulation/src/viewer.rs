@@ -1,15 +1,16 @@
-//! Somebody who watches a broadcast all the time, and fetches whatever is new: the judge looks at what is shown, and
-//! whatever is listed must be there.
+//! Somebody who watches a broadcast until the run is over, and fetches whatever is new: the judge looks at what is shown,
+//! whatever is listed must be there, and what was complete stays so.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{BroadcastId, Event, EventIndex, Format, Key, LogEntry, State};
+use broadcast::{BroadcastId, Event, EventIndex, Format, Key, LogEntry, State, StoreTime};
 use metadata::{Expect, Metadata, READ_MAX};
 use service::Tasks;
 
 use crate::judge::Judge;
 use crate::reach::Reach;
+use crate::signal::Signal;
 use crate::store::SharedStore;
 use crate::truth::Truth;
 
@@ -36,45 +37,76 @@ pub(crate) struct Viewer {
     /// How many looks in a row the store knew less than was seen before.
     forgotten: u32,
     looks: u64,
+    /// How long the log was when it was looked at, once it was complete.
+    complete: Option<usize>,
 }
 
 impl Viewer {
     pub(crate) fn new(id: BroadcastId, store: Arc<SharedStore>, reach: Reach, truth: Truth, tasks: Tasks) -> Self {
         let judge = Judge::default();
-        Self { id, store, reach, truth, tasks, judge, seen: Vec::new(), breaks: 0, forgotten: 0, looks: 0 }
+        let (seen, complete) = (Vec::new(), None);
+        Self { id, store, reach, truth, tasks, judge, seen, breaks: 0, forgotten: 0, looks: 0, complete }
     }
 
-    /// Watches until nothing changes any more, or for ever.
-    pub(crate) async fn watch(mut self) {
-        while !self.look().await {
-            tokio::time::sleep(LOOK_EVERY).await;
+    /// Watches until the run is over: by then all is complete.
+    pub(crate) async fn watch(mut self, run_is_over: Signal<bool>) {
+        loop {
+            let is_last = run_is_over.get();
+            let looked = self.look().await;
+            self.tell();
+            if let Err(what) = looked {
+                return self.truth.violated(format!("the log of {} cannot be folded: {what}", self.id));
+            }
+            if is_last {
+                return self.look_for_the_last_time();
+            }
+            tokio::select! {
+                biased;
+                () = run_is_over.until(|over| over) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
         }
     }
 
-    /// Whether it is over.
-    async fn look(&mut self) -> bool {
+    async fn look(&mut self) -> Result<(), String> {
         // First the time, then the log: what is settled by then is in it.
-        let Some(now) = self.store.log().horizon() else { return false };
-        let read = self.read_on().await;
-        self.tell();
-        if let Err(what) = read {
-            self.truth.violated(format!("the log of {} cannot be folded: {what}", self.id));
-            return true;
-        }
-        if self.forgotten > 0 || self.judge.broadcast().is_none() {
-            return false;
+        let Some(now) = self.store.log().horizon() else { return Ok(()) };
+        self.read_on().await?;
+        // Of what is complete, nothing changes by time alone.
+        if self.forgotten > 0 || self.judge.broadcast().is_none() || self.complete == Some(self.seen.len()) {
+            return Ok(());
         }
         self.looks += 1;
         self.judge.wait_until(now);
         self.judge.look_at_live(now);
-        let over = self.judge.broadcast().is_some_and(|broadcast| broadcast.state(now) == State::Complete);
-        if over {
-            self.judge.look_back(now);
-        } else if self.looks.is_multiple_of(LOOKS_PER_LONG) {
-            self.judge.look_at_all(now);
+        match &mut self.complete {
+            Some(looked_at) if *looked_at == 0 => self.judge.look_back(now),
+            None if !self.looks.is_multiple_of(LOOKS_PER_LONG) => {}
+            Some(_) | None => self.judge.look_at_all(now),
+        }
+        self.complete = self.complete.map(|_| self.seen.len());
+        Ok(())
+    }
+
+    fn look_for_the_last_time(&mut self) {
+        match self.judge.seen_until() {
+            Some(now) if self.complete.is_some() && self.forgotten == 0 => self.judge.look_back(now),
+            _ => self.truth.violated(format!("{} is not complete for those who watch it", self.id)),
         }
         self.tell();
-        over
+    }
+
+    /// Whoever has seen that it is complete asks no more: playlists are kept for ever, the portal is told for the last time.
+    fn stays_complete(&mut self, at: StoreTime) {
+        let Some(state) = self.judge.broadcast().map(|broadcast| broadcast.state(at)) else { return };
+        match (self.complete, state) {
+            (None, State::Complete) => self.complete = Some(0),
+            (None, _) | (Some(_), State::Complete) => {}
+            (Some(_), state) => {
+                self.truth.violated(format!("{} was complete, and is {} at {at:?}", self.id, state.word()));
+                self.complete = None;
+            }
+        }
     }
 
     fn tell(&mut self) {
@@ -106,6 +138,7 @@ impl Viewer {
             }
             for entry in entries {
                 self.judge.take(&entry, |digest| self.truth.place(self.id, digest))?;
+                self.stays_complete(entry.at);
                 self.fetch_what_is_new(&entry.event);
                 self.seen.push(entry);
             }
@@ -166,5 +199,6 @@ impl Viewer {
         self.judge.begin_again();
         self.tell();
         self.seen.clear();
+        self.complete = None;
     }
 }

@@ -6,19 +6,24 @@ use std::time::Duration;
 
 use broadcast::{Broadcast, Event, EventIndex, LogEntry, Missing, StoreTime};
 use metadata::Metadata;
+use tokio::time::Instant;
 
 use crate::dice::Dice;
-use crate::network::lock;
+use crate::faults::SKEW_MAX_MS;
+use crate::network::{lock, tokio_now};
 use crate::node::Nodes;
 use crate::phone::Phone;
 use crate::store::SharedStore;
-use crate::truth::Truth;
+use crate::truth::{Segments, Truth};
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many of a thousand phones, and of a thousand stores, stay away for longer than the grace.
 const PHONE_AWAY: u64 = 700;
 const STORE_AWAY: u64 = 400;
+
+/// How wrong the clocks may be by which it is said when something was captured: the publisher's is set right by those of recorders.
+const CLOCKS_WRONG_BY: Duration = Duration::from_millis(SKEW_MAX_MS + 10_000);
 
 /// When somebody could take in what comes, and whether it could come, looked at again and again.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub(crate) struct WithinReach {
     nodes: Nodes,
     phone: Arc<Phone>,
     grace: Duration,
+    /// When its owner says the end, at the earliest.
+    ended_at: Instant,
     looks: Arc<Mutex<Vec<Look>>>,
 }
 
@@ -38,8 +45,37 @@ struct Look {
 }
 
 impl WithinReach {
-    pub(crate) fn new(store: Arc<SharedStore>, nodes: Nodes, phone: Arc<Phone>, grace: Duration) -> Self {
-        Self { store, nodes, phone, grace, looks: Arc::default() }
+    /// Of a phone whose owner ends its broadcast after so long.
+    pub(crate) fn new(
+        store: Arc<SharedStore>,
+        nodes: Nodes,
+        phone: Arc<Phone>,
+        (ended_after, grace): (Duration, Duration),
+    ) -> Self {
+        Self { store, nodes, phone, grace, ended_at: tokio_now() + ended_after, looks: Arc::default() }
+    }
+
+    /// Until when what is recorded is taken, if it is not given up before.
+    fn takes_until(&self) -> Instant {
+        self.ended_at + self.grace.saturating_sub(CLOCKS_WRONG_BY)
+    }
+
+    /// Whether the phone may have recorded on for longer than it is waited for: it has not heard of the end for so long.
+    pub(crate) fn stays_away(&self) -> bool {
+        let (id, truth) = (self.phone.id, &self.phone.truth);
+        truth.recorded_until(id, self.takes_until()).len() < truth.recorded_of(id).len()
+    }
+
+    /// What has to be there in the end. Whoever is given up keeps what was not acknowledged, and so does who has recorded for too
+    /// long of what came after that.
+    pub(crate) fn to_arrive(&self, log: &[LogEntry]) -> Segments {
+        let (id, truth) = (self.phone.id, &self.phone.truth);
+        if !log.iter().any(|entry| matches!(entry.event, Event::Closing { .. })) {
+            return truth.recorded_of(id);
+        }
+        // Who rebuilds tells otherwise that it was given up.
+        let is_given_up = log.iter().any(is_given_up) || self.store.rebuilt.get() > 0;
+        if is_given_up { Segments::default() } else { truth.recorded_until(id, self.takes_until()) }
     }
 
     /// From some time around the end that its owner says.
@@ -117,13 +153,15 @@ impl WithinReach {
         }
         let stretches = window.split(|look| !(look.takes_in && look.is_up)).map(<[_]>::len);
         let longest = stretches.max().unwrap_or(0);
-        if longest * 2 > window.len() {
+        // Who has recorded nothing has nothing to come back with.
+        if !truth.recorded_of(id).is_empty() && longest * 2 > window.len() {
             truth.violated(format!("{id} is given up, and could have come back for {longest} s"));
         }
     }
 }
 
+/// Also before anything came: who has recorded nothing does not say where it ends.
 fn is_given_up(entry: &LogEntry) -> bool {
     let Event::Ended { last } = &entry.event else { return false };
-    !last.is_empty() && last.iter().all(|last| last.missing == Missing::Abandoned)
+    last.iter().all(|last| last.missing == Missing::Abandoned)
 }

@@ -29,7 +29,7 @@ use crate::phone::{Habits, Phone};
 use crate::reach::Reach;
 use crate::signal::{Away, Signal};
 use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
-use crate::truth::{Segments, Truth};
+use crate::truth::Truth;
 use crate::viewer::Viewer;
 use crate::within_reach::WithinReach;
 use crate::{Options, Outcome, Safeguard, balancing, spool};
@@ -53,8 +53,6 @@ const ENDED_AFTER_MS: u64 = 60_000;
 const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
 struct World {
-    /// For how long a publisher is waited for, if that is not longer than a world lasts.
-    hasty: Option<Duration>,
     store: Arc<SharedStore>,
     nodes: Nodes,
     disks: Disks,
@@ -104,7 +102,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         let after = Duration::from_millis(owners.between(0, lasts_ms + ENDED_AFTER_MS));
         tasks.spawn("an owner", operator.clone().end(phone.id, after, owners.fork()));
         if let (Some(dice), Some(grace)) = (&hasty, grace) {
-            let reach = WithinReach::new(world.store.clone(), world.nodes.clone(), phone.clone(), grace);
+            let reach = WithinReach::new(world.store.clone(), world.nodes.clone(), phone.clone(), (after, grace));
             let stays_away = reach.clone().befall(after, dice.fork());
             tasks.spawn("what lasts longer than the grace", stays_away);
             tasks.spawn("who is within reach", reach.clone().watch());
@@ -113,13 +111,19 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     }
     let befalls = faults(phones.clone());
     tasks.spawn("faults", befalls.befall());
-    let mut lives = Vec::new();
+    let (mut lives, mut viewers, run_is_over) = (Vec::new(), Vec::new(), Signal::new(false));
     for phone in &phones {
         let (tell, told) = oneshot::channel();
         let (phone, id) = (phone.clone(), phone.id);
         let reach = world.reach(&dice);
         let viewer = Viewer::new(id, world.store.clone(), reach, truth.clone(), tasks.clone());
-        tasks.spawn("a viewer", viewer.watch());
+        let (has_watched, watched) = oneshot::channel();
+        let watch = viewer.watch(run_is_over.clone());
+        tasks.spawn("a viewer", async move {
+            watch.await;
+            let _ = has_watched.send(());
+        });
+        viewers.push((id, watched));
         tasks.spawn("a spool is watched", spool::watch(phone.clone(), world.safe_dirs(dir), truth.clone()));
         tasks.spawn("a phone", async move {
             phone.live().await;
@@ -138,15 +142,22 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         }
     }
     if done {
-        tokio::time::sleep(SHOWN_WITHIN).await;
+        tokio::time::sleep(SHOWN_WITHIN + grace.unwrap_or_default()).await;
         for phone in &phones {
-            operator.say_what_nobody_heard(phone.id, hasty.is_some()).await;
+            operator.say_what_nobody_heard(phone.id, within_reach.get(&phone.id)).await;
         }
         tokio::time::sleep(SHOWN_WITHIN).await;
         for phone in &phones {
-            world.check(phone).await;
-            if let Some(reach) = within_reach.get(&phone.id) {
+            let reach = within_reach.get(&phone.id);
+            world.check(phone, reach).await;
+            if let Some(reach) = reach {
                 reach.judge(&world.truth).await;
+            }
+        }
+        run_is_over.change(|over| *over = true);
+        for (id, viewer) in viewers {
+            if tokio::time::timeout(SHOWN_WITHIN, viewer).await.is_err() {
+                truth.violated(format!("the viewer of {id} does not look any more"));
             }
         }
     }
@@ -204,7 +215,7 @@ impl World {
         let dirs = nodes.iter().map(|node| node.dir.clone()).chain([dir.join("hot")]).collect();
         let disks = Disks::new(dirs, hot.is_some());
         let nodes = Nodes::new(nodes, truth.clone(), dice.fork());
-        Self { hasty, store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
+        Self { store, nodes, disks, truth: truth.clone(), dice: dice.clone(), tasks: tasks.clone(), clock }
     }
 
     async fn phone(&self, dir: &Path, number: u64, lasts_ms: u64, options: &Options) -> Arc<Phone> {
@@ -287,7 +298,7 @@ impl World {
     }
 
     /// What was recorded is there, and nothing else is.
-    async fn check(&self, phone: &Phone) {
+    async fn check(&self, phone: &Phone, reach: Option<&WithinReach>) {
         let id = phone.id;
         let log = self.store.log().read(id, EventIndex(0), usize::MAX).await.expect("the log can be read");
         let broadcast = match Broadcast::replay(&log) {
@@ -308,10 +319,7 @@ impl World {
             let missing: Vec<_> = broadcast.renditions().iter().map(missing).collect();
             return self.truth.violated(format!("{id} is {:?}, not complete: {missing:?}", broadcast.state(now)));
         }
-        // Who stayed away longer than the grace keeps what was not acknowledged.
-        let may_be_refused =
-            self.hasty.is_some() && log.iter().any(|entry| matches!(entry.event, Event::Closing { .. }));
-        let recorded = if may_be_refused { Segments::default() } else { self.truth.recorded_of(id) };
+        let recorded = reach.map_or_else(|| self.truth.recorded_of(id), |reach| reach.to_arrive(&log));
         for (name, digest) in recorded.iter().chain(&self.truth.acknowledged_of(id)) {
             self.check_kept(id, &broadcast, name, *digest);
         }

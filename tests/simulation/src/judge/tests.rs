@@ -138,16 +138,9 @@ fn what_was_lost_may_come_until_it_is_over() {
     let whole = events(&[main()]);
     let early = whole.iter().filter(|(at, _)| *at < 10 * LENGTH_MS).cloned().collect::<Vec<_>>();
     let shown = whole.iter().filter(|(_, event)| !matches!(event, Event::Ended { .. })).cloned().collect::<Vec<_>>();
-    let restarted = ((COUNT + 1).cast_signed() * LENGTH_MS, Event::Restarted);
     for is_back in [true, false] {
         let mut judge = Judge::default();
         let now = tell(&mut judge, &shown);
-        let is_now = |judge: &mut Judge, events: &[(i64, Event)], restarts: usize| {
-            let mut told = Judge::default();
-            let restarts = std::iter::repeat_n(restarted.clone(), restarts);
-            tell(&mut told, &events.iter().cloned().chain(restarts).collect::<Vec<_>>());
-            (judge.broadcast, judge.facts, judge.seen_until) = (told.broadcast, told.facts, told.seen_until);
-        };
         for restarts in 1..=2 {
             judge.begin_again();
             is_now(&mut judge, &early, restarts);
@@ -162,6 +155,44 @@ fn what_was_lost_may_come_until_it_is_over() {
         assert_eq!(found.iter().any(|found| found.starts_with("rule 1: the catch-up")), !is_back, "{found:?}");
         assert_eq!(found.is_empty(), is_back, "{found:?}");
     }
+}
+
+/// One that is complete loses its end, or more: until it is complete again that is no fault, and then it is.
+#[test]
+fn what_was_complete_may_come_back() {
+    let whole = events(&[main()]);
+    let is_early = |(at, event): &&(i64, Event)| *at < 10 * LENGTH_MS && !matches!(event, Event::Ended { .. });
+    let not_ended =
+        whole.iter().filter(|(_, event)| !matches!(event, Event::Ended { .. })).cloned().collect::<Vec<_>>();
+    let early = whole.iter().filter(is_early).cloned().collect::<Vec<_>>();
+    for left in [not_ended, early] {
+        for is_back in [true, false] {
+            let mut judge = Judge::default();
+            let now = tell(&mut judge, &whole);
+            judge.look_back(now);
+            judge.begin_again();
+            is_now(&mut judge, &left, 1);
+            judge.look_at_live(now);
+            judge.look_at_all(now);
+            assert_eq!(judge.violations(), Vec::<String>::new());
+            is_now(&mut judge, if is_back { &whole } else { &left }, 2);
+            judge.look_back(now);
+            let found = judge.violations();
+            let is_gone = |found: &String| found == "rule 1: the vod playlist of main is gone";
+            assert_eq!(found.iter().any(is_gone), !is_back, "{found:?}");
+            assert_eq!(found.iter().any(|found| found.starts_with("rule 1: the catch-up")), !is_back, "{found:?}");
+            assert_eq!(found.is_empty(), is_back, "{found:?}");
+        }
+    }
+}
+
+/// It is another log by now, that was restarted so many times.
+fn is_now(judge: &mut Judge, events: &[(i64, Event)], restarts: usize) {
+    let mut told = Judge::default();
+    let restarted = ((COUNT + 1).cast_signed() * LENGTH_MS + 1, Event::Restarted);
+    let restarts = std::iter::repeat_n(restarted, restarts);
+    tell(&mut told, &events.iter().cloned().chain(restarts).collect::<Vec<_>>());
+    (judge.broadcast, judge.facts, judge.seen_until) = (told.broadcast, told.facts, told.seen_until);
 }
 
 fn main() -> RenditionName {
