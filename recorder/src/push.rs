@@ -146,7 +146,7 @@ impl Recorder {
         mut body: BodyReader,
     ) -> Result<Response, Problem> {
         let arriving = pusher.arriving(&pushed.path, self.now_ms());
-        let known = self.known(followed, pusher, &pushed.path).await;
+        let known = self.known(followed, pusher, &pushed).await;
         let ready = known.as_ref();
         let inspector = |found| Ok(ready.and_then(|known| known.inspector(found)));
         let arrived = match take_in(&self.store, &mut body, None, inspector).await {
@@ -172,7 +172,7 @@ impl Recorder {
         (arrived, arriving): (Arrived, Arriving),
     ) -> Result<Response, Problem> {
         match arrived.kind {
-            Kind::Init(_) => self.take_pushed_init(followed, pusher, arriving, arrived).await,
+            Kind::Init(_) => self.take_pushed_init(followed, pusher, (pushed, arriving), arrived).await,
             Kind::Segment(_) => {
                 let known = known.expect("only what is known is inspected");
                 self.keep_pushed(followed, pusher, known, pushed, arrived).await
@@ -185,12 +185,12 @@ impl Recorder {
     }
 
     /// What is known of a segment before its body has come.
-    async fn known(&self, followed: &Followed, pusher: &Pusher, path: &str) -> Option<Known> {
+    async fn known(&self, followed: &Followed, pusher: &Pusher, pushed: &Pushed) -> Option<Known> {
         let named = {
             let state = pusher.state.lock().await;
-            state.numbering.named(path).cloned().or_else(|| state.numbering.by_digits(path))?
+            state.numbering.named(&pushed.path).cloned().or_else(|| state.numbering.by_digits(&pushed.path))?
         };
-        Some(self.with_init(followed, pusher, named, i64::MAX).await)
+        Some(self.with_init(followed, pusher, named, (pushed.arrived_ms, false)).await)
     }
 
     /// The init section that a rendition has by its log: after a restart, the pusher does not send it again.
@@ -257,6 +257,7 @@ impl Recorder {
         let arrived = CapturedAt(found.arrived_ms);
         let numbered = state.numbering.assign(&followed.read(), &known.named, found.digest, arrived);
         let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
+        state.note_latest(known, found.arrived_ms);
         let candidate = known.candidate(seq, found);
         if let Some(kept) = self.kept_already(followed, &candidate) {
             return Ok(Taken::Kept(kept?));
@@ -310,7 +311,7 @@ impl Recorder {
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
-        arriving: Arriving,
+        (pushed, arriving): (Pushed, Arriving),
         arrived: Arrived,
     ) -> Result<Response, Problem> {
         let digest = arrived.digest;
@@ -318,8 +319,9 @@ impl Recorder {
         if let Err(error) = InitSection::parse(&bytes) {
             return Err(problems::NOT_MEDIA.detail(error));
         }
-        // Whose it is is not known before a playlist says so.
-        let name = ParkedName::new(followed.id(), self.now_ms(), arriving.path()).map_err(not_a_name)?;
+        // Whose it is is not known before a playlist says so. As with segments, what counts is when its request began: the
+        // segments of its run may begin before it is here, and never before it was begun but by overtaking it.
+        let name = ParkedName::new(followed.id(), pushed.arrived_ms, &pushed.path).map_err(not_a_name)?;
         let accepting = pusher.accepting(followed).await?;
         let parked = arrived.upload.park(&name).await.map_err(problems::of_store)?;
         drop(accepting);
@@ -448,6 +450,8 @@ struct Pushed {
 struct Known {
     named: Named,
     init: Option<Arc<KnownInit>>,
+    /// When that arrived, if it is held for its pusher.
+    init_ms: Option<i64>,
 }
 
 /// What was found in a pushed segment.

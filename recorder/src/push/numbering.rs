@@ -123,30 +123,39 @@ impl Numbering {
         digest: Digest,
         arrived: CapturedAt,
     ) -> Numbered {
-        let number = i128::from(named.number);
-        let stored = broadcast.stored(&named.rendition);
-        let next = stored.and_then(SeqSet::last).map_or(0, |last| last.0 + 1);
-        let base = self.bases.get(&named.rendition).copied();
-        let base = base.or_else(|| base_of_log(broadcast, &named.rendition)).unwrap_or_else(|| match next {
-            0 => self.first_base(named),
-            next => i128::from(next) - number,
-        });
-        let seq = seq_of(number + base).filter(|seq| seq.0 <= next + JUMP_MAX);
-        let place = seq.map(|seq| (seq, place(broadcast, &named.rendition, seq)));
+        let (base, place) = self.place_of(broadcast, named);
         let (numbered, base) = match place {
-            Some((seq, Place::Ahead)) => (Numbered::New(seq), base),
-            Some((seq, Place::Hole { after })) if arrived - after.captured_end() <= LATE_MAX => {
-                (Numbered::New(seq), base)
-            }
+            Some((seq, place)) if place.is_free(arrived) => (Numbered::New(seq), base),
             Some((seq, Place::Taken(stored))) if is_resent(broadcast, stored, digest, arrived) => {
                 (Numbered::Already(seq), base)
             }
             // The pusher has started again.
-            _ => (Numbered::New(Seq(next)), i128::from(next) - number),
+            _ => {
+                let next = next(broadcast, &named.rendition);
+                (Numbered::New(next), i128::from(next.0) - i128::from(named.number))
+            }
         };
         self.bases.insert(named.rendition.clone(), base);
         self.latest.insert(named.rendition.clone(), named.number);
         numbered
+    }
+
+    /// Whether this segment's pusher has started again, or sends it twice.
+    pub(crate) fn starts_again(&self, broadcast: &Broadcast, named: &Named, arrived: CapturedAt) -> bool {
+        let (_, place) = self.place_of(broadcast, named);
+        !place.is_some_and(|(_, place)| place.is_free(arrived))
+    }
+
+    /// What our number minus the pusher's is, and what our number for this segment stands for, if its pusher goes on.
+    fn place_of<'a>(&self, broadcast: &'a Broadcast, named: &Named) -> (i128, Option<(Seq, Place<'a>)>) {
+        let (number, next) = (i128::from(named.number), next(broadcast, &named.rendition));
+        let base = self.bases.get(&named.rendition).copied();
+        let base = base.or_else(|| base_of_log(broadcast, &named.rendition)).unwrap_or_else(|| match next {
+            Seq(0) => self.first_base(named),
+            Seq(next) => i128::from(next) - number,
+        });
+        let seq = seq_of(number + base).filter(|seq| seq.0 <= next.0 + JUMP_MAX);
+        (base, seq.map(|seq| (seq, place(broadcast, &named.rendition, seq))))
     }
 
     /// A pusher whose playlist begins at 0 keeps its numbers. One that is further on when we first see it begins here.
@@ -174,6 +183,11 @@ fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128>
     latest.find_map(|segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?)))
 }
 
+/// The number after the last one that is stored.
+fn next(broadcast: &Broadcast, rendition: &RenditionName) -> Seq {
+    broadcast.stored(rendition).and_then(SeqSet::last).map_or(Seq(0), Seq::next)
+}
+
 fn seq_of(number: i128) -> Option<Seq> {
     u64::try_from(number).ok().map(Seq).filter(|seq| *seq <= Seq::MAX)
 }
@@ -189,6 +203,17 @@ enum Place<'a> {
     Taken(&'a Segment),
     /// It was to come, and did not.
     Abandoned,
+}
+
+impl Place<'_> {
+    /// Whether a segment that arrived at this moment may have it.
+    fn is_free(&self, arrived: CapturedAt) -> bool {
+        match self {
+            Self::Ahead => true,
+            Self::Hole { after } => arrived - after.captured_end() <= LATE_MAX,
+            Self::Taken(_) | Self::Abandoned => false,
+        }
+    }
 }
 
 fn place<'a>(broadcast: &'a Broadcast, name: &RenditionName, seq: Seq) -> Place<'a> {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broadcast::{BroadcastId, Digest, RenditionName};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Digest, RenditionName};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use inspection::KnownInit;
@@ -150,12 +150,6 @@ impl Pusher {
     }
 }
 
-impl Arriving {
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-}
-
 impl Drop for Arriving {
     fn drop(&mut self) {
         let mut arriving = self.pusher.lock_arriving();
@@ -176,6 +170,7 @@ pub(crate) struct PusherState {
     pub(super) numbering: Numbering,
     pub(super) closed: Closed,
     pub(super) clocks: BTreeMap<RenditionName, CaptureClock>,
+    latest: BTreeMap<RenditionName, Latest>,
     /// Init sections by path, until a playlist says whose they are, in the order of their arrival: a pusher that starts
     /// again replaces one while segments may still wait that need it.
     inits: BTreeMap<String, Vec<HeldInit>>,
@@ -185,6 +180,14 @@ pub(crate) struct PusherState {
     pub(super) uncommitted: Option<Durable>,
     /// Whether its pusher has closed its playlist, and the log could not be told.
     pub(super) owes_end: bool,
+}
+
+/// The last segment of a rendition that was given its number.
+#[derive(Clone, Copy, Debug)]
+struct Latest {
+    arrived_ms: i64,
+    /// When its init section arrived, if that is held.
+    init_ms: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -252,10 +255,24 @@ impl PusherState {
     }
 
     /// The init section at `path` that a segment needs which arrived at this moment: the last before it or, if it
-    /// overtook all of them, the first.
-    fn init_at(&self, path: &str, arrived_ms: i64) -> Option<&HeldInit> {
-        let held = self.inits.get(path)?;
-        held.iter().rfind(|held| held.arrived_ms() <= arrived_ms).or_else(|| held.first())
+    /// overtook all of them, the first. None that arrived before `from_ms`.
+    fn init_at(&self, path: &str, arrived_ms: i64, from_ms: i64) -> Option<&HeldInit> {
+        let mut held = self.inits.get(path)?.iter().filter(|held| held.arrived_ms() >= from_ms);
+        held.clone().rfind(|held| held.arrived_ms() <= arrived_ms).or_else(|| held.next())
+    }
+
+    /// The earliest arrival of the init section that a segment may have: that of the segment before it or, if its pusher
+    /// has started again, something that came after the former run.
+    fn init_from_ms(&self, broadcast: &Broadcast, named: &Named, arrived_ms: i64) -> Option<i64> {
+        let latest = self.latest.get(&named.rendition)?;
+        if self.numbering.starts_again(broadcast, named, CapturedAt(arrived_ms)) {
+            return Some(latest.arrived_ms.saturating_add(1));
+        }
+        latest.init_ms
+    }
+
+    pub(super) fn note_latest(&mut self, known: &Known, arrived_ms: i64) {
+        self.latest.insert(known.named.rendition.clone(), Latest { arrived_ms, init_ms: known.init_ms });
     }
 
     /// What a waiting segment is: by a playlist, by its digits or, when it has waited long enough, by a guess.
@@ -308,19 +325,13 @@ impl Recorder {
         self.settle(followed, pusher).await;
     }
 
-    /// The init section at a path that a playlist names, filed under its rendition.
-    pub(super) async fn held_init(
-        &self,
-        id: BroadcastId,
-        pusher: &Pusher,
-        (path, arrived_ms): (&str, i64),
-        rendition: &RenditionName,
-    ) -> Option<Arc<KnownInit>> {
-        let HeldInit { bytes, digest, .. } = pusher.state.lock().await.init_at(path, arrived_ms).cloned()?;
+    /// An init section that a playlist names, filed under its rendition.
+    async fn held_init(&self, id: BroadcastId, held: HeldInit, rendition: &RenditionName) -> Option<Arc<KnownInit>> {
+        let HeldInit { bytes, digest, parked } = held;
         match self.keep_init(id, rendition, bytes, digest).await {
             Ok(known) => Some(known),
             Err(problem) => {
-                tracing::warn!(%id, path, problem = %problem.to_json(), "cannot use a pushed init section");
+                tracing::warn!(%id, path = parked.name().path(), problem = %problem.to_json(), "cannot use a pushed init section");
                 None
             }
         }
@@ -360,9 +371,9 @@ impl Recorder {
         let _settling = pusher.settling.lock().await;
         self.catch_up(followed, &mut *pusher.state.lock().await).await?;
         let (mut passed, mut unreadable) = (0, None);
-        while let Some((waiting, named)) = self.next_ready(pusher, due_ms, &mut passed).await {
+        while let Some((waiting, named, overdue)) = self.next_ready(pusher, due_ms, &mut passed).await {
             let id = followed.id();
-            match self.commit_waiting(followed, pusher, &waiting, named).await {
+            match self.commit_waiting(followed, pusher, &waiting, (named, overdue)).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => self.wait_on(pusher, waiting, &mut passed).await,
                 // It may be about this one alone, and keeps no other waiting.
@@ -418,13 +429,14 @@ impl Recorder {
         self.metrics.parked.dec();
     }
 
-    /// Takes the next waiting segment that can be named; `passed` counts those that cannot.
-    async fn next_ready(&self, pusher: &Pusher, due_ms: i64, passed: &mut usize) -> Option<(Waiting, Named)> {
+    /// Takes the next waiting segment that can be named, and tells whether it has waited long enough; `passed` counts
+    /// those that cannot.
+    async fn next_ready(&self, pusher: &Pusher, due_ms: i64, passed: &mut usize) -> Option<(Waiting, Named, bool)> {
         let mut state = pusher.state.lock().await;
         while let Some(waiting) = state.waiting.get(*passed) {
             let overdue = waiting.parked.name().arrived_ms() <= due_ms || state.waiting.len() > WAITING_MAX;
             if let Some(named) = state.name(waiting, overdue) {
-                return Some((state.waiting.remove(*passed), named));
+                return Some((state.waiting.remove(*passed), named, overdue));
             }
             *passed += 1;
         }
@@ -436,9 +448,10 @@ impl Recorder {
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
         waiting: &Waiting,
-        named: Named,
+        (named, overdue): (Named, bool),
     ) -> Result<Settled, Problem> {
-        let known = self.with_init(followed, pusher, named, waiting.parked.name().arrived_ms()).await;
+        let arrived_ms = waiting.parked.name().arrived_ms();
+        let known = self.with_init(followed, pusher, named, (arrived_ms, overdue)).await;
         let Some(inspector) = known.inspector(waiting.container) else { return Ok(Settled::Waits) };
         let read = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store);
         let inspected = match read {
@@ -450,12 +463,7 @@ impl Recorder {
             Err(problem) if problem.status().is_server_error() => return Ok(Settled::Unreadable(problem)),
             Err(problem) => return Err(problem),
         };
-        let found = Found {
-            digest: waiting.digest,
-            len: waiting.parked.len(),
-            inspection,
-            arrived_ms: waiting.parked.name().arrived_ms(),
-        };
+        let found = Found { digest: waiting.digest, len: waiting.parked.len(), inspection, arrived_ms };
         let source = Source::Parked(waiting.parked.clone());
         self.number_and_keep(followed, pusher, &known, found, source).await.map_err(NotTaken::problem)?;
         // What was there already has left its copy behind.
@@ -464,20 +472,37 @@ impl Recorder {
     }
 
     /// Adds the init section that a named segment needs, if it is known. A pusher that starts again sends another one
-    /// to the same path, and its first segment may overtake it.
-    pub(super) async fn with_init(&self, followed: &Followed, pusher: &Pusher, named: Named, arrived_ms: i64) -> Known {
+    /// to the same path, and its first segments may overtake it: they wait, until they are overdue.
+    pub(super) async fn with_init(
+        &self,
+        followed: &Followed,
+        pusher: &Pusher,
+        named: Named,
+        (arrived_ms, overdue): (i64, bool),
+    ) -> Known {
         if named.map.as_deref().is_some_and(|path| pusher.is_arriving(path)) {
-            return Known { named, init: None };
+            return Known { named, init: None, init_ms: None };
         }
-        let held = match &named.map {
-            Some(path) => self.held_init(followed.id(), pusher, (path, arrived_ms), &named.rendition).await,
+        let held = {
+            let state = pusher.state.lock().await;
+            let from_ms = state.init_from_ms(&followed.read(), &named, arrived_ms);
+            let held = |from_ms| state.init_at(named.map.as_deref()?, arrived_ms, from_ms).cloned();
+            match (held(from_ms.unwrap_or(i64::MIN)), held(i64::MIN)) {
+                (None, Some(_)) if !overdue => return Known { named, init: None, init_ms: None },
+                (None, former) => former,
+                (own, _) => own,
+            }
+        };
+        let init_ms = held.as_ref().map(HeldInit::arrived_ms);
+        let held = match held {
+            Some(held) => self.held_init(followed.id(), held, &named.rendition).await,
             None => None,
         };
         let init = match held {
             Some(init) => Some(init),
             None => self.stored_init(followed, &named.rendition).await,
         };
-        Known { named, init }
+        Known { named, init, init_ms }
     }
 
     /// What was acknowledged and refused: what is no media at all is removed, what came too late for ever is for people to look

@@ -73,11 +73,7 @@ async fn each_segment_that_waits_finds_the_init_section_of_its_run() {
     world.log.feel(Mood::Well);
     world.pass(3).await;
     world.until_stored(3).await;
-    let broadcast = world.broadcast().await;
-    let main = &broadcast.renditions()[0];
-    let width =
-        |segment: &std::sync::Arc<broadcast::Segment>| main.format(segment.format).unwrap().resolution.unwrap().width;
-    assert_eq!(main.segments().map(width).collect::<Vec<_>>(), [128, 128, 64]);
+    assert_eq!(world.widths().await, [128, 128, 64]);
 }
 
 #[tokio::test(start_paused = true)]

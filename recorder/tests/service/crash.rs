@@ -31,11 +31,7 @@ async fn a_segment_keeps_its_own_init_section() {
     world.log.feel(Mood::Well);
     let found = world.crash().await;
     assert_eq!((found.committed, found.unreadable), (1, 0));
-    let broadcast = world.broadcast().await;
-    let main = &broadcast.renditions()[0];
-    let sizes: Vec<_> =
-        main.segments().map(|segment| main.format(segment.format).unwrap().resolution.unwrap()).collect();
-    assert_eq!(sizes.iter().map(|size| size.width).collect::<Vec<_>>(), [128, 64]);
+    assert_eq!(world.widths().await, [128, 64]);
 }
 
 #[tokio::test(start_paused = true)]

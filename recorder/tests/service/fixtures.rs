@@ -370,6 +370,14 @@ impl World {
         self.stored().await.iter().map(place).collect()
     }
 
+    /// How wide the pictures of each segment of `main` are, by the init section that it was given.
+    pub(crate) async fn widths(&self) -> Vec<u32> {
+        let broadcast = self.broadcast().await;
+        let main = broadcast.rendition(&RenditionName::main()).unwrap();
+        let width = |segment: &Arc<Segment>| main.format(segment.format).unwrap().resolution.unwrap().width;
+        main.segments().map(width).collect()
+    }
+
     /// Until so many segments of `main` are in the log.
     pub(crate) async fn until_stored(&self, count: usize) {
         self.until(&format!("{count} segments"), async |world| world.stored().await.len() == count).await;

@@ -1,5 +1,8 @@
 //! Pushers that start again.
 
+use axum::body::Body;
+use futures_util::stream;
+
 use crate::fixtures::{Media, World};
 
 #[tokio::test(start_paused = true)]
@@ -44,4 +47,64 @@ async fn what_is_sent_twice_is_stored_once() {
     world.pass(5).await;
     world.push("out0.ts", ts.segments[0].clone()).await.expect(200);
     assert_eq!(world.recorded(ts).await, [(0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_init_section_of_a_run_is_the_one_that_was_begun_before_its_segments() {
+    let (world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    begin_with(&world, large, 1).await;
+    world.pass(30).await;
+    // As ffmpeg does: its request begins with the run, and its body comes when the first segment is cut.
+    let (cut, rest) = tokio::sync::oneshot::channel::<()>();
+    let body = small.init.clone();
+    let body = Body::from_stream(stream::once(async {
+        rest.await.expect("the segment was sent");
+        Ok::<_, std::io::Error>(body)
+    }));
+    let segment = async {
+        world.pass(1).await;
+        world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
+        world.pass(1).await;
+        cut.send(()).expect("somebody waits for it");
+    };
+    let (init, ()) = tokio::join!(world.push("init.mp4", body), segment);
+    init.expect(201);
+    world.until_stored(2).await;
+    assert_eq!(world.widths().await, [128, 64]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_that_overtake_the_init_section_of_their_run_wait_for_it() {
+    let (world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    begin_with(&world, large, 2).await;
+    world.pass(30).await;
+    for n in 0..2 {
+        world.push(&format!("out{n}.m4s"), small.segments[n].clone()).await.expect(202);
+    }
+    world.pass(1).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.until_stored(4).await;
+    world.push("out2.m4s", small.segments[2].clone()).await.expect(201);
+    assert_eq!(world.widths().await, [128, 128, 64, 64, 64]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pusher_that_starts_again_and_sends_no_other_init_section_is_not_waited_for() {
+    let (world, large) = (World::new().await, Media::fmp4());
+    begin_with(&world, large, 1).await;
+    world.pass(30).await;
+    world.push("out0.m4s", large.segments[1].clone()).await.expect(202);
+    world.until_later("the segment", async |world| world.stored().await.len() == 2).await;
+    world.push("out1.m4s", large.segments[2].clone()).await.expect(201);
+    assert_eq!(world.recorded(large).await, [(0, 0), (1, 1), (2, 2)]);
+}
+
+/// A pusher sends its init section and so many segments.
+async fn begin_with(world: &World, media: &Media, segments: usize) {
+    world.push("init.mp4", media.init.clone()).await.expect(201);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    for n in 0..segments {
+        world.push(&format!("out{n}.m4s"), media.segments[n].clone()).await.expect(201);
+        world.pass(1).await;
+    }
 }
