@@ -4,6 +4,9 @@
 //! have been shown it. So what is added, an offset, is noted in the spool before a segment goes out with it: from which
 //! place of the local log on it counts. Segments that nobody has sent have none yet: it is found once a recorder has
 //! answered, for those of this run by how our clock was set since, for those of earlier ones as if it had not been.
+//!
+//! What timestamps date does not follow our clock, and several encoders may have timelines of their own. So a segment that goes
+//! on from another one takes what is added to that one, whatever else was recorded meanwhile, and in whichever run.
 
 use broadcast::{CapturedAt, EventIndex, Millis, Segment};
 
@@ -37,8 +40,8 @@ pub(crate) struct Clocks {
 /// What says when a segment was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DatedBy {
-    /// It is as much later than one before it as its media is: it does not move when somebody sets our clock.
-    Timestamps,
+    /// It is as much later than the one at this place as its media is: it does not move when somebody sets our clock.
+    Timestamps(EventIndex),
     /// Our clock, or whatever else moves with it.
     Clock,
 }
@@ -46,12 +49,10 @@ pub(crate) enum DatedBy {
 /// What is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Added {
-    /// To get the recorders' time.
-    Learned(Millis),
-    /// To get the running time of this run, which has not learned how far the recorders' is from that.
-    Running(Millis),
-    /// An earlier run has not learned it.
-    Unknown,
+    /// To get the recorders' time, as an earlier run has noted; nothing, if it has not learned that.
+    Noted(Option<Millis>),
+    /// To get the running time of this run; and from there to the recorders', once that is learned.
+    Running { to_running: Millis, offset: Option<Millis> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +70,6 @@ pub(crate) struct Times {
     earlier: Vec<(EventIndex, CapturedAt)>,
     /// What is added to the running time to get the recorders'.
     offset: Option<Millis>,
-    /// What is added to our clock to get the running time, as it was for the segment before.
-    to_running: Option<Millis>,
-    /// How much of that comes from settings of our clock that did not move the segments, as timestamps date them.
-    not_followed: Millis,
     changes: u64,
 }
 
@@ -91,7 +88,7 @@ impl Times {
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{HEAD}\n");
         for Note { from, added } in &self.notes {
-            let added = if let Added::Learned(offset) = added { offset.0.to_string() } else { "?".to_owned() };
+            let added = added.known().map_or("?".to_owned(), |added| added.0.to_string());
             text += &format!("{} {added}\n", from.0);
         }
         text
@@ -105,20 +102,21 @@ impl Times {
     /// An earlier run has recorded a segment; when it ended is by the local log.
     pub(crate) fn earlier(&mut self, at: EventIndex, ended: CapturedAt) {
         if self.notes.is_empty() {
-            self.notes.push(Note { from: at, added: Added::Unknown });
+            self.notes.push(Note { from: at, added: Added::Noted(None) });
         }
         self.earlier.push((at, ended));
     }
 
     /// A segment has just been recorded in this run.
     pub(crate) fn recorded(&mut self, at: EventIndex, ended: CapturedAt, dated_by: DatedBy, clocks: Clocks) {
-        let (not_followed, tolerated) = self.not_followed(ended, dated_by, clocks);
-        self.not_followed = not_followed;
-        self.to_running = Some(clocks.running - clocks.wall);
-        let to_running = clocks.running - clocks.wall - not_followed;
-        let added = self.offset.map_or(Added::Running(to_running), |offset| Added::Learned(to_running + offset));
         // Only a log that has lost its end comes to a place again.
         let is_again = self.forget_from(at);
+        let (added, tolerated) = match dated_by {
+            DatedBy::Timestamps(before) => (self.goes_on_from(before, ended, clocks), Millis(0)),
+            // It seems to end ahead: our clock was set back since it was dated.
+            DatedBy::Clock if ended > clocks.wall + UNEVEN_MAX => (self.running(clocks.running - ended), UNEVEN_MAX),
+            DatedBy::Clock => (self.running(clocks.running - clocks.wall), LATE_MAX),
+        };
         let goes_on = self.notes.last().is_some_and(|last| last.added.is_near(added, tolerated));
         if !goes_on {
             self.notes.push(Note { from: at, added });
@@ -129,23 +127,31 @@ impl Times {
         self.changes += u64::from(is_again || !goes_on);
     }
 
-    /// By how much our clock was set without moving this segment, and how exactly that is known.
-    fn not_followed(&self, ended: CapturedAt, dated_by: DatedBy, clocks: Clocks) -> (Millis, Millis) {
-        match (dated_by, self.to_running) {
-            (DatedBy::Timestamps, Some(before)) => {
-                let set_by = clocks.running - clocks.wall - before;
-                let was_set = set_by.abs() > LATE_MAX;
-                (if was_set { self.not_followed + set_by } else { self.not_followed }, LATE_MAX)
-            }
-            // It seems to end ahead: our clock was set back since it was dated.
-            _ if ended > clocks.wall + UNEVEN_MAX => (ended - clocks.wall, UNEVEN_MAX),
-            _ => (Millis(0), LATE_MAX),
+    fn running(&self, to_running: Millis) -> Added {
+        Added::Running { to_running, offset: self.offset }
+    }
+
+    /// What is added to a segment that is on the timeline of the one at `before`.
+    fn goes_on_from(&mut self, before: EventIndex, ended: CapturedAt, clocks: Clocks) -> Added {
+        // No later than now, and by our clock before somebody sets it again.
+        let by_clock = self.running((clocks.running - clocks.wall).min(clocks.running - ended));
+        let Some(nth) = self.note_of(before) else { return by_clock };
+        let note = &mut self.notes[nth];
+        if note.added == Added::Noted(None) {
+            note.added = by_clock;
+        }
+        match note.added {
+            Added::Running { to_running, .. } => self.running(to_running),
+            noted @ Added::Noted(_) => noted,
         }
     }
 
     /// A moment of the newest segment, by the running time. With none of this run, by our clock as it is now.
     pub(crate) fn in_running_time(&self, at: CapturedAt, clocks: Clocks) -> CapturedAt {
-        at + (clocks.running - clocks.wall - self.not_followed)
+        match self.notes.last() {
+            Some(Note { added: Added::Running { to_running, .. }, .. }) => at + *to_running,
+            _ => at + (clocks.running - clocks.wall),
+        }
     }
 
     /// Whether there was a note of this place, or of one after it.
@@ -159,17 +165,19 @@ impl Times {
         if self.offset.replace(offset).is_some() {
             return;
         }
-        let (theirs, by_wall) = (clocks.running + offset, clocks.running - clocks.wall + offset);
         for nth in 0..self.notes.len() {
-            let added = match self.notes[nth].added {
-                Added::Learned(_) => continue,
-                Added::Running(to_running) => to_running + offset,
-                Added::Unknown => self.last_end_of(nth).map_or(by_wall, |ended| by_wall.min(theirs - ended)),
+            let in_time = |to_running: Millis, last: Option<CapturedAt>| {
+                last.map_or(to_running, |ended| to_running.min(clocks.running - ended))
             };
-            self.notes[nth].added = Added::Learned(added);
-            self.changes += 1;
+            let to_running = match self.notes[nth].added {
+                Added::Noted(Some(added)) => added - offset,
+                Added::Noted(None) => in_time(clocks.running - clocks.wall, self.last_end_of(nth)),
+                Added::Running { to_running, .. } => in_time(to_running, self.last_end_of(nth)),
+            };
+            self.changes += u64::from(self.notes[nth].added.known().is_none());
+            self.notes[nth].added = Added::Running { to_running, offset: Some(offset) };
         }
-        self.bring_back_what_lies_ahead(theirs);
+        self.bring_back_what_lies_ahead(clocks.running, offset);
     }
 
     /// When the last segment of an earlier run ended that goes with this note.
@@ -180,10 +188,10 @@ impl Times {
     }
 
     /// Our clock was set, and the run before ended before it could note that: its last segments seem to lie ahead.
-    fn bring_back_what_lies_ahead(&mut self, theirs: CapturedAt) {
+    fn bring_back_what_lies_ahead(&mut self, now: CapturedAt, offset: Millis) {
         let earlier = std::mem::take(&mut self.earlier);
         let lies_ahead = |(at, ended): &&(EventIndex, CapturedAt)| {
-            self.get(*at).is_some_and(|offset| *ended + offset > theirs + AHEAD_MAX)
+            self.get(*at).is_some_and(|added| *ended + added > now + offset + AHEAD_MAX)
         };
         let ahead = earlier.iter().rev().take_while(lies_ahead).count();
         let ahead = &earlier[earlier.len() - ahead..];
@@ -193,17 +201,19 @@ impl Times {
         // What was recorded since has a note of its own.
         self.notes.retain(|note| note.from < *first || ahead.iter().all(|(at, _)| *at < note.from));
         let nth = self.notes.partition_point(|note| note.from < *first);
-        self.notes.insert(nth, Note { from: *first, added: Added::Learned(theirs - ended) });
+        self.notes.insert(nth, Note { from: *first, added: self.running(now - ended) });
         self.changes += 1;
     }
 
     /// What is added to the time that the local log has of the segment at this place; `None` before it is known.
     pub(crate) fn get(&self, at: EventIndex) -> Option<Millis> {
-        let nth = self.notes.partition_point(|note| note.from <= at);
-        match self.notes.get(nth.saturating_sub(1))?.added {
-            Added::Learned(offset) => Some(offset),
-            Added::Running(_) | Added::Unknown => None,
-        }
+        self.notes[self.note_of(at)?].added.known()
+    }
+
+    /// Which note counts at a place. What was before the oldest goes with that.
+    fn note_of(&self, at: EventIndex) -> Option<usize> {
+        let before = self.notes.partition_point(|note| note.from <= at);
+        (!self.notes.is_empty()).then(|| before.saturating_sub(1))
     }
 
     /// The same for the newest segment.
@@ -213,26 +223,36 @@ impl Times {
 }
 
 impl DatedBy {
-    /// `before` are the latest ones of all renditions: they may have one timeline.
-    pub(crate) fn of<'a>(segment: &Segment, mut before: impl Iterator<Item = &'a Segment>) -> Self {
+    /// `before` are the latest ones of all renditions, and where they are: they may have one timeline.
+    pub(crate) fn of<'a>(segment: &Segment, before: impl Iterator<Item = (EventIndex, &'a Segment)>) -> Self {
         let goes_on = |before: &Segment| {
             let since = segment.media_start.0.wrapping_sub(before.media_start.0);
             let ticks = since.wrapping_add(TICKS / 2).rem_euclid(TICKS) - TICKS / 2;
             let by_timestamps = before.captured_at + Millis(ticks.div_euclid(TICKS_PER_MS));
             (segment.captured_at - by_timestamps).abs() <= ROUNDED_MAX
         };
-        if before.any(goes_on) { Self::Timestamps } else { Self::Clock }
+        let of_same = before.filter(|(_, before)| goes_on(before)).map(|(at, _)| at);
+        of_same.max().map_or(Self::Clock, Self::Timestamps)
     }
 }
 
 impl Added {
-    fn is_near(self, other: Self, tolerated: Millis) -> bool {
-        match (self, other) {
-            (Self::Learned(one), Self::Learned(other)) | (Self::Running(one), Self::Running(other)) => {
-                (one - other).abs() <= tolerated
-            }
-            _ => false,
+    /// To get the recorders' time, if that is known.
+    fn known(self) -> Option<Millis> {
+        match self {
+            Self::Noted(added) => added,
+            Self::Running { to_running, offset } => offset.map(|offset| to_running + offset),
         }
+    }
+
+    fn is_near(self, other: Self, tolerated: Millis) -> bool {
+        let both = match (self, other) {
+            (Self::Running { to_running: one, offset: None }, Self::Running { to_running: other, offset: None }) => {
+                Some((one, other))
+            }
+            _ => self.known().zip(other.known()),
+        };
+        both.is_some_and(|(one, other)| (one - other).abs() <= tolerated)
     }
 }
 
@@ -240,8 +260,8 @@ fn read_note(line: &str) -> Option<Note> {
     let (from, added) = line.split_once(' ')?;
     let offset =
         |text: &str| text.parse().ok().map(Millis).filter(|offset| (-OFFSET_MAX.0..=OFFSET_MAX.0).contains(&offset.0));
-    let added = if added == "?" { Added::Unknown } else { Added::Learned(offset(added)?) };
-    Some(Note { from: EventIndex(from.parse().ok()?), added })
+    let added = if added == "?" { None } else { Some(offset(added)?) };
+    Some(Note { from: EventIndex(from.parse().ok()?), added: Added::Noted(added) })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, SeqSet, StoreTime};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, Segment, SeqSet, StoreTime};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -283,9 +283,7 @@ impl Uplink {
     ) -> Result<(), UplinkError> {
         for entry in entries {
             if let Event::Stored(segment) = &entry.event {
-                let before =
-                    self.broadcast.renditions().iter().filter_map(|rendition| rendition.segments().next_back());
-                let dated_by = DatedBy::of(segment, before.map(AsRef::as_ref));
+                let dated_by = self.dated_by(segment);
                 date(&mut self.times, entry.index, segment.captured_end(), dated_by);
             }
             self.broadcast.apply(entry)?;
@@ -297,6 +295,11 @@ impl Uplink {
             }
         }
         Ok(())
+    }
+
+    fn dated_by(&self, segment: &Segment) -> DatedBy {
+        let before = self.broadcast.renditions().iter().filter_map(|rendition| rendition.segments().next_back());
+        DatedBy::of(segment, before.filter_map(|before| Some((*self.places.get(&SegmentName::of(before))?, &**before))))
     }
 
     /// Begins what is due. Nothing is sent before it is known what is there, and noted when it was captured.

@@ -55,8 +55,23 @@ impl Run {
             self.now_ms += 2_000;
             let ended = *self.log.last().expect("the first one is dated by our clock") + Millis(2_000);
             self.log.push(ended);
-            self.recorded(ended, DatedBy::Timestamps);
+            self.recorded(ended, self.goes_on());
         }
+        self
+    }
+
+    /// With the timeline of the one before.
+    fn goes_on(&self) -> DatedBy {
+        DatedBy::Timestamps(EventIndex(self.log.len() as u64 - 2))
+    }
+
+    /// A segment of two seconds that goes on, by its timestamps, with the timeline of the one at this place, and ends now.
+    fn record_by_timestamps_of(mut self, before: usize) -> Self {
+        self.now_ms += 2_000;
+        let later_ms = 2_000 * (self.log.len() - before) as i64;
+        let ended = self.log[before] + Millis(later_ms);
+        self.log.push(ended);
+        self.recorded(ended, DatedBy::Timestamps(EventIndex(before as u64)));
         self
     }
 
@@ -115,6 +130,9 @@ fn an_offset_that_proved_wrong_counts_from_the_next_segment_on() {
     let run = Run::first().hear(0).record(2).hear(3_000).record(1);
     check(&run, &[2, 4, 9]);
     check(&run.next(10_000).hear(7_000), &[2, 4, 9]);
+    // Also for what timestamps date, on each timeline once.
+    let run = Run::first().hear(0).record(2).hear(3_000).record_by_timestamps_of(1).record_by_timestamps_of(0);
+    check(&run.record_by_timestamps(2), &[2, 4, 9, 11, 13, 15]);
 }
 
 #[test]
@@ -187,6 +205,40 @@ fn a_clock_that_is_set_moves_nothing_that_timestamps_date() {
     }
 }
 
+/// Two encoders, each with timestamps of its own; the second one starts after our clock was set.
+#[test]
+fn timestamps_go_on_from_where_they_were_whatever_else_is_dated_meanwhile() {
+    for by_ms in [-7_200_000, -5_000, 5_000, 7_200_000] {
+        for is_known in [true, false] {
+            let mut run = Run::first();
+            if is_known {
+                run = run.hear(0);
+            }
+            run = run.record(1).record_by_timestamps(1).set(by_ms).record_by_timestamps(1).record(1);
+            // The first one goes on, then the second one, then a late one of the first.
+            for before in [2, 3, 4] {
+                run = run.record_by_timestamps_of(before);
+            }
+            let run = run.hear(0);
+            check(&run, &[2, 4, 6, 8, 10, 12, 14]);
+            check(&run.next(1_000).hear(1_000), &[2, 4, 6, 8, 10, 12, 14]);
+        }
+    }
+}
+
+/// The encoder does not know that we were killed.
+#[test]
+fn timestamps_go_on_from_where_they_were_in_the_run_before() {
+    for by_ms in [-7_200_000, -5_000, 0, 5_000, 7_200_000] {
+        let before = || Run::first().hear(0).record(1).set(by_ms).record_by_timestamps(1);
+        // Whatever is measured now, and before or after that.
+        check(&before().next(1_000).hear(900).record_by_timestamps(2), &[2, 4, 6, 8]);
+        let run = before().next(1_000).record_by_timestamps(2).hear(900).record_by_timestamps(1);
+        check(&run, &[2, 4, 6, 8, 10]);
+        check(&run.next(0).set(by_ms).record_by_timestamps(1).hear(0), &[2, 4, 6, 8, 10, 12]);
+    }
+}
+
 /// What comes late for lack of a network was not moved, whether or not our clock was set before.
 #[test]
 fn timestamps_that_come_late_move_nothing() {
@@ -211,13 +263,14 @@ fn timestamps_date_what_is_as_much_later_as_its_media() {
         ..crate::ledger::tests::segment(0)
     };
     let before = [segment(0, TICKS - 90_000), segment(700, 5)];
+    let on_from = |place| DatedBy::Timestamps(EventIndex(place));
     let cases = [
-        (2_000, 90_000, DatedBy::Timestamps),
-        (2_001, 90_089, DatedBy::Timestamps),
-        (2_700, 180_005, DatedBy::Timestamps),
+        (2_000, 90_000, on_from(7)),
+        (2_001, 90_089, on_from(7)),
+        (2_700, 180_005, on_from(9)),
         // A lost one between them.
-        (9_000, 720_000, DatedBy::Timestamps),
-        (-1_000, TICKS - 180_000, DatedBy::Timestamps),
+        (9_000, 720_000, on_from(7)),
+        (-1_000, TICKS - 180_000, on_from(7)),
         (2_005, 90_000, DatedBy::Clock),
         (7_000, 90_000, DatedBy::Clock),
         (2_000, 7_000_000, DatedBy::Clock),
@@ -225,9 +278,13 @@ fn timestamps_date_what_is_as_much_later_as_its_media() {
         (2_000, i64::MIN, DatedBy::Clock),
     ];
     for (captured_ms, ticks, expected) in cases {
-        assert_eq!(DatedBy::of(&segment(captured_ms, ticks), before.iter()), expected, "{captured_ms} {ticks}");
+        let before = [7, 9].map(EventIndex).into_iter().zip(&before);
+        assert_eq!(DatedBy::of(&segment(captured_ms, ticks), before), expected, "{captured_ms} {ticks}");
     }
-    assert_eq!(DatedBy::of(&before[0], [].iter()), DatedBy::Clock);
+    // The latest of those that it may go on from.
+    let both = [9, 7].map(EventIndex).into_iter().zip([&before[0]; 2]);
+    assert_eq!(DatedBy::of(&segment(2_000, 90_000), both), on_from(9));
+    assert_eq!(DatedBy::of(&before[0], [].into_iter()), DatedBy::Clock);
 }
 
 /// Timestamps go on, whatever is done to our clock: a segment is dated by those of the one before.
@@ -238,7 +295,7 @@ fn an_encoder_whose_segments_come_unevenly_needs_no_note_of_each() {
         run.now_ms += 2_000;
         let ended = CapturedAt(WALL + run.now_ms + early_ms);
         run.log.push(ended);
-        run.recorded(ended, DatedBy::Timestamps);
+        run.recorded(ended, run.goes_on());
     }
     assert_eq!(run.notes(), 1);
     assert_eq!(run.told(), [2_000, 4_000, 6_300, 7_800, 10_900, 12_100].map(Some));
