@@ -121,6 +121,19 @@ it("is read again later when the device cannot read it now, and nothing of it is
   expect(held.uplink.status()).toMatchObject({ unreadable: 0, isDone: true });
 });
 
+it("is not waited for when it cannot be read, and is there already", async () => {
+  await leave(0, Math.round(runningTime_ms()) - 60_000);
+  const held = (await Held.open("b", null, () => 0, events))!;
+  disk.unreadable = () => new DOMException("busy", "NotReadableError");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(held.uplink.status()).toMatchObject({ unreadable: 1, owed: { segments: 0 } });
+  // Another recorder tells of what had arrived before.
+  stored.set(0, digestOf(new Uint8Array([0, 0])));
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([said, held.uplink.status()]).toMatchObject([[{ said: "end", last: { main: 0 } }], { unreadable: 0, isDone: true }]);
+});
+
 it("is sent after all when the init section that it needs is written anew", async () => {
   const init = new Uint8Array([7, 7, 7]);
   const [bytes, spool] = [new Uint8Array([0, 0]), (await Spool.open("b", address))!];

@@ -92,6 +92,21 @@ it("tries for as long as the page is open what cannot be read and has to be numb
   expect(said).toEqual([{ said: "end", body: { last: { main: 5 } } }]);
 });
 
+it("does not say the end while nobody knows yet that what cannot be read needs another number", async () => {
+  vi.spyOn(console, "error").mockReturnValue();
+  const held = await open();
+  held.keep(footage(1));
+  held.mark("ended", true);
+  disk.unreadable = () => new DOMException("busy", "NotReadableError");
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect([said, held.uplink.status()]).toMatchObject([[], { unreadable: 1, isDone: false }]);
+  disk.unreadable = () => null;
+  await vi.advanceTimersByTimeAsync(75_000);
+  held.uplink.destroy();
+  expect([...stored.keys()]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(said).toEqual([{ said: "end", body: { last: { main: 5 } } }]);
+});
+
 it("does not wait with the end for what is damaged, and has a number that is taken", async () => {
   vi.spyOn(console, "error").mockReturnValue();
   const held = await open();

@@ -89,9 +89,10 @@ export class Ledger {
    */
   arrived({ stored, safe, told }: Arrived): void {
     for (const { seq, standing } of this.#entries.values()) {
-      if (standing === "deleted" || standing === "refused" || standing === "unreadable") continue;
+      if (standing === "deleted" || standing === "refused") continue;
       if (contains(safe, seq)) this.#stand(seq, "safe");
       else if (contains(stored, seq)) this.#stand(seq, "stored");
+      else if (standing === "unreadable") continue;
       // It was acknowledged by its digest, and is in a range of which something else is not ours.
       else if (standing === "owed" || !contains(told, seq)) this.#stand(seq, "owed");
     }

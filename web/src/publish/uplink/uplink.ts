@@ -4,7 +4,7 @@
  */
 import type { SegmentFile } from "../spool/names";
 import type { Spool } from "../spool/spool";
-import { digestOfRange } from "./blake3";
+import { arrivedOf } from "./arrivals";
 import { type RemoteFailure } from "./failure";
 import { begin, type Flight, type Landed } from "./flight";
 import { Guide } from "./guide";
@@ -440,7 +440,8 @@ export class Uplink {
 
   /** Whether something here may get a number beyond the last: after the end that would not be taken any more. */
   #mayBeRenumbered(): boolean {
-    return this.#renumbering.size > 0 || this.#ledger.with("owed").some((seq) => this.#isThere(seq));
+    const mayBeRead = this.#ledger.with("unreadable").filter((seq) => !this.#damaged.has(seq));
+    return this.#renumbering.size > 0 || [...this.#ledger.with("owed"), ...mayBeRead].some((seq) => this.#isThere(seq));
   }
 
   #isThere(seq: number): boolean {
@@ -458,7 +459,8 @@ export class Uplink {
       const status = await this.#withRightToken((remote) => remote.status(recorder, PROBE_MAX_MS));
       this.#offset.learn(sent_ms, runningTime_ms(), status.server_ms);
       this.#unsure.clear();
-      this.#compare(status);
+      this.#ledger.arrived(arrivedOf(status, this.#files, this.#ledger));
+      this.#sendAgainWhatStaysElsewhere(status.elsewhere);
       this.#there = status;
       if (status.over === "closing") this.#hearOfTheEnd();
       this.#reached(recorder);
@@ -479,26 +481,6 @@ export class Uplink {
     const mayBeBack = this.#route.probe(now_ms) !== undefined;
     const isStuck = this.#flights.some((flight) => flight.isStuck(now_ms));
     return this.#there === null || notSafeYet || mayBeBack || isStuck ? PROBE_MAX_MS : ASK_EVERY_MS;
-  }
-
-  /** Believes a recorder to have what it has by the digests too. */
-  #compare(status: RemoteStatus): void {
-    const told = status.stored.map(({ range }) => range);
-    const stored = status.stored.filter(({ range, digest }) => this.#digestOf(range) === digest).map(({ range }) => range);
-    const isSame = (seq: number) => contains(stored, seq) || this.#ledger.get(seq)?.standing === "stored";
-    const safe = rangesOf([...this.#files.keys()].sort((a, b) => a - b).filter((seq) => isSame(seq) && contains(status.safe, seq)));
-    this.#ledger.arrived({ stored, safe, told });
-    this.#sendAgainWhatStaysElsewhere(status.elsewhere);
-  }
-
-  #digestOf([first, last]: Range): string | null {
-    const digests: string[] = [];
-    for (let seq = first; seq <= last; seq++) {
-      const file = this.#files.get(seq);
-      if (!file) return null;
-      digests.push(file.digest);
-    }
-    return digestOfRange(digests);
   }
 
   /** What is at one recorder alone should soon be safe. If it does not become so, nobody may have it any more. */
