@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { digestOf, digestOfRange } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
 import { RemoteFailure } from "../uplink/failure";
-import { runningTime_ms } from "../uplink/uplink";
+import { runningTime_ms } from "../uplink/running-time";
 import type { Held } from "./held";
 import { begin, end, footage, open } from "./held.fake";
 

@@ -5,7 +5,7 @@ import { initName, segmentName } from "../spool/names";
 import { Spool } from "../spool/spool";
 import { digestOf, digestOfRange } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
-import { runningTime_ms } from "../uplink/uplink";
+import { runningTime_ms } from "../uplink/running-time";
 import { Held } from "./held";
 
 /** What the recorder has, and what it was told. */

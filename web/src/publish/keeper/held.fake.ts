@@ -1,7 +1,7 @@
 /** For tests: a spool on a disk of its own, and footage for it. */
 import { vi } from "vitest";
 import { FakeDisk } from "../spool/files.fake";
-import { runningTime_ms } from "../uplink/uplink";
+import { runningTime_ms } from "../uplink/running-time";
 import { Held } from "./held";
 import type { Footage } from "./messages";
 

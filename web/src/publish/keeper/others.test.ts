@@ -4,7 +4,7 @@ import { readListing } from "../spool/listing";
 import type { FakeDisk } from "../spool/files.fake";
 import { digestOf } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
-import { runningTime_ms } from "../uplink/uplink";
+import { runningTime_ms } from "../uplink/running-time";
 import { begin, end, events, footage, open } from "./held.fake";
 
 /** What the recorder has: the digests by their numbers. */

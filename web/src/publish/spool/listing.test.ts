@@ -28,6 +28,9 @@ describe("names", () => {
       const note = { from: 12, offset_ms };
       expect(readName(clockName(note))).toEqual({ kind: "clock", note });
     }
+    // Earlier versions wrote these.
+    expect(readName(clockName({ from: 0, offset_ms: -4.7 }))).toEqual({ kind: "clock", note: { from: 0, offset_ms: -5 } });
+    expect(readName("clock-00000000-15.133056640625")).toEqual({ kind: "clock", note: { from: 0, offset_ms: 15 } });
   });
 
   it.each(["", "x.ts", "00000001-1-2-3-zz.ts", "paused", "00000001-1-2-3.ts", `${segmentName(segment(1))}.part`])(
@@ -64,6 +67,15 @@ describe("a listing", () => {
     const others = [[0, 0], [2, 6]].map(([first, last]) => ({ name: othersName([first!, last!]), bytes: 0 }));
     const torn = { name: segmentName(segment(8)), bytes: 1 };
     expect(readListing([whole(1), whole(7), ...others, torn, whole(9)]).lost).toEqual([8]);
+  });
+
+  it("leaves out what was noted of the clock for numbers that the next run uses", () => {
+    const [of0, of2, of4] = [0, 2, 4].map((from) => ({ name: clockName({ from, offset_ms: from }), bytes: 0 }));
+    const torn = { name: segmentName(segment(4)), bytes: 1 };
+    const listing = readListing([of0!, gone(0), whole(1), of2!, whole(3), of4!, torn]);
+    expect(listing.clocks).toEqual([{ from: 0, offset_ms: 0 }, { from: 2, offset_ms: 2 }]);
+    expect(listing.idle).toEqual([of4!.name]);
+    expect(readListing([of0!])).toMatchObject({ clocks: [], idle: [of0!.name] });
   });
 
   it("takes a deletion that broke off as not done", () => {

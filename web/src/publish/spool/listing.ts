@@ -24,21 +24,24 @@ export interface Listing {
   lost: number[];
   /** How far the recorders' clock was from ours, as earlier runs learned it. */
   clocks: ClockNote[];
+  /** The same, for numbers of which nothing is here: the next run uses them, with a clock of its own. */
+  idle: string[];
   /** The files that say what this is of, the newest first. */
   about: string[];
 }
 
 export function readListing(files: readonly Found[]): Listing {
-  const listing: Listing = { segments: [], gone: [], torn: [], twice: [], lost: [], clocks: [], about: [] };
+  const listing: Listing = { segments: [], gone: [], torn: [], twice: [], lost: [], clocks: [], idle: [], about: [] };
   const about: { version: number; name: string }[] = [];
   const others: Range[] = [];
   const seen = new Set<number>();
   const gone: SegmentFile[] = [];
+  const clocks: { note: ClockNote; name: string }[] = [];
   for (const { name, bytes } of files) {
     const read = readName(name);
     if (read?.kind === "about") about.push({ version: read.version, name });
     else if (read?.kind === "others") others.push(read.range);
-    else if (read?.kind === "clock") listing.clocks.push(read.note);
+    else if (read?.kind === "clock") clocks.push({ note: read.note, name });
     else if (read?.kind === "gone") gone.push(read.segment);
     else if (read?.kind === "segment") {
       if (bytes !== read.segment.bytes || seen.has(read.segment.seq)) listing.torn.push(name);
@@ -56,6 +59,9 @@ export function readListing(files: readonly Found[]): Listing {
   listing.twice = listing.segments.filter((segment) => !isNewest(segment)).map(segmentName);
   listing.segments = listing.segments.filter(isNewest);
   listing.about = about.sort((a, b) => b.version - a.version).map(({ name }) => name);
+  const last = Math.max(-1, ...[listing.segments, listing.gone].map((some) => some.at(-1)?.seq ?? -1));
+  listing.clocks = clocks.filter(({ note }) => note.from <= last).map(({ note }) => note);
+  listing.idle = clocks.filter(({ note }) => note.from > last).map(({ name }) => name);
   listing.lost = holes([...listing.segments, ...listing.gone].map((segment) => segment.seq)).filter((seq) => !contains(others, seq));
   return listing;
 }

@@ -37,7 +37,8 @@ export type FileName =
 const SEGMENT = /^(\d{8})-(\d{1,16})-(\d{1,9})-(\d{1,12})-([0-9a-f]{32})(?:-([0-9a-f]{32}))?\.(ts|m4s)(\.gone)?$/;
 const INIT = /^init-([0-9a-f]{32})\.mp4$/;
 const OTHERS = /^others-(\d{8})-(\d{8})$/;
-const CLOCK = /^clock-(\d{8})-(-?\d{1,15}|unknown)$/;
+/** Earlier versions wrote fractions. */
+const CLOCK = /^clock-(\d{8})-(-?\d{1,15}(?:\.\d{1,20})?|unknown)$/;
 const ABOUT = /^about-(\d{1,9})\.json$/;
 
 export function segmentName(segment: SegmentFile): string {
@@ -75,7 +76,7 @@ export function readName(name: string): FileName | null {
   const others = OTHERS.exec(name);
   if (others) return { kind: "others", range: [Number(others[1]), Number(others[2])] };
   const clock = CLOCK.exec(name);
-  if (clock) return { kind: "clock", note: { from: Number(clock[1]), offset_ms: clock[2] === "unknown" ? null : Number(clock[2]) } };
+  if (clock) return { kind: "clock", note: { from: Number(clock[1]), offset_ms: clock[2] === "unknown" ? null : Math.round(Number(clock[2])) } };
   const found = SEGMENT.exec(name);
   if (!found) return null;
   const [, seq, captured_ms, duration_ms, bytes, digest, initDigest, container, gone] = found;

@@ -86,3 +86,9 @@ it("opens beside what is torn and cannot be removed", async () => {
   const { found } = (await Spool.open("b", null))!;
   expect([found.segments.map(({ seq }) => seq), found.torn]).toEqual([[0], [torn]]);
 });
+
+it("forgets what was noted of the clock for what was never recorded", async () => {
+  await spool.noteClock({ from: 5, offset_ms: 7 }, null);
+  expect((await Spool.open("b", null))!.found.clocks).toEqual([]);
+  expect(await disk.names("b")).toEqual(["about-1.json"]);
+});

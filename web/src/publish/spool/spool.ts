@@ -82,7 +82,7 @@ export class Spool {
     }
     const listing = readListing(files);
     // They are left out of the listing, whether they can be removed now or not.
-    for (const name of [...listing.torn, ...listing.twice]) {
+    for (const name of [...listing.torn, ...listing.twice, ...listing.idle]) {
       await directory.removeEntry(name).catch((error: unknown) => console.warn(`${name} is not removed`, error));
     }
     const known = await newest(directory, listing.about);
@@ -186,7 +186,8 @@ export class Spool {
   /** Notes how far the recorders' clock is from ours, and forgets the note that this one replaces. */
   async noteClock(note: ClockNote, before: ClockNote | null): Promise<void> {
     await create(this.directory, clockName(note));
-    if (before !== null) await this.directory.removeEntry(clockName(before)).catch(() => undefined);
+    const isOther = before !== null && clockName(before) !== clockName(note);
+    if (isOther) await this.directory.removeEntry(clockName(before)).catch(() => undefined);
   }
 
   /** Removes a segment that is kept under another number. */

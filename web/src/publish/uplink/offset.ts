@@ -23,7 +23,8 @@ export class Offset {
   learn(sent_ms: number, answered_ms: number, theirs_ms: number): void {
     if (answered_ms < sent_ms) return;
     const error_ms = Math.floor((answered_ms - sent_ms + 1) / 2);
-    const sample = { offset_ms: theirs_ms - (sent_ms + error_ms), error_ms };
+    // Ours goes by fractions of a millisecond, and nothing else does.
+    const sample = { offset_ms: Math.round(theirs_ms - (sent_ms + error_ms)), error_ms };
     this.#samples = [...this.#samples, sample].slice(-SAMPLES);
     let best = this.#samples.reduce((best, other) => (other.error_ms < best.error_ms ? other : best));
     // A clock that was set leaves no earlier sample true.

@@ -5,18 +5,18 @@
 import type { SegmentFile } from "../spool/names";
 import type { Spool } from "../spool/spool";
 import { arrivedOf } from "./arrivals";
-import { type RemoteFailure } from "./failure";
+import { Dating } from "./dating";
+import type { RemoteFailure } from "./failure";
 import { begin, type Flight, type Landed } from "./flight";
 import { Guide } from "./guide";
 import { Ledger } from "./ledger";
 import { Link } from "./link";
-import { Offset } from "./offset";
 import { DEFAULTS, plan } from "./policy";
 import { asFailure, Remote, type RemoteStatus, type Said } from "./remote";
 import { Route } from "./route";
+import { runningTime_ms } from "./running-time";
 import { contains, type Range, rangesOf } from "./seqs";
 import type { SegmentReport, Trouble, UplinkStatus } from "./status";
-import { type ClockNote, offsetOf, toNote } from "./times";
 import { Tokens } from "./tokens";
 import { Unread } from "./unread";
 
@@ -35,11 +35,6 @@ const SEND_AGAIN_AFTER_MS = 60_000;
 /** A body in the browser cannot pause for live. So a bundle is small while live segments come. */
 const LIVE_BUNDLE_MS = 1_000;
 
-/** The time by which everything is dated here: it goes on when somebody sets the clock. */
-export function runningTime_ms(): number {
-  return performance.timeOrigin + performance.now();
-}
-
 export class Uplink {
   readonly #files = new Map<number, SegmentFile>();
   readonly #ledger = new Ledger();
@@ -47,11 +42,9 @@ export class Uplink {
   #guide!: Guide;
   #route = new Route();
   readonly #link = new Link();
-  readonly #offset = new Offset();
-  /** The number of the first segment of this run, and what is noted of its clock. */
+  readonly #dating: Dating;
+  /** The number of the first segment of this run. */
   readonly #from: number;
-  #clocks: readonly ClockNote[] = [];
-  #isNoting = false;
   #flights: Flight[] = [];
   /** How often an upload of this segment was given up. */
   readonly #givenUp = new Map<number, number>();
@@ -92,7 +85,7 @@ export class Uplink {
     for (const segment of spool.found.segments) this.#noteEarlier(segment);
     for (const segment of spool.found.gone) this.#note(segment, "deleted");
     this.#from = this.#ledger.next();
-    this.#clocks = spool.found.clocks;
+    this.#dating = new Dating(spool, this.#from, () => this.#step());
     this.#step();
   }
 
@@ -143,6 +136,7 @@ export class Uplink {
 
   /** A segment is durable here. */
   recorded(segment: SegmentFile): void {
+    this.#lookAtTheClock();
     this.#note(segment, "owed");
     this.#step();
   }
@@ -152,6 +146,7 @@ export class Uplink {
     this.#files.delete(from);
     this.#ledger.forget(from);
     this.#renumbering.delete(from);
+    this.#dating.renumbered(from, segment.seq);
     if (from < this.#from) this.#noteEarlier(segment);
     else this.#note(segment, "owed");
     this.#step();
@@ -210,6 +205,8 @@ export class Uplink {
   /** Looks at everything, and does what is due. */
   #step(): void {
     if (this.#isStopped) return;
+    this.#lookAtTheClock();
+    this.#dating.note(this.#ledger.next());
     this.#send();
     void this.#talk();
     void this.#askForRoute();
@@ -221,11 +218,14 @@ export class Uplink {
     }
   }
 
-  /** Nothing is sent before it is known what is there. */
+  /** Before anything is recorded by it: should it have leapt, it is asked what that means. */
+  #lookAtTheClock(): void {
+    if (this.#dating.look(this.#ledger.next())) this.#asked_ms = -Infinity;
+  }
+
+  /** Nothing is sent before it is known what is there, and when what is here was captured. */
   #send(): void {
-    const offset_ms = this.#offset.get();
-    this.#noteClock(offset_ms);
-    if (this.#there === null || offset_ms === null || this.#isNoting) return;
+    if (this.#there === null || !this.#dating.isReady) return;
     this.#readAgain();
     const bytesPerSecond = this.#link.bytesPerSecond();
     const isLive = this.#isLiveOnItsWay();
@@ -257,8 +257,7 @@ export class Uplink {
         givenUp,
         spool: this.spool,
         remote: this.#remote,
-        captured_ms: ({ seq, captured_ms, duration_ms }) =>
-          Math.min(captured_ms + (offsetOf(this.#clocks, seq) ?? offset_ms), runningTime_ms() + offset_ms - duration_ms),
+        captured_ms: (file) => this.#dating.captured_ms(file),
         limit_ms: ANSWER_MAX_MS + (bytes * 1000) / BYTES_PER_S_MIN,
       });
       this.#flights.push(flight);
@@ -271,22 +270,6 @@ export class Uplink {
     for (const seq of this.#unread.due(performance.now())) {
       if (!this.#damaged.has(seq) && !this.#renumbering.has(seq)) this.#ledger.readAgain(seq);
     }
-  }
-
-  /** Before anything goes out with it; where there is no room for a note, only sending makes some. */
-  #noteClock(offset_ms: number | null): void {
-    if (this.#isNoting) return;
-    const changes = toNote(this.#clocks, this.#from, this.#ledger.next(), offset_ms);
-    if (changes.length === 0) return;
-    const replaced = new Set(changes.map(({ before }) => before));
-    this.#clocks = [...this.#clocks.filter((note) => !replaced.has(note)), ...changes.map(({ note }) => note)];
-    this.#isNoting = true;
-    void Promise.all(changes.map(({ note, before }) => this.spool.noteClock(note, before)))
-      .catch((error: unknown) => console.warn("the clock is not noted", error))
-      .finally(() => {
-        this.#isNoting = false;
-        this.#step();
-      });
   }
 
   #isLiveOnItsWay(): boolean {
@@ -454,10 +437,11 @@ export class Uplink {
     const recorder = this.#route.probe(now_ms) ?? this.#route.pick(now_ms);
     if (recorder === undefined) return;
     this.#asked_ms = now_ms;
-    const sent_ms = runningTime_ms();
+    const asked = this.#dating.asks();
     try {
       const status = await this.#withRightToken((remote) => remote.status(recorder, PROBE_MAX_MS));
-      this.#offset.learn(sent_ms, runningTime_ms(), status.server_ms);
+      this.#lookAtTheClock();
+      this.#dating.learn(asked, status.server_ms);
       this.#unsure.clear();
       this.#ledger.arrived(arrivedOf(status, this.#files, this.#ledger));
       this.#sendAgainWhatStaysElsewhere(status.elsewhere);
@@ -480,7 +464,7 @@ export class Uplink {
     const notSafeYet = this.#ledger.isSent() && !this.#ledger.isSettled();
     const mayBeBack = this.#route.probe(now_ms) !== undefined;
     const isStuck = this.#flights.some((flight) => flight.isStuck(now_ms));
-    return this.#there === null || notSafeYet || mayBeBack || isStuck ? PROBE_MAX_MS : ASK_EVERY_MS;
+    return this.#there === null || !this.#dating.isReady || notSafeYet || mayBeBack || isStuck ? PROBE_MAX_MS : ASK_EVERY_MS;
   }
 
   /** What is at one recorder alone should soon be safe. If it does not become so, nobody may have it any more. */

@@ -1,0 +1,128 @@
+/**
+ * Keeps what is known of the clocks: how far the recorders' is from ours, and whether ours stood still because the device
+ * slept. Notes it durably before anything goes out with it; or has tried to.
+ */
+import { type Spool, SpoolFull } from "../spool/spool";
+import { Offset } from "./offset";
+import { runningTime_ms } from "./running-time";
+import { type ClockNote, type ClockNow, offsetOf, toNote, toNoteOfRenumbered, withNotes } from "./times";
+
+/** By less than this, the device's clock goes ahead of ours by itself. */
+const LEAP_MIN_MS = 1_000;
+/** How long to wait before a note that could not be written is tried again. */
+const AGAIN_MS = 1_000;
+
+/** A question to a recorder, as it was sent. */
+export interface Asked {
+  sent_ms: number;
+  ahead_ms: number;
+}
+
+export class Dating {
+  readonly #offset = new Offset();
+  readonly #began_ms = deviceAhead_ms();
+  /** How far the device's clock has gone ahead since then, by now and when a recorder answered last. */
+  #ahead_ms = 0;
+  #confirmed_ms = 0;
+  #isConfirmed = false;
+  #notes: ClockNote[];
+  /** What is in the spool. */
+  readonly #written: Set<ClockNote>;
+  #isWriting = false;
+  #again_ms = -Infinity;
+  #isFailing = false;
+  /** Only what is sent can be deleted from a full disk, and another failure may last: sooner without a note than never. */
+  #goesWithout = false;
+
+  /** `from` is the number of the first segment of this run. */
+  constructor(
+    private readonly spool: Spool,
+    private readonly from: number,
+    private readonly changed: () => void,
+  ) {
+    this.#notes = [...spool.found.clocks];
+    this.#written = new Set(this.#notes);
+  }
+
+  /** Whether it is known by which time what is recorded goes out. */
+  get isReady(): boolean {
+    return this.#isConfirmed && (this.#goesWithout || this.#unwritten() === undefined);
+  }
+
+  /** Whether the device's clock has leapt, as when it slept, or somebody has set it. Which, a recorder can say. */
+  look(next: number): boolean {
+    const ahead_ms = deviceAhead_ms() - this.#began_ms;
+    if (Math.abs(ahead_ms - this.#ahead_ms) < LEAP_MIN_MS) return false;
+    this.#ahead_ms = ahead_ms;
+    this.#isConfirmed = false;
+    this.note(next);
+    return true;
+  }
+
+  asks(): Asked {
+    return { sent_ms: runningTime_ms(), ahead_ms: this.#ahead_ms };
+  }
+
+  /** This is what a recorder has answered: its time. What was asked before a leap says nothing of what came after it. */
+  learn({ sent_ms, ahead_ms }: Asked, theirs_ms: number): void {
+    if (ahead_ms !== this.#ahead_ms) return;
+    this.#offset.learn(sent_ms, runningTime_ms(), theirs_ms);
+    this.#confirmed_ms = ahead_ms;
+    this.#isConfirmed = this.#offset.get() !== null;
+  }
+
+  /** Notes what is new, if `next` is recorded now, and writes what is not written yet. */
+  note(next: number): void {
+    this.#notes = withNotes(this.#notes, toNote(this.#notes, this.from, next, this.#now()));
+    if (!this.#isWriting && performance.now() >= this.#again_ms && this.#unwritten() !== undefined) void this.#write();
+  }
+
+  /** A segment has another number now, and keeps its time. */
+  renumbered(from: number, to: number): void {
+    this.#notes = withNotes(this.#notes, toNoteOfRenumbered(this.#notes, from, to, this.#now()));
+  }
+
+  /** When a segment was captured, by the recorders' clock: never later than now. */
+  captured_ms({ seq, captured_ms, duration_ms }: { seq: number; captured_ms: number; duration_ms: number }): number {
+    const now_ms = this.#offset.get() ?? 0;
+    return Math.min(captured_ms + (offsetOf(this.#notes, seq) ?? now_ms), runningTime_ms() + now_ms - duration_ms);
+  }
+
+  /** Until a recorder answers, it is assumed that the device slept. */
+  #now(): ClockNow {
+    const learned_ms = this.#offset.get();
+    const offset_ms = learned_ms === null ? null : learned_ms + this.#ahead_ms - this.#confirmed_ms;
+    return { offset_ms, ahead_ms: this.#ahead_ms, isConfirmed: this.#isConfirmed };
+  }
+
+  #unwritten(): ClockNote | undefined {
+    return this.#notes.find((note) => !this.#written.has(note));
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      for (let note = this.#unwritten(); note !== undefined; note = this.#unwritten()) {
+        const { from } = note;
+        const before = [...this.#written].find((other) => other.from === from && !this.#notes.includes(other)) ?? null;
+        await this.spool.noteClock(note, before);
+        this.#written.add(note);
+        if (before !== null) this.#written.delete(before);
+      }
+      this.#isFailing = this.#goesWithout = false;
+    } catch (error) {
+      if (!this.#isFailing) console.warn("the clock is not noted", error);
+      this.#goesWithout ||= this.#isFailing || error instanceof SpoolFull;
+      this.#isFailing = true;
+      this.#again_ms = performance.now() + AGAIN_MS;
+    } finally {
+      this.#isWriting = false;
+      this.changed();
+    }
+  }
+}
+
+/** How far the device's clock, which goes on while it sleeps, is ahead of ours. */
+function deviceAhead_ms(): number {
+  return Math.round(Date.now() - runningTime_ms());
+}
