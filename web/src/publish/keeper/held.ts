@@ -164,8 +164,8 @@ export class Held {
       const segment = { ...taken, seq: await this.#number() };
       await this.#untilWritten(() => this.spool.keep(segment, bytes));
       this.#next = segment.seq + 1;
-      await this.spool.forget(taken);
       this.uplink.renumbered(taken.seq, segment);
+      await this.spool.forget(taken).catch((error: unknown) => console.warn(`segment ${taken.seq} is here twice`, error));
     });
   }
 

@@ -17,10 +17,18 @@ vi.mock("../uplink/exchange", async (original) => ({
   exchange: async ({ method, url, body }: Request) => answer(method, url, body),
 }));
 
+/** Beside the one that is known. */
+let another: string | null = null;
+/** How long an upload to one of them is on its way. */
+let slow_ms: Record<string, number> = {};
+
 async function answer(method: string, url: string, body: Request["body"]) {
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  const { origin } = new URL(url);
+  await new Promise((resolve) => setTimeout(resolve, (method === "PUT" && slow_ms[origin]) || 400));
   const ok = (json: unknown) => ({ status: 200, retryAfter: null, json });
-  if (method === "GET" && url.endsWith("/route")) return { ...ok(null), status: 404 };
+  if (method === "GET" && url.endsWith("/route")) {
+    return another === null ? { ...ok(null), status: 404 } : ok({ recorders: ["http://r", another].map((url) => ({ url })) });
+  }
   if (method === "GET") {
     const last = Math.max(...stored.keys());
     const state = said.length > 0 ? "ended" : "live";
@@ -44,6 +52,7 @@ beforeEach(() => {
   disk = begin();
   stored = new Map([0, 1, 2, 3, 4].map((seq) => [seq, "other"]));
   said = [];
+  [another, slow_ms] = [null, {}];
 });
 afterEach(end);
 
@@ -119,6 +128,40 @@ it("does not wait with the end for what is damaged, and has a number that is tak
   held.uplink.destroy();
   expect(held.uplink.status()).toMatchObject({ refused: 1, unreadable: 0, isDone: false });
   expect([said, reads]).toEqual([[{ said: "end", body: { last: { main: 4 } } }], 2]);
+});
+
+it("says the end though the file of the old number cannot be removed, and the next visit finds it once", async () => {
+  vi.spyOn(console, "error").mockReturnValue();
+  vi.spyOn(console, "warn").mockReturnValue();
+  disk.stuck = (name) => (name.startsWith("00000000-") ? new DOMException("in use", "NoModificationAllowedError") : null);
+  const held = await open();
+  held.keep(footage(1));
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(30_000);
+  held.uplink.destroy();
+  expect([...stored.keys()]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect([said, events.lost.mock.calls]).toEqual([[{ said: "end", body: { last: { main: 5 } } }], []]);
+  expect((await disk.names("b")).some((name) => name.startsWith("00000000-"))).toBe(true);
+  disk.stuck = () => null;
+  const again = await open();
+  again.uplink.destroy();
+  expect(again.spool.found.segments.map(({ seq }) => seq)).toEqual([5]);
+});
+
+it("gives one other number to what two recorders call taken", async () => {
+  for (const say of ["warn", "error"] as const) vi.spyOn(console, say).mockReturnValue();
+  [another, slow_ms, stored] = ["http://s", { "http://r": 4_000 }, new Map([[0, "other"]])];
+  const held = await open();
+  await vi.advanceTimersByTimeAsync(3_000);
+  stored.set(1, "other");
+  // So that it keeps waiting for its other number until both have answered, and could have two then.
+  let reads = 0;
+  disk.unreadable = () => (++reads === 3 ? new DOMException("busy", "NotReadableError") : null);
+  disk.stuck = (name) => (name.startsWith("00000001-") ? new DOMException("in use", "NoModificationAllowedError") : null);
+  held.keep({ ...footage(1), captured_ms: runningTime_ms() - 1_000, duration_ms: 1_000 });
+  await vi.advanceTimersByTimeAsync(30_000);
+  held.uplink.destroy();
+  expect([reads > 3, [...stored.keys()]]).toEqual([true, [0, 1, 2]]);
 });
 
 it("notes what the others have, so that a reload takes nothing of theirs as lost here", async () => {

@@ -315,7 +315,7 @@ export class Uplink {
     if (failure.kind === "stuck" || failure.kind === "too-slow") this.#givenUp.set(seq, (this.#givenUp.get(seq) ?? 0) + 1);
     // Both began without a network, and counted from the same number. Until it has another one, it is not sent.
     const file = this.#files.get(seq);
-    if (failure.kind === "taken" && file) {
+    if (failure.kind === "taken" && file && !this.#renumbering.has(seq)) {
       this.#ledger.refused(seq);
       this.#renumbering.add(seq);
       this.taken(file);
