@@ -29,6 +29,7 @@ const spool = (change: Partial<UplinkStatus> = {}): UplinkStatus => ({
   refused: 0,
   isRefusedByEnd: false,
   unreadable: 0,
+  damaged: 0,
   lost: 0,
   keptBytes: 10_000,
   bitsPerSecond: 1_000_000,
@@ -66,11 +67,18 @@ describe("the line", () => {
     ["paused with more to send", { kind: "paused", id: "b" }, [spool({ owed: owed(4) })], "Paused, 4 s still to send", "waiting"],
     ["ended, sending", ending, [spool({ owed: owed(30) })], "Ended, sending: 30 s left", "waiting"],
     ["ended without a network", ending, [spool({ owed: owed(30), trouble })], "Ended, will send later: 30 s waiting", "waiting"],
-    ["all sent, not all safe", ending, [spool({ notSafe: 2 })], "Ended, making sure all is safe …", "waiting"],
+    ["all sent, not all safe", ending, [spool({ notSafe: 2, endedThere: true })], "Ended, making sure all is safe …", "waiting"],
+    ["all sent, not all safe, and no network", ending, [spool({ notSafe: 2, endedThere: true, trouble })], "Ended, all is sent: will make sure later that it is safe", "waiting"],
+    ["all sent, and nobody has heard of the end", ending, [spool()], "Ended, telling the server …", "waiting"],
+    ["the same without a network", ending, [spool({ trouble })], "Ended. The server does not know it yet: will tell it later", "waiting"],
+    ["its owner has ended it, and there is no network", ending, [spool({ endedByOwner: true, trouble })], "The owner has ended this broadcast, all is sent: will make sure later that it is safe", "waiting"],
     ["ended by its owner, sending", ending, [spool({ endedByOwner: true, owed: owed(30) })], "The owner has ended this broadcast, sending: 30 s left", "waiting"],
     ["ended by its owner, all sent", { kind: "done", id: "b" }, [spool({ endedByOwner: true, isDone: true })], "The owner has ended this broadcast. Everything is sent and safe.", "good"],
     ["refused", ending, [spool({ refused: 1 })], "Ended. The server refused 1 segment. They stay on this device.", "bad"],
-    ["unreadable", ending, [spool({ unreadable: 2 })], "Ended. 2 segments cannot be read on this device. They stay on this device.", "bad"],
+    ["damaged", ending, [spool({ damaged: 2 })], "Ended. 2 segments got damaged on this device. They stay on this device.", "bad"],
+    ["unreadable", ending, [spool({ unreadable: 2 })], "Ended. 2 segments cannot be read on this device now: trying again …", "waiting"],
+    ["refused, and unreadable", ending, [spool({ refused: 1, unreadable: 2 })], "Ended. 2 segments cannot be read on this device now: trying again …", "waiting"],
+    ["unreadable, more to send", ending, [spool({ unreadable: 2, owed: owed(30) })], "Ended, sending: 30 s left", "waiting"],
     ["refused, more to send", ending, [spool({ refused: 1, owed: owed(30) })], "Ended, sending: 30 s left", "waiting"],
     ["its owner waits no longer", ending, [spool({ refused: 18, isRefusedByEnd: true })], "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.", "bad"],
     ["done", { kind: "done", id: "b" }, [spool({ isDone: true })], "Ended. Everything is sent and safe.", "good"],
@@ -94,7 +102,9 @@ describe("what earlier visits left", () => {
     ["interrupted", spool()],
     ["sending", spool({ said: "ended", owed: owed(3) })],
     ["stuck", spool({ said: "ended", refused: 1 })],
-    ["stuck", spool({ said: "ended", unreadable: 1 })],
+    ["stuck", spool({ said: "ended", damaged: 1 })],
+    ["sending", spool({ said: "ended", unreadable: 1 })],
+    ["interrupted", spool({ unreadable: 1 })],
     ["sending", spool({ said: "ended", refused: 1, owed: owed(600) })],
     ["interrupted", spool({ refused: 1, owed: owed(600) })],
     ["stuck", spool({ trouble: { kind: "no-broadcast", detail: "" } })],
@@ -114,6 +124,9 @@ describe("what earlier visits left", () => {
     ["refused, and it may go on", { refused: 1 }, "go-on finish save delete"],
     ["refused, ended elsewhere", { refused: 1, endedThere: true }, "finish save delete"],
     ["refused and ended", { refused: 1, said: "ended" }, "save delete"],
+    ["damaged and ended", { damaged: 1, said: "ended" }, "save delete"],
+    ["damaged and ended, and more cannot be read now", { damaged: 1, unreadable: 1, said: "ended" }, ""],
+    ["ended, and tried again", { unreadable: 1, said: "ended" }, ""],
     ["a link that is not accepted", { trouble: turnedAway, owed: owed(3) }, "save delete"],
     ["sent", { said: "ended", isDone: true }, "watch"],
   ])("%s: what can be done", (_, change, choices) => {
@@ -134,15 +147,24 @@ describe("what earlier visits left", () => {
     const check = (stage: Stage, left: UplinkStatus[]) => isUnsent(model(stage, left));
     expect(check(ending, [spool({ unwritten_ms: 2_000 })])).toBe(true);
     expect([check(recording, [spool()]), check(ending, [spool({ owed: owed(2) })])]).toEqual([true, true]);
+    expect([check(ending, [spool({ unreadable: 1 })]), check({ kind: "ready" }, [spool({ unreadable: 1 })])]).toEqual([true, true]);
+    expect(check(ending, [spool({ damaged: 1, endedThere: true })])).toBe(false);
     expect([check({ kind: "ready" }, [spool()]), check({ kind: "done", id: "b" }, [spool({ isDone: true })])]).toEqual([false, false]);
   });
 });
 
 describe("the last moments", () => {
-  const check = (stage: Stage, said: UplinkStatus["said"], ended: string[] = []) => isUnsent({ ...model(stage, [spool({ said })]), ended });
+  const check = (stage: Stage, said: UplinkStatus["said"], ended: string[] = [], change: Partial<UplinkStatus> = { endedThere: said === "ended" }) =>
+    isUnsent({ ...model(stage, [spool({ said, ...change })]), ended });
   it("are worth a warning until the spool says that it has them", () => {
     expect([check(ending, "recording", ["b"]), check(ending, "ended", ["b"])]).toEqual([true, false]);
     expect([check({ kind: "paused", id: "b" }, "recording"), check({ kind: "paused", id: "b" }, "paused")]).toEqual([true, false]);
+  });
+
+  it("are so until the server knows of the end, unless it will not be told", () => {
+    expect([check(ending, "ended", ["b"], {}), check({ kind: "ready" }, "ended", ["b"], { trouble })]).toEqual([true, true]);
+    const turnedAway = { kind: "no-broadcast", detail: "" } as const;
+    expect([check(ending, "ended", ["b"], { isDone: true }), check(ending, "ended", ["b"], { trouble: turnedAway })]).toEqual([false, false]);
   });
 
   it("are so also when the page is ready for the next broadcast, or has not heard of the spool", () => {

@@ -92,10 +92,13 @@ export type Headline =
   | { kind: "live"; behind_s: number }
   | { kind: "later"; waiting_s: number }
   | { kind: "paused"; waiting_s: number }
-  | { kind: "sending"; waiting_s: number; isReachable: boolean; byOwner: boolean }
+  /** `isTold`: whether the server knows of the end. */
+  | { kind: "sending"; waiting_s: number; isReachable: boolean; isTold: boolean; byOwner: boolean }
+  /** Ended, and the rest cannot be read here now. */
+  | { kind: "reading-again"; segments: number }
   | { kind: "done"; byOwner: boolean }
-  /** Ended, and some of it will never be taken there, or cannot be read here. */
-  | { kind: "kept-here"; segments: number; unreadable: number }
+  /** Ended, and some of it will never be taken there, or is damaged here. */
+  | { kind: "kept-here"; refused: number; damaged: number }
   | { kind: "saving" };
 
 /** What has arrived last may be so old, and it is still live: two segments, and what they take on the way. */
@@ -143,15 +146,32 @@ function whileEnding(spool: UplinkStatus | null): Headline {
   if (spool.trouble?.kind === "no-broadcast") return { kind: "no-broadcast" };
   if (staysHere(spool)) {
     if (spool.isRefusedByEnd) return { kind: "ended-there" };
-    return { kind: "kept-here", segments: spool.refused, unreadable: spool.unreadable };
+    return { kind: "kept-here", refused: spool.refused, damaged: spool.damaged };
   }
+  const waiting_s = seconds(spool);
+  if (waiting_s === 0 && spool.unreadable > 0) return { kind: "reading-again", segments: spool.unreadable };
   const byOwner = spool.endedByOwner;
-  return { kind: "sending", waiting_s: seconds(spool), isReachable: spool.trouble === null, byOwner };
+  return { kind: "sending", waiting_s, isReachable: spool.trouble === null, isTold: spool.endedThere || byOwner, byOwner };
 }
 
 /** Whether nothing more of it will arrive, though not all has. */
-function staysHere({ refused, unreadable, owed, unwritten_ms }: UplinkStatus): boolean {
-  return refused + unreadable > 0 && owed.segments === 0 && unwritten_ms === 0;
+function staysHere(spool: UplinkStatus): boolean {
+  return spool.refused + spool.damaged > 0 && !isWaiting(spool);
+}
+
+/** Whether something of it is still to arrive. What cannot be read now is tried again. */
+function isWaiting({ owed, unwritten_ms, unreadable }: UplinkStatus): boolean {
+  return owed.segments > 0 || unwritten_ms > 0 || unreadable > 0;
+}
+
+/** Whether nothing is missing there that is here. */
+export function isAllSent(spool: UplinkStatus): boolean {
+  return !isWaiting(spool) && spool.refused + spool.damaged === 0;
+}
+
+/** Whether it was ended here, and viewers do not know it yet. */
+function isEndUntold(spool: UplinkStatus): boolean {
+  return spool.said === "ended" && !spool.endedThere && !isTurnedAway(spool);
 }
 
 function seconds(spool: UplinkStatus | null): number {
@@ -167,6 +187,7 @@ export function toneOf(headline: Headline): Tone {
       return "live";
     case "later":
     case "sending":
+    case "reading-again":
     case "paused":
       return "waiting";
     case "not-accepted":
@@ -243,7 +264,7 @@ export function isUnsent(model: Pick<Model, "stage" | "keeper" | "ended">): bool
   const says = (id: string, said: UplinkStatus["said"]) => keeper?.spools.some((spool) => spool.id === id && spool.said === said) ?? false;
   if (stage.kind === "paused" && !says(stage.id, "paused")) return true;
   if (!ended.every((id) => says(id, "ended"))) return true;
-  return keeper?.spools.some((spool) => !spool.isDone && (spool.owed.segments > 0 || spool.unwritten_ms > 0)) ?? false;
+  return keeper?.spools.some((spool) => !spool.isDone && (isWaiting(spool) || isEndUntold(spool))) ?? false;
 }
 
 /** So much that waits is worth a warning. */

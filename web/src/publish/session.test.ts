@@ -225,9 +225,12 @@ it("warns whoever leaves while the last moments are being saved, also of the bro
   session.again();
   expect([session.model.stage.kind, isUnsent(session.model)]).toEqual(["ready", true]);
   await saved;
-  const spool = { id: "b", endedByOwner: false, isDone: false, owed: { segments: 0 }, unwritten_ms: 0 };
+  const spool = { id: "b", endedByOwner: false, isDone: false, owed: { segments: 0 }, unwritten_ms: 0, unreadable: 0, endedThere: false, trouble: null };
   heard({ ...spool, said: "recording" });
   expect(isUnsent(session.model)).toBe(true);
+  // And until the server knows it.
   heard({ ...spool, said: "ended" });
+  expect(isUnsent(session.model)).toBe(true);
+  heard({ ...spool, said: "ended", endedThere: true });
   expect(isUnsent(session.model)).toBe(false);
 });

@@ -155,7 +155,7 @@ export class PublishView {
     const line = headline(model);
     if (line.kind === "live" && spool && spool.missing_ms > 0) return words.catchingUp(spool.missing_ms / 1000);
     if (line.kind === "done") return isUnsent(model) ? "" : words.mayClose;
-    if (line.kind === "sending") return words.keepOpen;
+    if (line.kind === "sending" || line.kind === "reading-again") return words.keepOpen;
     if (model.stage.kind === "ready" && model.target.kind === "link") return model.target.title;
     return "";
   }

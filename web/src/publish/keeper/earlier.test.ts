@@ -94,7 +94,7 @@ it.each(["before", "after"])("cannot all be read: that is no refusal, and is dec
     await vi.advanceTimersByTimeAsync(5_000);
   }
   const status = held.uplink.status();
-  expect([[...stored.keys()].sort(), status.refused, status.unreadable, status.owed.segments]).toEqual([[0, 2], 0, 1, 0]);
+  expect([[...stored.keys()].sort(), status.refused, status.damaged, status.unreadable, status.owed.segments]).toEqual([[0, 2], 0, 1, 0, 0]);
   const declared = { said: "abandon", rendition: "main", first: 1, last: 1 };
   const end = { said: "end", last: { main: 2 } };
   expect(said).toEqual(when === "before" ? [declared, end] : [end, declared]);
@@ -111,7 +111,7 @@ it("is read again later when the device cannot read it now, and nothing of it is
   disk.unreadable = read;
   await vi.advanceTimersByTimeAsync(5_000);
   // The others need not wait for it, and whoever closes the page now knows that.
-  expect(held.uplink.status()).toMatchObject({ unreadable: 1, owed: { segments: 0 }, isDone: false });
+  expect(held.uplink.status()).toMatchObject({ unreadable: 1, damaged: 0, owed: { segments: 0 }, isDone: false });
   await vi.advanceTimersByTimeAsync(300_000);
   expect(read.mock.calls.length).toBeLessThan(15);
   disk.unreadable = () => null;
@@ -143,7 +143,7 @@ it("is sent after all when the init section that it needs is written anew", asyn
   (await disk.spool("b")).files.delete(initName(digest));
   const held = (await Held.open("b", null, () => 0, events))!;
   await vi.advanceTimersByTimeAsync(15_000);
-  expect([[...stored.keys()], held.uplink.status().unreadable]).toEqual([[], 1]);
+  expect([[...stored.keys()], held.uplink.status().damaged]).toEqual([[], 1]);
   held.keep({ ...about, captured_ms: runningTime_ms() - 2_000, bytes: new Uint8Array([1, 1]), init });
   held.mark("ended", true);
   await vi.advanceTimersByTimeAsync(15_000);

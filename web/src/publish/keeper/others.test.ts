@@ -148,6 +148,22 @@ it("says the end though the file of the old number cannot be removed, and the ne
   expect(again.spool.found.segments.map(({ seq }) => seq)).toEqual([5]);
 });
 
+it("says that what waits for another number is still to be sent, and is not refused", async () => {
+  vi.spyOn(console, "warn").mockReturnValue();
+  vi.spyOn(console, "error").mockReturnValue();
+  const held = await open();
+  held.keep(footage(1));
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(0);
+  disk.failure = () => new DOMException("full", "QuotaExceededError");
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect([said, held.status()]).toMatchObject([[], { owed: { segments: 1 }, refused: 0, unreadable: 0 }]);
+  disk.failure = () => null;
+  await vi.advanceTimersByTimeAsync(30_000);
+  held.uplink.destroy();
+  expect([[...stored.keys()].at(-1), said]).toEqual([5, [{ said: "end", body: { last: { main: 5 } } }]]);
+});
+
 it("gives one other number to what two recorders call taken", async () => {
   for (const say of ["warn", "error"] as const) vi.spyOn(console, say).mockReturnValue();
   [another, slow_ms, stored] = ["http://s", { "http://r": 4_000 }, new Map([[0, "other"]])];

@@ -43,8 +43,10 @@ export interface UplinkStatus {
   refused: number;
   /** Whether that is because the broadcast has ended without it. */
   isRefusedByEnd: boolean;
-  /** What of it cannot be read on this device. */
+  /** What of it cannot be read on this device now: it is tried again. */
   unreadable: number;
+  /** What of it is not what was written any more, or is not there: it will never arrive. */
+  damaged: number;
   /** What was torn or lost in the spool. */
   lost: number;
   /** What of it is on this device. */

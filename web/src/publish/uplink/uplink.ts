@@ -238,7 +238,7 @@ export class Uplink {
         now_ms: performance.now(),
         ledger: this.#ledger,
         inFlight: this.#flights,
-        unsure: new Set([...this.#unsure, ...this.#unread.resting(performance.now())]),
+        unsure: new Set([...this.#unsure, ...this.#renumbering, ...this.#unread.resting(performance.now())]),
         route: this.#route,
         bytesPerSecond,
       },
@@ -316,7 +316,6 @@ export class Uplink {
     // Both began without a network, and counted from the same number. Until it has another one, it is not sent.
     const file = this.#files.get(seq);
     if (failure.kind === "taken" && file && !this.#renumbering.has(seq)) {
-      this.#ledger.refused(seq);
       this.#renumbering.add(seq);
       this.taken(file);
     }
@@ -423,8 +422,12 @@ export class Uplink {
 
   /** Whether something here may get a number beyond the last: after the end that would not be taken any more. */
   #mayBeRenumbered(): boolean {
-    const mayBeRead = this.#ledger.with("unreadable").filter((seq) => !this.#damaged.has(seq));
-    return this.#renumbering.size > 0 || [...this.#ledger.with("owed"), ...mayBeRead].some((seq) => this.#isThere(seq));
+    return this.#renumbering.size > 0 || [...this.#ledger.with("owed"), ...this.#mayBeRead()].some((seq) => this.#isThere(seq));
+  }
+
+  /** What cannot be read now, and may be later. */
+  #mayBeRead(): number[] {
+    return this.#ledger.with("unreadable").filter((seq) => !this.#damaged.has(seq));
   }
 
   #isThere(seq: number): boolean {
@@ -555,7 +558,8 @@ export class Uplink {
       notSafe: this.#ledger.with("stored").length,
       refused: this.#ledger.with("refused").length,
       isRefusedByEnd: this.#isRefusedByEnd,
-      unreadable: this.#ledger.with("unreadable").length,
+      unreadable: this.#mayBeRead().length,
+      damaged: this.#ledger.with("unreadable").filter((seq) => this.#damaged.has(seq)).length,
       lost: this.spool.found.lost.length + this.spool.found.torn.length,
       keptBytes: this.#ledger.keptBytes(),
       bitsPerSecond: bytesPerSecond === null ? null : Math.round(bytesPerSecond * 8),

@@ -2,7 +2,7 @@
  * The small facts beside the state: for how long, how fast, the battery, the storage, and what is missing.
  */
 import { element } from "../../element";
-import { isAtRisk, type Model, roomLeft_s, spoolOf, type Stage } from "../model";
+import { isAllSent, isAtRisk, type Model, roomLeft_s, spoolOf, type Stage } from "../model";
 import type { Words } from "../words";
 
 type Name = "time" | "rate" | "link" | "missing" | "storage" | "battery";
@@ -34,8 +34,8 @@ export class Facts {
     this.#set("rate", model.bitrate === null ? null : `● ${words.rate(model.bitrate)}`);
     this.#set("link", isAtWork && spool.bitsPerSecond && spool.trouble === null ? `↑ ${words.rate(spool.bitsPerSecond)}` : null);
     const { segments = 0, duration_ms = 0 } = spool?.owed ?? {};
-    const missing = segments === 0 ? words.nothingMissing : words.missingSegments(segments, duration_ms / 1000);
-    this.#set("missing", isAtWork ? missing : null);
+    const isMissing = segments > 0 ? words.missingSegments(segments, duration_ms / 1000) : null;
+    this.#set("missing", isAtWork ? (isAllSent(spool) ? words.nothingMissing : isMissing) : null);
     const kept = model.keeper?.spools.reduce((sum, one) => sum + (one.isDone ? 0 : one.keptBytes), 0) ?? 0;
     this.#set("storage", kept > 0 ? `▤ ${words.bytes(kept)}` : null);
     const { battery } = model;

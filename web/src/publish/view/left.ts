@@ -105,17 +105,20 @@ export class LeftView {
     const { words } = this;
     if (left.kind === "held") return words.left.held;
     if (left.kind === "unreadable") return words.left.unreadable;
-    const waiting_s = left.spool.owed.duration_ms / 1000;
+    const { owed, unreadable, endedThere, isKnown, trouble } = left.spool;
+    const waiting_s = owed.duration_ms / 1000;
+    // Where nobody has answered yet, an earlier visit may have told it.
+    const ended = { waiting_s, unreadable, isTold: endedThere || !isKnown, isReachable: trouble === null };
     switch (left.kind) {
       case "interrupted":
-        return left.spool.endedThere ? words.left.sending(waiting_s) : words.left.interrupted(waiting_s);
+        return endedThere ? words.left.sending(ended) : words.left.interrupted(waiting_s, unreadable);
       case "sending":
-        return words.left.sending(waiting_s);
+        return words.left.sending(ended);
       case "stuck":
-        if (left.spool.trouble?.kind === "unauthorized") return words.left.notAccepted(waiting_s);
-        if (left.spool.trouble?.kind === "no-broadcast") return words.left.noBroadcast(waiting_s);
+        if (trouble?.kind === "unauthorized") return words.left.notAccepted(waiting_s);
+        if (trouble?.kind === "no-broadcast") return words.left.noBroadcast(waiting_s);
         if (left.spool.isRefusedByEnd) return words.left.afterTheEnd;
-        return words.left.stuck(left.spool.refused, left.spool.unreadable);
+        return words.left.stuck(left.spool.refused, left.spool.damaged);
       case "sent":
         return words.left.sent;
     }

@@ -7,12 +7,22 @@ const segments = (count: number) => counted("en", count, { one: "segment", other
 const ended = (byOwner: boolean) => (byOwner ? "The owner has ended this broadcast" : "Ended");
 
 /** What will not be there. Nothing is said of what there is none of. */
-function notThere(refused: number, unreadable: number): string {
+function notThere(refused: number, damaged: number): string {
   const said = [
     ...(refused > 0 ? [`The server refused ${segments(refused)}.`] : []),
-    ...(unreadable > 0 ? [`${segments(unreadable)} cannot be read on this device.`] : []),
+    ...(damaged > 0 ? [`${segments(damaged)} got damaged on this device.`] : []),
   ];
   return said.join(" ");
+}
+
+const unread = (count: number) => `${segments(count)} cannot be read on this device now`;
+
+/** How what was ended stands. `isTold`: whether the server knows of the end. */
+interface Ending {
+  waiting_s: number;
+  unreadable: number;
+  isTold: boolean;
+  isReachable: boolean;
 }
 
 const waiting = (s: number) => (s > 0 ? `${whole(s)} waiting. ` : "");
@@ -29,9 +39,11 @@ export const en = {
       case "paused": return line.waiting_s > 0 ? `Paused, ${whole(line.waiting_s)} still to send` : "Paused";
       case "saving": return "Saving the last moments …";
       case "sending":
-        if (line.waiting_s === 0) return `${ended(line.byOwner)}, making sure all is safe …`;
+        if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Ended, telling the server …" : "Ended. The server does not know it yet: will tell it later";
+        if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, making sure all is safe …` : `${ended(line.byOwner)}, all is sent: will make sure later that it is safe`;
         return line.isReachable ? `${ended(line.byOwner)}, sending: ${whole(line.waiting_s)} left` : `${ended(line.byOwner)}, will send later: ${whole(line.waiting_s)} waiting`;
-      case "kept-here": return `Ended. ${notThere(line.segments, line.unreadable)} They stay on this device.`;
+      case "reading-again": return `Ended. ${unread(line.segments)}: trying again …`;
+      case "kept-here": return `Ended. ${notThere(line.refused, line.damaged)} They stay on this device.`;
       case "done": return `${ended(line.byOwner)}. Everything is sent and safe.`;
       case "ended-there": return "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.";
       case "not-accepted": return "The server does not accept this link. What you record stays on this device.";
@@ -140,9 +152,17 @@ export const en = {
   obsWay: "With OBS Studio: choose the service “YouTube - HLS”, and put the server and the key of the owner's page into the profile's service.json.",
   leftTitle: "Earlier recordings on this device",
   left: {
-    interrupted: (waiting_s: number) => (waiting_s > 0 ? `Interrupted. ${whole(waiting_s)} still to send.` : "Interrupted. Everything recorded so far is sent."),
-    sending: (waiting_s: number) => (waiting_s > 0 ? `Ended. ${whole(waiting_s)} still to send.` : "Ended. Making sure all is safe."),
-    stuck: (refused: number, unreadable: number) => `${notThere(refused, unreadable)} They stay on this device.`,
+    interrupted(waiting_s: number, unreadable: number): string {
+      if (waiting_s > 0) return `Interrupted. ${whole(waiting_s)} still to send.`;
+      return unreadable > 0 ? `Interrupted. ${unread(unreadable)}: trying again.` : "Interrupted. Everything recorded so far is sent.";
+    },
+    sending({ waiting_s, unreadable, isTold, isReachable }: Ending): string {
+      if (waiting_s > 0) return `Ended. ${whole(waiting_s)} still to send.`;
+      if (unreadable > 0) return `Ended. ${unread(unreadable)}: trying again.`;
+      if (!isTold) return isReachable ? "Ended. Telling the server." : "Ended. The server does not know it yet: will tell it later.";
+      return isReachable ? "Ended. Making sure all is safe." : "Ended. Will make sure later that all is safe.";
+    },
+    stuck: (refused: number, damaged: number) => `${notThere(refused, damaged)} They stay on this device.`,
     afterTheEnd: "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.",
     notAccepted: (waiting_s: number) => `The server does not accept the link that this was recorded with. ${waiting(waiting_s)}It stays on this device, and is sent once a link that is valid is opened here.`,
     noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${waiting(waiting_s)}It stays on this device.`,

@@ -8,13 +8,15 @@ const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 const ended = (byOwner: boolean) => (byOwner ? "Владелец завершил эту трансляцию" : "Завершено");
 
 /** What will not be there. Nothing is said of what there is none of. */
-function notThere(refused: number, unreadable: number): string {
+function notThere(refused: number, damaged: number): string {
   const said = [
     ...(refused > 0 ? [`Сервер отклонил ${segments(refused)}.`] : []),
-    ...(unreadable > 0 ? [`На этом устройстве не удаётся прочитать ${segments(unreadable)}.`] : []),
+    ...(damaged > 0 ? [`На этом устройстве повреждено: ${segments(damaged)}.`] : []),
   ];
   return said.join(" ");
 }
+
+const unread = (count: number) => `На этом устройстве сейчас не удаётся прочитать ${segments(count)}`;
 
 const waiting = (s: number) => (s > 0 ? `Ждёт ${whole(s)}. ` : "");
 
@@ -30,9 +32,11 @@ export const ru: Words = {
       case "paused": return line.waiting_s > 0 ? `Пауза, осталось отправить ${whole(line.waiting_s)}` : "Пауза";
       case "saving": return "Сохраняем последние секунды …";
       case "sending":
-        if (line.waiting_s === 0) return `${ended(line.byOwner)}, проверяем сохранность …`;
+        if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Завершено, сообщаем серверу …" : "Завершено. Сервер ещё не знает об этом: сообщим позже";
+        if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, проверяем сохранность …` : `${ended(line.byOwner)}, всё отправлено: сохранность проверим позже`;
         return line.isReachable ? `${ended(line.byOwner)}, отправляем: осталось ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, отправим позже: ждёт ${whole(line.waiting_s)}`;
-      case "kept-here": return `Завершено. ${notThere(line.segments, line.unreadable)} Запись останется на этом устройстве.`;
+      case "reading-again": return `Завершено. ${unread(line.segments)}: пробуем снова …`;
+      case "kept-here": return `Завершено. ${notThere(line.refused, line.damaged)} Запись останется на этом устройстве.`;
       case "done": return `${ended(line.byOwner)}. Всё отправлено и сохранено.`;
       case "ended-there": return "Трансляция завершена; что не отправлено, больше не принимается. Оно останется на этом устройстве.";
       case "not-accepted": return "Сервер не принимает эту ссылку. Ваша запись останется на этом устройстве.";
@@ -140,9 +144,17 @@ export const ru: Words = {
   obsWay: "Через OBS Studio: выберите сервис «YouTube - HLS» и впишите сервер и ключ со страницы владельца в service.json профиля.",
   leftTitle: "Прежние записи на этом устройстве",
   left: {
-    interrupted: (waiting_s) => (waiting_s > 0 ? `Прервана. Осталось отправить ${whole(waiting_s)}.` : "Прервана. Всё записанное отправлено."),
-    sending: (waiting_s) => (waiting_s > 0 ? `Завершена. Осталось отправить ${whole(waiting_s)}.` : "Завершена. Проверяем сохранность."),
-    stuck: (refused, unreadable) => `${notThere(refused, unreadable)} Запись останется на этом устройстве.`,
+    interrupted(waiting_s, unreadable) {
+      if (waiting_s > 0) return `Прервана. Осталось отправить ${whole(waiting_s)}.`;
+      return unreadable > 0 ? `Прервана. ${unread(unreadable)}: пробуем снова.` : "Прервана. Всё записанное отправлено.";
+    },
+    sending({ waiting_s, unreadable, isTold, isReachable }) {
+      if (waiting_s > 0) return `Завершена. Осталось отправить ${whole(waiting_s)}.`;
+      if (unreadable > 0) return `Завершена. ${unread(unreadable)}: пробуем снова.`;
+      if (!isTold) return isReachable ? "Завершена. Сообщаем серверу." : "Завершена. Сервер ещё не знает об этом: сообщим позже.";
+      return isReachable ? "Завершена. Проверяем сохранность." : "Завершена. Сохранность проверим позже.";
+    },
+    stuck: (refused, damaged) => `${notThere(refused, damaged)} Запись останется на этом устройстве.`,
     afterTheEnd: "Трансляция завершена; что не отправлено, больше не принимается. Оно останется на этом устройстве.",
     notAccepted: (waiting_s) => `Сервер не принимает ссылку, по которой велась запись. ${waiting(waiting_s)}Запись останется на этом устройстве и отправится, когда вы откроете здесь действующую ссылку.`,
     noBroadcast: (waiting_s) => `Сервер не знает такой трансляции. ${waiting(waiting_s)}Запись останется на этом устройстве.`,

@@ -12,13 +12,15 @@ const decimal = (n: number) => n.toFixed(1).replace(".", ",");
 const ended = (byOwner: boolean) => (byOwner ? "Lastnik je končal ta prenos" : "Končano");
 
 /** What will not be there. Nothing is said of what there is none of. */
-function notThere(refused: number, unreadable: number): string {
+function notThere(refused: number, damaged: number): string {
   const said = [
     ...(refused > 0 ? [`Strežnik je zavrnil ${segmentsAccusative(refused)}.`] : []),
-    ...(unreadable > 0 ? [`Na tej napravi ni mogoče prebrati ${segmentsGenitive(unreadable)}.`] : []),
+    ...(damaged > 0 ? [`Poškodovano na tej napravi: ${segments(damaged)}.`] : []),
   ];
   return said.join(" ");
 }
+
+const unread = (count: number) => `Na tej napravi zdaj ni mogoče prebrati ${segmentsGenitive(count)}`;
 
 const waiting = (s: number) => (s > 0 ? `Čaka ${whole(s)}. ` : "");
 
@@ -34,9 +36,11 @@ export const sl: Words = {
       case "paused": return line.waiting_s > 0 ? `Premor, poslati je treba še ${whole(line.waiting_s)}` : "Premor";
       case "saving": return "Shranjujemo zadnje trenutke …";
       case "sending":
-        if (line.waiting_s === 0) return `${ended(line.byOwner)}, preverjamo, ali je vse na varnem …`;
+        if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Končano, obveščamo strežnik …" : "Končano. Strežnik tega še ne ve: obvestimo ga pozneje";
+        if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, preverjamo, ali je vse na varnem …` : `${ended(line.byOwner)}, vse je poslano: pozneje preverimo, ali je na varnem`;
         return line.isReachable ? `${ended(line.byOwner)}, pošiljamo: še ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
-      case "kept-here": return `Končano. ${notThere(line.segments, line.unreadable)} Posnetek ostane na tej napravi.`;
+      case "reading-again": return `Končano. ${unread(line.segments)}: poskušamo znova …`;
+      case "kept-here": return `Končano. ${notThere(line.refused, line.damaged)} Posnetek ostane na tej napravi.`;
       case "done": return `${ended(line.byOwner)}. Vse je poslano in na varnem.`;
       case "ended-there": return "Prenos je končan; kar ni bilo poslano, ne bo več sprejeto. Ostane na tej napravi.";
       case "not-accepted": return "Strežnik ne sprejme te povezave. Posneto ostane na tej napravi.";
@@ -144,9 +148,17 @@ export const sl: Words = {
   obsWay: "Z OBS Studio: izberite storitev »YouTube - HLS« ter strežnik in ključ z lastnikove strani vpišite v service.json profila.",
   leftTitle: "Prejšnji posnetki na tej napravi",
   left: {
-    interrupted: (waiting_s) => (waiting_s > 0 ? `Prekinjen. Poslati je treba še ${whole(waiting_s)}.` : "Prekinjen. Vse doslej posneto je poslano."),
-    sending: (waiting_s) => (waiting_s > 0 ? `Končan. Poslati je treba še ${whole(waiting_s)}.` : "Končan. Preverjamo, ali je vse na varnem."),
-    stuck: (refused, unreadable) => `${notThere(refused, unreadable)} Posnetek ostane na tej napravi.`,
+    interrupted(waiting_s, unreadable) {
+      if (waiting_s > 0) return `Prekinjen. Poslati je treba še ${whole(waiting_s)}.`;
+      return unreadable > 0 ? `Prekinjen. ${unread(unreadable)}: poskušamo znova.` : "Prekinjen. Vse doslej posneto je poslano.";
+    },
+    sending({ waiting_s, unreadable, isTold, isReachable }) {
+      if (waiting_s > 0) return `Končan. Poslati je treba še ${whole(waiting_s)}.`;
+      if (unreadable > 0) return `Končan. ${unread(unreadable)}: poskušamo znova.`;
+      if (!isTold) return isReachable ? "Končan. Obveščamo strežnik." : "Končan. Strežnik tega še ne ve: obvestimo ga pozneje.";
+      return isReachable ? "Končan. Preverjamo, ali je vse na varnem." : "Končan. Pozneje preverimo, ali je vse na varnem.";
+    },
+    stuck: (refused, damaged) => `${notThere(refused, damaged)} Posnetek ostane na tej napravi.`,
     afterTheEnd: "Prenos je končan; kar ni bilo poslano, ne bo več sprejeto. Ostane na tej napravi.",
     notAccepted: (waiting_s) => `Strežnik ne sprejme povezave, s katero je bil ta prenos posnet. ${waiting(waiting_s)}Posnetek ostane na tej napravi in bo poslan, ko tukaj odprete veljavno povezavo.`,
     noBroadcast: (waiting_s) => `Strežnik ne pozna tega prenosa. ${waiting(waiting_s)}Posnetek ostane na tej napravi.`,
