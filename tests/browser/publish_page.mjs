@@ -251,9 +251,11 @@ const SCENARIOS = {
   async own({ context }) {
     const first = await openPage(context, url);
     await first.fill("#title", "Regatta");
+    // It was open before there was anything.
+    const second = await openPage(context, new URL("/publish", url).href);
+    await first.bringToFront();
     await goLive(first);
     const id = (await spool(first)).id;
-    const second = await openPage(context, new URL("/publish", url).href);
     await second.waitForSelector(".left .card");
     const held = await second.textContent(".left .card");
     const address = await first.evaluate(() => location.href);

@@ -19,12 +19,16 @@ let others = new Set<string>();
 let broken = new Set<string>();
 let deleted: string[] = [];
 let begun: string[] = [];
+/** Lets go of what another tab has. */
+let letGo: (id: string) => void = () => undefined;
 
-const shelf = (...ids: string[]) =>
+const shelf = (...ids: string[]) => shelfOf(async () => ids);
+
+const shelfOf = (all: () => Promise<string[]>) =>
   new Shelf<Fake>({
-    all: async () => ids,
+    all,
     hold: async (id) => !others.has(id),
-    holdLater: () => new Promise(() => undefined),
+    holdLater: (id) => new Promise((resolve) => (letGo = (other) => other === id && resolve())),
     open: async (id, known) => {
       if (broken.has(id) && known === null) throw new Error("torn");
       return {
@@ -104,4 +108,50 @@ it("opens later what cannot be opened now, and says once why", async () => {
   await here.openAgain();
   expect([[...here.spools.keys()], [...here.unreadable]]).toEqual([["a"], ["b"]]);
   expect(console.error).toHaveBeenCalledTimes(2);
+});
+
+it("takes up what was begun since the page was opened, also when the first listing failed", async () => {
+  const all = vi.fn<() => Promise<string[]>>().mockRejectedValueOnce(new Error("busy")).mockResolvedValue(["a"]);
+  const here = shelfOf(all);
+  await here.openAgain();
+  expect([...here.spools.keys()]).toEqual(["a"]);
+  // Another tab begins one, and closes without having sent it.
+  others.add("b");
+  all.mockResolvedValue(["a", "b"]);
+  await here.openAgain();
+  await here.openAgain();
+  expect([[...here.spools.keys()], [...here.held]]).toEqual([["a"], ["b"]]);
+  letGo("b");
+  await vi.waitFor(() => expect([[...here.spools.keys()], [...here.held]]).toEqual([["a", "b"], []]));
+  expect(await here.adopt(address("b"))).toBeNull();
+});
+
+it("says nothing more of what another tab has sent, until that begins again", async () => {
+  others.add("b");
+  const all = vi.fn(async () => ["b"]);
+  const here = shelfOf(all);
+  for (const [ids, held] of [[["b"], ["b"]], [[], []], [["b"], ["b"]]]) {
+    all.mockResolvedValue(ids!);
+    await here.openAgain();
+    expect([...here.held]).toEqual(held);
+  }
+});
+
+it("says nothing more of what could not be opened, and is gone", async () => {
+  broken.add("a");
+  const all = vi.fn(async () => ["a"]);
+  const here = shelfOf(all);
+  await vi.waitFor(() => expect([...here.unreadable]).toEqual(["a"]));
+  all.mockResolvedValue([]);
+  await here.openAgain();
+  expect([...here.unreadable]).toEqual([]);
+});
+
+it("goes on with what it has when they cannot be listed", async () => {
+  const all = vi.fn(async () => ["a"]);
+  const here = shelfOf(all);
+  await here.openAgain();
+  all.mockRejectedValue(new Error("busy"));
+  await here.openAgain();
+  expect([...here.spools.keys()]).toEqual(["a"]);
 });

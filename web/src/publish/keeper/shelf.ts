@@ -37,12 +37,14 @@ export class Shelf<S extends Opened> {
   /** These cannot be opened. */
   readonly unreadable = new Set<string>();
   readonly #ours = new Set<string>();
+  /** For these it is waited until another tab lets go of them, whether anything is left in them or not. */
+  readonly #awaited = new Set<string>();
   /** Of each spool one thing after the other. */
   #doing: Promise<void>;
 
   /** What earlier visits left is taken up before anything else. */
   constructor(private readonly does: ShelfDoes<S>) {
-    this.#doing = this.#takeUpAll().catch((error: unknown) => console.error("cannot list the spools", error));
+    this.#doing = this.#takeUpAll();
   }
 
   /** Opens the spool of a broadcast, making it if there is none; why not, if that cannot be done. */
@@ -84,11 +86,9 @@ export class Shelf<S extends Opened> {
     });
   }
 
-  /** What a spool could not be opened for may have passed. */
-  async openAgain(): Promise<void> {
-    for (const id of this.unreadable) await this.#then(async () => {
-      if (this.unreadable.has(id)) await this.#open(id, null);
-    });
+  /** What a spool could not be opened for may have passed, and another tab may have begun one, or be done with it. */
+  openAgain(): Promise<void> {
+    return this.#then(() => this.#takeUpAll());
   }
 
   async #openOrReaddress(id: string, address: Address | null): Promise<void> {
@@ -120,21 +120,36 @@ export class Shelf<S extends Opened> {
 
   /** What earlier visits left is sent by itself; what another tab works on, once that is closed. */
   async #takeUpAll(): Promise<void> {
-    for (const id of await this.does.all()) {
-      const isOurs = await this.#hold(id).catch(() => false);
-      if (isOurs) await this.#open(id, null);
-      else this.#takeUpLater(id).catch((error: unknown) => console.error(`cannot take up the spool ${id}`, error));
+    try {
+      const ids = await this.does.all();
+      for (const known of [this.held, this.unreadable]) for (const id of known) if (!ids.includes(id)) known.delete(id);
+      for (const id of ids) await this.#takeUp(id);
+    } catch (error) {
+      console.error("cannot list the spools", error);
     }
+  }
+
+  async #takeUp(id: string): Promise<void> {
+    if (this.#awaited.has(id)) return void this.held.add(id);
+    if (this.spools.has(id)) return;
+    const isOurs = await this.#hold(id).catch(() => false);
+    if (isOurs) await this.#open(id, null);
+    else this.#takeUpLater(id).catch((error: unknown) => console.error(`cannot take up the spool ${id}`, error));
   }
 
   async #takeUpLater(id: string): Promise<void> {
     this.held.add(id);
-    await this.does.holdLater(id);
-    this.#ours.add(id);
-    this.held.delete(id);
+    this.#awaited.add(id);
+    try {
+      await this.does.holdLater(id);
+      this.#ours.add(id);
+    } finally {
+      this.#awaited.delete(id);
+      this.held.delete(id);
+    }
+    // The other tab may have sent all of it.
     await this.#then(async () => {
-      // The other tab may have sent all of it.
-      if (!this.spools.has(id) && (await this.does.all()).includes(id)) await this.#open(id, null);
+      if ((await this.does.all()).includes(id)) await this.#takeUp(id);
     });
   }
 
