@@ -67,6 +67,68 @@ describe("segments", () => {
     expect(cuts.map((cut) => [cut.from_us, cut.duration_us])).toEqual([[0, 3 * FRAME_US], [60 * FRAME_US, 2 * FRAME_US]]);
   });
 
+  /** What is heard from one picture on to the next: all of it, once, in segments that are no longer than others. */
+  function assertNothingUnheard(cuts: Cut[], from_us: number, until_us: number) {
+    const heard = cuts.flatMap((cut) => cut.sound.map((packet) => packet.at_us));
+    expect(heard).toEqual(Array.from({ length: (until_us - from_us) / 20_000 }, (_, n) => from_us + n * 20_000));
+    for (const [index, cut] of cuts.entries()) {
+      expect([cut.pictures[0]!.isKey, cut.pictures[0]!.at_us, cut.duration_us <= 2_200_000]).toEqual([true, cut.from_us, true]);
+      if (index > 0) expect(cut.from_us).toBe(cuts[index - 1]!.from_us + cuts[index - 1]!.duration_us);
+    }
+  }
+
+  it("have all that is heard while no picture comes, as it comes", () => {
+    const { cuts, segmenter } = cutter(true);
+    segmenter.addPicture(picture(0, true, "a"));
+    const MINUTES_10 = 30_000;
+    for (let n = 0; n < MINUTES_10; n++) {
+      segmenter.addSound(sound(n));
+      const until_us = (cuts.at(-1)?.from_us ?? 0) + (cuts.at(-1)?.duration_us ?? 0);
+      expect(n * 20_000 - until_us).toBeLessThan(7_000_000);
+    }
+    segmenter.finish();
+    assertNothingUnheard(cuts, 0, 600_000_000);
+    expect(cuts.at(-1)!.from_us + cuts.at(-1)!.duration_us).toBe(600_000_000);
+  });
+
+  it.each([0.5, 2, 3.5, 4.4, 5, 6, 9.7, 63])("have all that is heard until pictures come again after %d s", (away_s) => {
+    const { cuts, segmenter } = cutter(true);
+    const [left, back] = [60, 60 + away_s * 20];
+    for (let n = 0; n < 1_000 + away_s * 50; n++) {
+      segmenter.addSound(sound(n));
+      if (n % 5 >= 2) continue;
+      const nth = Math.floor(n / 5) * 2 + (n % 5);
+      if (nth < left) segmenter.addPicture(picture(nth, nth % 40 === 0, "a"));
+      else if (nth >= back) segmenter.addPicture(picture(nth, (nth - back) % 40 === 0));
+    }
+    segmenter.finish();
+    assertNothingUnheard(cuts, 0, 20_000_000 + away_s * 1_000_000);
+  });
+
+  it("have no picture for which another one stood in, nor any that needs it", () => {
+    const { cuts, segmenter } = cutter(true);
+    segmenter.addPicture(picture(0, true, "a"));
+    for (let n = 0; n < 500; n++) segmenter.addSound(sound(n));
+    // They were on their way for that long.
+    for (const n of [1, 2, 3, 40]) segmenter.addPicture(picture(n, n === 40));
+    segmenter.addPicture(picture(199, false));
+    for (let n = 200; n < 241; n++) segmenter.addPicture(picture(n, n % 40 === 0));
+    for (let n = 500; n < 610; n++) segmenter.addSound(sound(n));
+    segmenter.finish();
+    const seen = cuts.flatMap((cut) => cut.pictures.map(({ at_us }) => at_us)).filter((at_us) => at_us >= 200 * FRAME_US);
+    expect(seen).toEqual(Array.from({ length: 41 }, (_, n) => (200 + n) * FRAME_US));
+    assertNothingUnheard(cuts.slice(0, -1), 0, 240 * FRAME_US);
+  });
+
+  it("are none of sound alone, and little of that is kept for the first picture", () => {
+    const { cuts, segmenter } = cutter(true);
+    for (let n = 0; n < 5_000; n++) segmenter.addSound(sound(n));
+    segmenter.addPicture(picture(0, true, "a"));
+    segmenter.addPicture(picture(1_960, true));
+    expect(cuts.length).toBeGreaterThan(0);
+    expect(cuts.flatMap((cut) => cut.sound).length).toBeLessThanOrEqual(500);
+  });
+
   it("know how to decode what is in them when that changes", () => {
     const { cuts, segmenter } = cutter(false);
     for (let n = 0; n < 90; n++) segmenter.addPicture(picture(n, n % 30 === 0, n === 0 ? "a" : n === 60 ? "b" : undefined));

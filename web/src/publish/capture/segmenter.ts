@@ -28,8 +28,21 @@ export interface Cut {
 
 /** How long after a segment is full its sound is waited for, on a device that is busy. What comes later is lost. */
 const SOUND_LATE_US = 3_000_000;
-/** When no picture comes for longer than this, the segment ends with the last one. */
+/** When no picture comes for longer than this, and no sound, the segment ends with the last one. */
 const STANDSTILL_US = 1_000_000;
+/**
+ * When no picture has come while so much sound came, the last keyframe stands in for those that do not, so that what is heard
+ * is in segments. Longer than the encoder itself lets the next picture stand in.
+ */
+const AWAY_US = 5_000_000;
+/** For how long it stands in at a time: a segment as long as others. */
+const STAND_IN_US = 1_900_000;
+/** How much later than sound the picture may come with which pictures go on. */
+const PICTURE_LATE_US = 1_000_000;
+/** The end of a segment that is not worth one of its own. */
+const REST_US = 250_000;
+/** How much sound is kept for the first picture. */
+const SOUND_ALONE_US = 10_000_000;
 
 export class Segmenter {
   #pictures: PicturePacket[] = [];
@@ -37,6 +50,11 @@ export class Segmenter {
   #picture: VideoDecoderConfig | null = null;
   #hearing: AudioDecoderConfig | null = null;
   #soundUntil_us = -Infinity;
+  /** The last keyframe, and whether it is that which is last, standing in for another picture. */
+  #key: PicturePacket | null = null;
+  #standsIn = false;
+  /** Up to where there was sound when the last picture came. */
+  #seen_us = -Infinity;
 
   constructor(
     private readonly cut: (cut: Cut) => void,
@@ -45,8 +63,14 @@ export class Segmenter {
   ) {}
 
   addPicture(packet: PicturePacket): void {
-    // Nothing can be made of pictures before the first that stands for itself.
-    if (this.#pictures.length === 0 && !packet.isKey) return;
+    const last = this.#pictures.at(-1);
+    // Nothing can be made of pictures before the first that stands for itself, nor of those for which another one stood in.
+    if (!packet.isKey && (last === undefined || this.#standsIn)) return;
+    if (last && packet.at_us < last.at_us) return;
+    if (packet.isKey) this.#standInUntil(packet.at_us);
+    if (packet.isKey) this.#key = packet;
+    this.#standsIn = false;
+    this.#seen_us = Math.max(packet.at_us, this.#soundUntil_us);
     this.#pictures.push(packet);
     this.#cutWhatIsFull();
   }
@@ -55,15 +79,43 @@ export class Segmenter {
     if (packet.config) this.#hearing = packet.config;
     this.#sound.push(packet);
     this.#soundUntil_us = packet.at_us + packet.duration_us;
+    if (this.#pictures.length === 0) this.#sound = this.#sound.filter(({ at_us }) => at_us >= this.#soundUntil_us - SOUND_ALONE_US);
+    this.#standInForThoseAway();
     this.#cutWhatIsFull();
   }
 
   /** Everything that is there becomes segments. */
   finish(): void {
+    this.#standInUntil(this.#soundUntil_us);
     while (this.#cutOne(true));
     const last = this.#pictures.at(-1);
-    if (last) this.#take(this.#pictures.length, last.at_us + last.duration_us);
+    if (last) this.#take(this.#pictures.length, endOf(last));
     this.#sound = [];
+  }
+
+  /** While sound comes, and no pictures. */
+  #standInForThoseAway(): void {
+    if (this.#soundUntil_us - this.#seen_us < AWAY_US) return;
+    for (let last = this.#pictures.at(-1); last; last = this.#pictures.at(-1)) {
+      if (this.#soundUntil_us - endOf(last) < STAND_IN_US + PICTURE_LATE_US) return;
+      this.#standIn(endOf(last), STAND_IN_US);
+    }
+  }
+
+  /** For pictures that did not come before this moment, as far as there is something to be heard. */
+  #standInUntil(at_us: number): void {
+    const until_us = at_us - this.#soundUntil_us < SOUND_LATE_US ? at_us : this.#soundUntil_us;
+    for (let last = this.#pictures.at(-1); last; last = this.#pictures.at(-1)) {
+      const from_us = endOf(last);
+      const isHeard = this.#soundUntil_us > from_us;
+      if (!isHeard || until_us - from_us <= (this.#standsIn ? REST_US : STANDSTILL_US)) return;
+      this.#standIn(from_us, Math.min(STAND_IN_US, until_us - from_us));
+    }
+  }
+
+  #standIn(at_us: number, duration_us: number): void {
+    this.#pictures.push({ ...this.#key!, at_us, duration_us, config: undefined });
+    this.#standsIn = true;
   }
 
   #cutWhatIsFull(): void {
@@ -78,9 +130,9 @@ export class Segmenter {
     const isLate = this.#pictures.at(-1)!.at_us - until_us >= SOUND_LATE_US;
     const isWhole = !this.hasSound() || this.#soundUntil_us >= until_us;
     if (!atOnce && !isWhole && !isLate) return false;
-    const before = this.#pictures[next - 1]!;
-    const stoodStill = until_us - before.at_us > STANDSTILL_US;
-    this.#take(next, stoodStill ? before.at_us + before.duration_us : until_us);
+    const before_us = endOf(this.#pictures[next - 1]!);
+    const stoodStill = until_us - before_us > STANDSTILL_US;
+    this.#take(next, stoodStill ? before_us : until_us);
     return true;
   }
 
@@ -103,4 +155,8 @@ export class Segmenter {
       hearing: heard.length > 0 ? this.#hearing : null,
     });
   }
+}
+
+function endOf({ at_us, duration_us }: PicturePacket): number {
+  return at_us + duration_us;
 }
