@@ -8,10 +8,31 @@ class FakeFrame {
   readonly displayHeight: number;
   readonly timestamp: number;
   close = vi.fn();
+  rotation = 0;
+  flip = false;
 
-  constructor({ displayWidth, displayHeight }: { displayWidth: number; displayHeight: number }, timing?: { timestamp: number }) {
-    [this.displayWidth, this.displayHeight] = [displayWidth, displayHeight];
+  constructor(of: FakeFrame | FakeCanvas | Size, timing?: { timestamp: number }) {
+    [this.displayWidth, this.displayHeight] = "displayWidth" in of ? [of.displayWidth, of.displayHeight] : [of.width, of.height];
     this.timestamp = timing?.timestamp ?? 0;
+  }
+}
+
+interface Size {
+  displayWidth: number;
+  displayHeight: number;
+}
+
+/** What is drawn on it, and where. */
+class FakeCanvas {
+  static readonly drawn: [frame: unknown, x: number, y: number, width: number, height: number][] = [];
+
+  constructor(
+    public width: number,
+    public height: number,
+  ) {}
+
+  getContext() {
+    return { drawImage: (...drawn: (typeof FakeCanvas.drawn)[number]) => void FakeCanvas.drawn.push(drawn) };
   }
 }
 
@@ -22,17 +43,22 @@ class FakeEncoder {
   state = "unconfigured";
   /** Each picture's time, and whether it was to be a keyframe. */
   readonly given: [at_us: number, isKey: boolean][] = [];
+  /** How it was configured, and how many pictures it had been given by then. */
+  readonly configured: [config: VideoEncoderConfig, after: number][] = [];
+  readonly sizes = new Set<string>();
 
   constructor() {
     FakeEncoder.all.push(this);
   }
 
-  configure(): void {
+  configure(config: VideoEncoderConfig): void {
     this.state = "configured";
+    this.configured.push([config, this.given.length]);
   }
 
-  encode({ timestamp }: FakeFrame, { keyFrame }: { keyFrame: boolean }): void {
+  encode({ timestamp, displayWidth, displayHeight }: FakeFrame, { keyFrame }: { keyFrame: boolean }): void {
     this.given.push([timestamp, keyFrame]);
+    this.sizes.add(`${displayWidth}x${displayHeight}`);
   }
 
   flush(): Promise<void> {
@@ -45,6 +71,7 @@ class FakeEncoder {
 }
 
 const failed = vi.fn();
+let decide: (current: number) => number = (current) => current;
 let encoder: PictureEncoder;
 let at_us = 0;
 
@@ -52,10 +79,12 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("VideoEncoder", FakeEncoder);
   vi.stubGlobal("VideoFrame", FakeFrame);
+  vi.stubGlobal("OffscreenCanvas", FakeCanvas);
   vi.spyOn(console, "warn").mockReturnValue();
-  FakeEncoder.all.length = at_us = 0;
+  FakeEncoder.all.length = FakeCanvas.drawn.length = at_us = 0;
   failed.mockClear();
-  encoder = new PictureEncoder(vi.fn(), (current) => current, failed);
+  decide = (current) => current;
+  encoder = new PictureEncoder(vi.fn(), (current) => decide(current), failed);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -63,9 +92,9 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function add(displayWidth: number, count: number) {
+async function add(displayWidth: number, count: number, change: Partial<FakeFrame> = {}) {
   for (let n = 0; n < count; n++) {
-    const frame = new FakeFrame({ displayWidth, displayHeight: 360 });
+    const frame = Object.assign(new FakeFrame({ displayWidth, displayHeight: 360 }), change);
     encoder.add({ frame: frame as unknown as VideoFrame, at_ms: 0 }, (at_us += 50_000));
     await vi.advanceTimersByTimeAsync(50);
   }
@@ -108,4 +137,36 @@ it("a camera that stands still for some time ends no segment", async () => {
   given.length = 0;
   await add(640, 1);
   expect(given).toEqual([[1_000_000, false], [1_500_000, false], [2_000_000, true], [2_500_000, false], [3_000_000, false], [3_050_000, false]]);
+});
+
+it("another bit rate begins at a keyframe, in the same encoder", async () => {
+  const rates = [600_000, 600_000, 400_000, 300_000, 300_000];
+  decide = (current) => rates.shift() ?? current;
+  await add(640, 1 + 38 * 5);
+  const [{ configured, given }, ...others] = FakeEncoder.all as [FakeEncoder];
+  expect(others).toEqual([]);
+  const changes = configured.slice(1);
+  expect(changes.map(([{ bitrate, width, height }]) => [bitrate, width, height])).toEqual(
+    [600_000, 400_000, 300_000].map((bitrate) => [bitrate, 640, 360]),
+  );
+  // What is given after that is the keyframe of a segment, and each segment has one rate.
+  const keys = given.flatMap(([, isKey], index) => (isKey ? [index] : []));
+  expect(keys).toEqual([0, 38, 76, 114, 152]);
+  expect(changes.map(([, after]) => after)).toEqual([0, 76, 114]);
+});
+
+it.each([
+  ["turned", { rotation: 90 }],
+  ["mirrored", { flip: true }],
+])("a picture that is %s is drawn as it is to be seen, and encoded in that size", async (_, change) => {
+  await add(640, 3);
+  // How it is displayed: upright, whatever way it lies in memory.
+  await add(202, 200, change);
+  expect(FakeEncoder.all.map(({ sizes }) => [...sizes])).toEqual([["640x360"], ["202x360"]]);
+  const frames = FakeCanvas.drawn.map(([frame, ...place]) => [(frame as FakeFrame).close.mock.calls.length, ...place]);
+  expect(frames.length).toBeGreaterThan(30);
+  expect(new Set(frames.map(String))).toEqual(new Set(["1,0,0,202,360"]));
+  // The first of the new size begins a segment.
+  expect(FakeEncoder.all[1]!.given[0]![1]).toBe(true);
+  expect(failed).not.toHaveBeenCalled();
 });
