@@ -70,7 +70,7 @@ describe("the line", () => {
     ["all sent, not all safe", ending, [spool({ notSafe: 2, endedThere: true })], "Ended, making sure all is safe …", "waiting"],
     ["all sent, not all safe, and no network", ending, [spool({ notSafe: 2, endedThere: true, trouble })], "Ended, all is sent: will make sure later that it is safe", "waiting"],
     ["all sent, and nobody has heard of the end", ending, [spool()], "Ended, telling the server …", "waiting"],
-    ["the same without a network", ending, [spool({ trouble })], "Ended. The server does not know it yet: will tell it later", "waiting"],
+    ["the same without a network", ending, [spool({ trouble })], "Ended. The server does not know yet, and will be told later", "waiting"],
     ["its owner has ended it, and there is no network", ending, [spool({ endedByOwner: true, trouble })], "The owner has ended this broadcast, all is sent: will make sure later that it is safe", "waiting"],
     ["ended by its owner, sending", ending, [spool({ endedByOwner: true, owed: owed(30) })], "The owner has ended this broadcast, sending: 30 s left", "waiting"],
     ["ended by its owner, all sent", { kind: "done", id: "b" }, [spool({ endedByOwner: true, isDone: true })], "The owner has ended this broadcast. Everything is sent and safe.", "good"],

@@ -39,7 +39,7 @@ export const en = {
       case "paused": return line.waiting_s > 0 ? `Paused, ${whole(line.waiting_s)} still to send` : "Paused";
       case "saving": return "Saving the last moments …";
       case "sending":
-        if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Ended, telling the server …" : "Ended. The server does not know it yet: will tell it later";
+        if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Ended, telling the server …" : "Ended. The server does not know yet, and will be told later";
         if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, making sure all is safe …` : `${ended(line.byOwner)}, all is sent: will make sure later that it is safe`;
         return line.isReachable ? `${ended(line.byOwner)}, sending: ${whole(line.waiting_s)} left` : `${ended(line.byOwner)}, will send later: ${whole(line.waiting_s)} waiting`;
       case "reading-again": return `Ended. ${unread(line.segments)}: trying again …`;
@@ -159,7 +159,7 @@ export const en = {
     sending({ waiting_s, unreadable, isTold, isReachable }: Ending): string {
       if (waiting_s > 0) return `Ended. ${whole(waiting_s)} still to send.`;
       if (unreadable > 0) return `Ended. ${unread(unreadable)}: trying again.`;
-      if (!isTold) return isReachable ? "Ended. Telling the server." : "Ended. The server does not know it yet: will tell it later.";
+      if (!isTold) return isReachable ? "Ended. Telling the server." : "Ended. The server does not know yet, and will be told later.";
       return isReachable ? "Ended. Making sure all is safe." : "Ended. Will make sure later that all is safe.";
     },
     stuck: (refused: number, damaged: number) => `${notThere(refused, damaged)} They stay on this device.`,
