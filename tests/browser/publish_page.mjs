@@ -32,6 +32,8 @@ const SHORT_OUTAGE_S = 8;
 const ROOM_BYTES = (1 << 20) + 100_000;
 
 const complaints = [];
+/** What the browser has asked: whether to leave, by its type. */
+const dialogs = [];
 const encoded = new Encoded(join(profile, "encoded"));
 const say = (what) => console.log(what);
 
@@ -71,7 +73,10 @@ async function openPage(context, address) {
   const page = await context.newPage();
   page.setDefaultTimeout(SOON_MS);
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("dialog", (dialog) => void dialog.accept());
+  page.on("dialog", (dialog) => {
+    dialogs.push(dialog.type());
+    void dialog.accept();
+  });
   await page.goto(address);
   await page.waitForSelector('main[data-stage="ready"]');
   // Nobody presses before there is something to be seen.
@@ -141,6 +146,27 @@ async function watch(browser) {
   return new Viewer(page);
 }
 
+/** Runs in the page: a camera that is drawn, and can be turned and taken away. */
+function drawnCamera() {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+  const pen = canvas.getContext("2d");
+  window.drawn = { isAway: false, turn: () => Object.assign(canvas, { width: 360, height: 640 }) };
+  let n = 0;
+  setInterval(() => {
+    if (window.drawn.isAway) return;
+    pen.fillStyle = `hsl(${(n += 7)} 80% 50%)`;
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+  }, 50);
+  const { mediaDevices } = navigator;
+  const open = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async (wanted) => {
+    if (!wanted.video) return open(wanted);
+    if (window.drawn.isAway) throw new DOMException("taken", "NotReadableError");
+    const sound = wanted.audio ? (await open({ audio: wanted.audio })).getTracks() : [];
+    return new MediaStream([...canvas.captureStream().getTracks(), ...sound]);
+  };
+}
+
 const SCENARIOS = {
   async straight({ context }) {
     const page = await openPage(context, url);
@@ -163,7 +189,50 @@ const SCENARIOS = {
     await page.waitForFunction((before) => window.publisher.open.camera !== before, before);
     await untilRecorded(page, 13);
     await end(page);
-    return { words: { live, done: await line(page) }, segments: await report(page) };
+    const seen = { words: { live, done: await line(page) }, segments: await report(page) };
+    // There is nothing to be warned of any more.
+    await page.reload();
+    return { ...seen, dialogs };
+  },
+
+  /** Where a camera's track cannot be read, as on every iPhone: what the preview shows is recorded. */
+  async preview(opened) {
+    await opened.context.addInitScript(() => delete window.MediaStreamTrackProcessor);
+    return SCENARIOS.straight(opened);
+  },
+
+  /** The phone is turned while it records. */
+  async turned({ context }) {
+    await context.addInitScript(drawnCamera);
+    const page = await openPage(context, url);
+    await goLive(page);
+    await untilRecorded(page, 4);
+    const size = () => page.evaluate(() => window.publisher.model.size);
+    const sizes = [await size()];
+    await page.evaluate(() => window.drawn.turn());
+    await page.waitForFunction(() => window.publisher.model.size?.height === 640);
+    sizes.push(await size());
+    await untilRecorded(page, (await spool(page)).recorded.segments + 3);
+    await end(page);
+    return { sizes, words: {}, segments: await report(page) };
+  },
+
+  /** Something else takes the camera for some time, and leaves the microphone. */
+  async blind({ context }) {
+    await context.addInitScript(drawnCamera);
+    const page = await openPage(context, url);
+    await goLive(page);
+    await page.evaluate(() => (window.drawn.isAway = true));
+    await page.waitForFunction(() => window.publisher.model.isBlind, null, { timeout: SOON_MS });
+    const warned = await page.textContent('.warnings [role="alert"]');
+    const before = (await spool(page)).recorded.segments;
+    await untilRecorded(page, before + 5);
+    const blind = await line(page);
+    await page.evaluate(() => (window.drawn.isAway = false));
+    await page.waitForFunction(() => !window.publisher.model.isBlind, null, { timeout: SOON_MS });
+    await untilRecorded(page, (await spool(page)).recorded.segments + 3);
+    await end(page);
+    return { words: { warned, blind }, segments: await report(page) };
   },
 
   /** Whoever watches in a browser of their own is told of the outage, and sees later what was recorded in it. */
@@ -233,6 +302,7 @@ const SCENARIOS = {
     encoded.breaksOff();
     // The dialog that warns of unsent footage is answered with yes.
     await page.reload();
+    const warnings = [...dialogs];
     await page.waitForSelector('.left [data-state="interrupted"]');
     const found = await page.textContent(".left .card p");
     await page.click(".left .primary");
@@ -244,7 +314,7 @@ const SCENARIOS = {
     await until(page, "live");
     await untilNothingWaits(page);
     await end(page);
-    return { words: { found, again }, segments: await report(page) };
+    return { dialogs: warnings, words: { found, again }, segments: await report(page) };
   },
 
   /** The owner's own broadcast, and a second tab that takes over what the first leaves. */

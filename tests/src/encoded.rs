@@ -54,10 +54,7 @@ impl Encoded {
     /// If it has not.
     #[track_caller]
     pub fn assert_is_all_of(&self, vod: &str, codecs: &str, duration_s: f64) {
-        // MPEG-TS puts a header before each packet of AAC.
-        let (packet_s, bare): (_, &[_]) =
-            if codecs.contains("mp4a") { (1024.0 / 48_000.0, &["-bsf:a", "aac_adtstoasc"]) } else { (0.02, &[]) };
-        let there = Streams::read(vod, &[&["-map", "0:v", "-map", "0:a", "-c:a", "copy"], bare].concat());
+        let there = self.assert_sound_is_in(vod, codecs, duration_s);
         let mut rest = &there.pictures[..];
         for (index, document) in self.documents.iter().enumerate() {
             let same = rest.iter().zip(&document.pictures).take_while(|(there, here)| there == here).count();
@@ -72,7 +69,25 @@ impl Encoded {
             rest = &rest[same..];
         }
         assert_eq!(rest.len(), 0, "pictures in the recording that no encoder gave");
+    }
+
+    /// The same of sound alone, beside pictures that can be decoded.
+    ///
+    /// # Panics
+    /// If it has not.
+    #[track_caller]
+    pub fn assert_has_all_sound_of(&self, vod: &str, codecs: &str, duration_s: f64) {
+        self.assert_sound_is_in(vod, codecs, duration_s);
+    }
+
+    #[track_caller]
+    fn assert_sound_is_in(&self, vod: &str, codecs: &str, duration_s: f64) -> Streams {
+        // MPEG-TS puts a header before each packet of AAC.
+        let (packet_s, bare): (_, &[_]) =
+            if codecs.contains("mp4a") { (1024.0 / 48_000.0, &["-bsf:a", "aac_adtstoasc"]) } else { (0.02, &[]) };
+        let there = Streams::read(vod, &[&["-map", "0:v", "-map", "0:a", "-c:a", "copy"], bare].concat());
         self.assert_sound(&there, packet_s, duration_s);
+        there
     }
 
     #[track_caller]

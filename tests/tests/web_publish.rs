@@ -111,10 +111,21 @@ impl Page {
     /// Every picture and every sound that an encoder gave is in the recording, in order, each once, and can be decoded.
     #[track_caller]
     fn is_what_was_encoded(&self, seen: &Value) {
+        self.compare(seen, Encoded::assert_is_all_of);
+    }
+
+    /// The same of sound: pictures may have stood in for others.
+    #[track_caller]
+    fn has_all_that_was_heard(&self, seen: &Value) {
+        self.compare(seen, Encoded::assert_has_all_sound_of);
+    }
+
+    #[track_caller]
+    fn compare(&self, seen: &Value, is_in: impl Fn(&Encoded, &str, &str, f64)) {
         let vod = format!("{}/hls/{}/index.m3u8?view=vod", self.headwater.url(), self.id);
         let duration_s = self.headwater.broadcast(&self.id)["duration_s"].as_f64().expect("a number");
         let codecs = self.main()["codecs"].as_str().expect("text").to_owned();
-        Encoded::of_pages(&seen["encoded"]).assert_is_all_of(&vod, &codecs, duration_s);
+        is_in(&Encoded::of_pages(&seen["encoded"]), &vod, &codecs, duration_s);
     }
 }
 
@@ -179,6 +190,66 @@ fn a_pause_another_picture_size_and_another_camera_leave_the_recording_whole() {
     let live = words(&seen, "live");
     assert!(live.starts_with("Live, ") && live.ends_with(" s behind"), "{live}");
     assert!(words(&seen, "done").starts_with("Ended. Everything is sent"), "{seen}");
+    assert_eq!(seen["dialogs"], serde_json::json!([]), "nobody is warned when all is sent");
+}
+
+#[test]
+fn where_a_track_cannot_be_read_what_the_preview_shows_is_recorded() {
+    let mut page = Page::open("preview");
+    let seen = page.is_whole(13);
+    page.is_what_was_encoded(&seen);
+}
+
+#[test]
+fn a_phone_that_is_turned_goes_on_with_another_size() {
+    let mut page = Page::open("turned");
+    let seen = page.is_whole(7);
+    page.is_what_was_encoded(&seen);
+    let sizes = serde_json::json!([{ "width": 640, "height": 360 }, { "width": 360, "height": 640 }]);
+    assert_eq!(seen["sizes"], sizes);
+    let vod = page.headwater.get(&format!("/hls/{}/main/vod.m3u8", page.id)).expect(200);
+    assert_eq!(vod.text().lines().filter(|line| *line == "#EXT-X-DISCONTINUITY").count(), 1, "{}", vod.text());
+}
+
+#[test]
+fn while_the_camera_is_taken_what_is_heard_is_recorded() {
+    let mut page = Page::open("blind");
+    let seen = page.is_whole(10);
+    page.has_all_that_was_heard(&seen);
+    assert!(words(&seen, "warned").starts_with("The camera gives no pictures."), "{seen}");
+    assert!(words(&seen, "blind").starts_with("Live, "), "{seen}");
+}
+
+/// A browser offers to install a page whose manifest has a name, where it starts, how it is shown, and icons of two sizes.
+#[test]
+fn the_page_can_be_installed() {
+    let headwater = Headwater::start();
+    let page = headwater.get("/publish").expect(200);
+    let (_, link) = page.text().split_once("<link rel=\"manifest\" href=\"").expect("a link to a manifest");
+    let manifest = headwater.get(link.split('"').next().expect("an address")).expect(200);
+    assert!(manifest.header("content-type").starts_with("application/manifest+json"));
+    let manifest = manifest.json();
+    assert_eq!((&manifest["display"], &manifest["start_url"]), (&"standalone".into(), &"/publish".into()));
+    assert!(["name", "short_name"].iter().all(|name| manifest[name].as_str().is_some_and(|name| !name.is_empty())));
+    let mut sizes = std::collections::BTreeSet::new();
+    for icon in manifest["icons"].as_array().expect("icons") {
+        let (src, told) = (icon["src"].as_str().expect("an address"), icon["sizes"].as_str().expect("sizes"));
+        let file = headwater.get(src).expect(200);
+        assert_eq!(icon["type"], file.header("content-type"), "{src}");
+        if icon["type"] == "image/png" {
+            assert_eq!(size_of_png(&file.body), told, "{src}");
+            sizes.insert(told.to_owned());
+        }
+    }
+    assert_eq!(sizes.into_iter().collect::<Vec<_>>(), ["192x192", "512x512"]);
+    headwater.get("/service-worker.js").expect(200);
+}
+
+/// As its header says: <https://www.w3.org/TR/png-3/#11IHDR>.
+fn size_of_png(bytes: &[u8]) -> String {
+    let side = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!((&bytes[..8], &bytes[12..16]), (&b"\x89PNG\r\n\x1a\n"[..], &b"IHDR"[..]));
+    format!("{}x{}", side(16), side(20))
 }
 
 #[test]
@@ -290,6 +361,7 @@ fn a_page_that_is_reloaded_without_a_network_goes_on() {
     page.is_what_was_encoded(&seen);
     assert!(words(&seen, "found").starts_with("Interrupted. "), "{seen}");
     assert!(words(&seen, "again").starts_with("Recording, "), "{seen}");
+    assert_eq!(seen["dialogs"], serde_json::json!(["beforeunload"]), "whoever leaves with unsent footage is warned");
 }
 
 #[test]
