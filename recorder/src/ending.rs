@@ -47,7 +47,7 @@ pub(crate) enum Said {
     HintIsOver,
 }
 
-/// Broadcasts for whose publishers somebody here waits.
+/// Broadcasts for whose ends somebody here waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waiting(Arc<Mutex<BTreeSet<BroadcastId>>>);
 
@@ -99,7 +99,16 @@ impl Recorder {
         let _nothing_parked = pusher.nothing_parked().await;
         self.take_up_strangers_of(followed.id()).await?;
         // What a stock pusher has sent, and nothing has named yet, is part of it.
-        self.settle_all(followed, &pusher).await?;
+        if let Some(unsettled) = self.settle_all(followed, &pusher).await? {
+            // While the hot store is away, an init section may be there.
+            if whole.is_err() {
+                return Err(unsettled);
+            }
+            self.set_unreadable_aside(&pusher).await?;
+            if let Some(unsettled) = self.settle_all(followed, &pusher).await? {
+                return Err(unsettled);
+            }
+        }
         for _ in 0..ATTEMPTS_MAX {
             followed.refresh().await.map_err(problems::of_metadata)?;
             let (event, length) = {
@@ -108,8 +117,7 @@ impl Recorder {
                 (event, broadcast.next_index())
             };
             if let Err(why) = &whole
-                && (!matches!(said, Said::ByPublisher(_)) || gives_up(&event))
-                && matches!(event, Event::Ended { .. })
+                && is_more_than_said(&event, said)
             {
                 return Err(unseen(why));
             }
@@ -131,7 +139,7 @@ impl Recorder {
     /// It must not end before what the log has lost. A publisher who says where it ends, and sends the rest, need not wait for
     /// a store that is away.
     async fn make_whole_before(self: &Arc<Self>, id: BroadcastId, said: &Said) -> Result<(), LostError> {
-        if matches!(said, Said::ByPublisher(_)) && self.is_whole(id) {
+        if matches!(said, Said::ByPublisher(_)) && self.is_seen_whole(id) {
             return Ok(());
         }
         let whole = self.put_back(id).await.map(drop);
@@ -164,29 +172,32 @@ impl Recorder {
     /// Whoever has heard of a broadcast that its owner has ended sees to it that it becomes complete: who took the end in
     /// may be gone.
     pub(crate) fn wait_if_closing(self: &Arc<Self>, followed: &Followed) {
-        let id = followed.id();
-        if followed.read().closing().is_some()
-            && let Some(waits) = self.waiting.enter(id)
-        {
-            self.end_in_time(id, Some(waits));
+        if followed.read().closing().is_some() {
+            self.end_after_grace(followed.id());
         }
     }
 
-    /// Ends a broadcast some time after its pusher has closed the playlist, unless it starts again.
+    /// Ends a broadcast some time after its owner has ended it or its pusher has closed the playlist, unless it starts
+    /// again.
     pub(crate) fn end_after_grace(self: &Arc<Self>, id: BroadcastId) {
-        self.end_in_time(id, None);
-    }
-
-    fn end_in_time(self: &Arc<Self>, id: BroadcastId, waits: Option<Waits>) {
+        let Some(waits) = self.waiting.enter(id) else { return };
         let (recorder, listening) = (self.clone(), Listening::new(self.look(id)));
         let stop = self.tasks.stop_token();
         self.tasks.spawn("end a broadcast", async move {
+            let ended = async {
+                recorder.wait_and_end(id, listening).await;
+                drop(waits);
+                // Somebody may have relied on this one just then.
+                let followed = recorder.broadcasts.get(id).await;
+                if followed.is_ok_and(|followed| due(&followed.read()).is_some()) {
+                    recorder.end_after_grace(id);
+                }
+            };
             tokio::select! {
                 biased;
-                () = recorder.wait_and_end(id, listening) => {}
+                () = ended => {}
                 () = stop.cancelled() => {}
             }
-            drop(waits);
         });
     }
 
@@ -213,6 +224,7 @@ impl Recorder {
 
     async fn end_if_due(self: &Arc<Self>, id: BroadcastId, listening: &mut Listening) -> Result<Again, Problem> {
         let followed = self.broadcasts.get(id).await.map_err(problems::of_metadata)?;
+        followed.refresh().await.map_err(problems::of_metadata)?;
         let is_early = |due: &Due| due.at > followed.now();
         match due(&followed.read()) {
             None => return Ok(Again::Never),
@@ -321,9 +333,12 @@ fn missing_of(broadcast: &Broadcast, rendition: &Rendition) -> Missing {
     if is_pushed { Missing::Abandoned } else { Missing::Awaited }
 }
 
-/// Whether what has not come by then never will.
-fn gives_up(event: &Event) -> bool {
-    matches!(event, Event::Ended { last } if last.iter().any(|said| said.missing == Missing::Abandoned))
+/// Whether an end says where something ends of which its publisher has not said so, or that what has not come never will.
+fn is_more_than_said(event: &Event, said: &Said) -> bool {
+    let Event::Ended { last } = event else { return false };
+    let Said::ByPublisher(named) = said else { return true };
+    let is_said = |end: &LastSeq| named.iter().any(|named| named.rendition == end.rendition);
+    last.iter().any(|end| end.missing == Missing::Abandoned || !is_said(end))
 }
 
 /// What is not listed may have been acknowledged.

@@ -72,6 +72,11 @@ impl Recorder {
         self.marks.is_whole(id, self.broadcasts.breaks_of(id))
     }
 
+    /// The same, as far as the hot store can see.
+    pub(crate) fn is_seen_whole(&self, id: BroadcastId) -> bool {
+        self.marks.is_seen_whole(id, self.broadcasts.breaks_of(id))
+    }
+
     /// Leaves those that have to be looked at again.
     async fn look_through(self: &Arc<Self>, left: &mut BTreeSet<BroadcastId>) {
         let mut put_back = 0;

@@ -9,7 +9,7 @@ use storage::StoreError;
 /// When to try again after a failure of our own.
 pub(crate) const RETRY_SOON: Duration = Duration::from_secs(2);
 /// When to try again when the disk is full.
-const RETRY_LATER: Duration = Duration::from_secs(30);
+pub(crate) const RETRY_LATER: Duration = Duration::from_secs(30);
 
 /// The bytes are not those that their digest was made of.
 pub(crate) const DIGEST_MISMATCH: ProblemKind =
@@ -38,7 +38,7 @@ pub(crate) const TOO_MANY_RENDITIONS: ProblemKind =
 pub(crate) const TOO_FAR_AHEAD: ProblemKind =
     ProblemKind::new(http::StatusCode::UNPROCESSABLE_ENTITY, "too-far-ahead", "This number is too far ahead");
 /// No room for more.
-const FULL: ProblemKind =
+pub(crate) const FULL: ProblemKind =
     ProblemKind::new(http::StatusCode::SERVICE_UNAVAILABLE, "storage-full", "This recorder has no room left");
 
 pub(crate) fn of_metadata(error: MetadataError) -> Problem {

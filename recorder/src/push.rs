@@ -10,6 +10,7 @@ mod closed;
 mod hint;
 mod numbering;
 mod parking;
+mod settling;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use serde::Deserialize;
 use service::{BodyReader, Problem, ProblemKind};
 use storage::{ParkedName, Upload};
 
-use crate::commit::{Candidate, Kept, Source, latest_init, not_a_name};
+use crate::commit::{Candidate, Kept, Source, not_a_name};
 use crate::intake::{Arrived, Kind, drain, take_in};
 use crate::portal::Visitor;
 use crate::problems::{self, RETRY_SOON};
@@ -131,7 +132,13 @@ impl Recorder {
             }
             Err(problem) => return Err(problem),
         }
-        match self.broadcasts.get(id).await {
+        let followed = match self.broadcasts.get(id).await {
+            // Those that came before it go first.
+            Ok(followed) if self.take_up_strangers_of(id).await.is_ok() => Ok(followed),
+            Ok(_) => return self.take_from_stranger(id, pushed, body).await,
+            Err(error) => Err(error),
+        };
+        match followed {
             Ok(followed) => self.take_media(&followed, &self.pusher_of(id), pushed, body).await,
             Err(MetadataError::Unavailable(_)) => self.take_from_stranger(id, pushed, body).await,
             Err(error) => Err(problems::of_metadata(error)),
@@ -190,13 +197,10 @@ impl Recorder {
             let state = pusher.state.lock().await;
             state.numbering.named(&pushed.path).cloned().or_else(|| state.numbering.by_digits(&pushed.path))?
         };
-        Some(self.with_init(followed, pusher, named, (pushed.arrived_ms, false)).await)
-    }
-
-    /// The init section that a rendition has by its log: after a restart, the pusher does not send it again.
-    async fn stored_init(&self, followed: &Followed, rendition: &RenditionName) -> Option<Arc<KnownInit>> {
-        let digest = latest_init(&followed.read(), rendition)?;
-        self.known_init(followed.id(), rendition, digest).await.ok()
+        // What cannot be read now is read again when the segment is here.
+        let init =
+            |state: &PusherState| state.init_of(&followed.read(), &named, (pushed.arrived_ms, false), &state.waiting);
+        self.with_init(followed, pusher, named.clone(), init).await.ok()
     }
 
     async fn keep_pushed(

@@ -58,7 +58,12 @@ impl Marks {
     /// next may be given a number.
     pub(crate) fn is_whole(&self, id: BroadcastId, breaks: u64) -> bool {
         let is_trusted = self.lock_trusted().get(&id).is_some_and(|seen| *seen == breaks);
-        is_trusted || self.lock().get(&id).is_some_and(|(_, seen)| *seen == breaks)
+        is_trusted || self.is_seen_whole(id, breaks)
+    }
+
+    /// The same, and the hot store could be asked.
+    pub(crate) fn is_seen_whole(&self, id: BroadcastId, breaks: u64) -> bool {
+        self.lock().get(&id).is_some_and(|(_, seen)| *seen == breaks)
     }
 
     pub(super) fn trust(&self, id: BroadcastId, breaks: u64) {

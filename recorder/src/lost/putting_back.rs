@@ -184,9 +184,14 @@ impl Recorder {
         let safe = safe.len() as u64;
         // What comes after the segments is told after the last of them.
         if !has_more || put_back + safe == 0 {
-            self.tell_again(id, &after, restart).await?;
-            self.hint_again(&followed, was_hinted).await?;
-            self.wait_if_closing(&followed);
+            let told = async {
+                self.tell_again(id, &after, restart).await?;
+                self.hint_again(&followed, was_hinted).await
+            };
+            let told = told.await;
+            // If it ends now: also what seems to have failed may be told.
+            self.end_after_grace(id);
+            told?;
         }
         self.document_is_due(id);
         let mark = Mark::of(&followed.read());
@@ -194,16 +199,13 @@ impl Recorder {
     }
 
     /// What was found had come before its pusher closed the playlist; so its end is due some time after that.
-    async fn hint_again(self: &Arc<Self>, followed: &Followed, was_hinted: bool) -> Result<(), MetadataError> {
+    async fn hint_again(&self, followed: &Followed, was_hinted: bool) -> Result<(), MetadataError> {
         let (is_hinted, is_ended) = {
             let broadcast = followed.read();
             (broadcast.end_hinted_at().is_some(), broadcast.ended().is_some())
         };
         if was_hinted && !is_hinted && !is_ended {
             followed.commit(&[Event::EndHinted]).await?;
-        }
-        if was_hinted && !is_ended {
-            self.end_after_grace(followed.id());
         }
         Ok(())
     }

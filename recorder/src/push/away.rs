@@ -55,13 +55,12 @@ impl Strangers {
         self.lock().parked.retain(|parked| parked != taken_up);
     }
 
-    /// Lets the others go first.
+    /// Lets those of other broadcasts go first: those of its own come after it, in the order of their arrival.
     fn postpone(&self, parked: &Parked) {
         let mut waiting = self.lock();
-        if let Some(at) = waiting.parked.iter().position(|other| other == parked) {
-            let last = waiting.parked.remove(at).expect("it was found there");
-            waiting.parked.push_back(last);
-        }
+        let is_of_it = |other: &Parked| other.name().broadcast() == parked.name().broadcast();
+        let (of_it, others): (Vec<_>, Vec<_>) = waiting.parked.drain(..).partition(is_of_it);
+        waiting.parked.extend(others.into_iter().chain(of_it));
     }
 
     /// The one to see to next; nobody does any more when there is none.

@@ -9,34 +9,31 @@ use std::time::Duration;
 
 use broadcast::{Broadcast, BroadcastId, CapturedAt, Digest, RenditionName};
 use bytes::Bytes;
-use futures_util::StreamExt;
-use inspection::KnownInit;
-use media::{Container, Content, SNIFF_LEN};
+use media::Container;
 use metadata::Followed;
 use service::Problem;
-use storage::{Blob, Parked};
+use storage::Parked;
 use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use super::closed::Closed;
 use super::numbering::{Named, Numbering, split_digits};
-use super::{Found, Known, NotTaken, rendition_name};
+use super::{Known, rendition_name};
 use crate::capture::CaptureClock;
-use crate::commit::{Durable, Source};
+use crate::commit::{Durable, latest_init};
 use crate::problems;
 use crate::recorder::Recorder;
-use crate::scan::{digest_of, inspect};
 
 /// How long the memory of a pusher that has gone is kept.
 const PUSHER_IDLE: Duration = Duration::from_secs(3_600);
 /// Of more, those of whom nothing waits are forgotten sooner, the one that has been idle longest first.
 const PUSHERS_MAX: usize = 10_000;
 /// How many segments of one broadcast wait; more, and the oldest waits no longer.
-const WAITING_MAX: usize = 256;
+pub(super) const WAITING_MAX: usize = 256;
 /// How many may be parked while nothing can be committed; more are refused.
 const PARKED_MAX: usize = 10_000;
-/// How long one that cannot be read is waited for, and with it every end; then it is set aside.
-const UNREADABLE_MAX: Duration = Duration::from_secs(60);
+/// For how long a segment that waits for its init section holds up what arrives after it.
+const HELD_UP_MAX_MS: i64 = 60_000;
 /// How many init sections of one broadcast are held.
 const HELD_INITS_MAX: usize = 64;
 
@@ -69,7 +66,7 @@ impl Pushers {
 pub(crate) struct Pusher {
     pub(super) state: Mutex<PusherState>,
     /// Held by whoever goes through what waits, so that nothing is at hand for one and out of sight of another.
-    settling: Mutex<()>,
+    pub(super) settling: Mutex<()>,
     /// Shared by those who park something; held alone by whoever ends the broadcast, so that nothing is acknowledged
     /// that the end then leaves out.
     open: RwLock<()>,
@@ -98,7 +95,7 @@ impl Pusher {
         Arriving { pusher: self.clone(), path: path.to_owned(), since_ms }
     }
 
-    fn is_arriving(&self, path: &str) -> bool {
+    pub(super) fn is_arriving(&self, path: &str) -> bool {
         self.lock_arriving().contains_key(path)
     }
 
@@ -180,6 +177,8 @@ pub(crate) struct PusherState {
     pub(super) uncommitted: Option<Durable>,
     /// Whether its pusher has closed its playlist, and the log could not be told.
     pub(super) owes_end: bool,
+    /// Since when an end waits for what cannot be read.
+    pub(super) end_waits_since: Option<Instant>,
 }
 
 /// The last segment of a rendition that was given its number.
@@ -191,46 +190,78 @@ struct Latest {
 }
 
 #[derive(Clone, Debug)]
-struct HeldInit {
-    bytes: Bytes,
-    digest: Digest,
-    parked: Parked,
+pub(super) struct HeldInit {
+    pub(super) bytes: Bytes,
+    pub(super) digest: Digest,
+    pub(super) parked: Parked,
 }
 
 impl HeldInit {
-    fn arrived_ms(&self) -> i64 {
+    pub(super) fn arrived_ms(&self) -> i64 {
         self.parked.name().arrived_ms()
     }
 }
 
-/// A parked segment whose number, or init section, is not known yet.
+/// Where the init section of a segment is.
+pub(super) enum InitOf {
+    Held(HeldInit),
+    /// It is that of the segment before, or there is none.
+    Log,
+    ToCome,
+}
+
+/// A parked upload that cannot be committed yet: its number or init section is not known, or it could not be read.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) parked: Parked,
+    /// Nothing before it was looked at: an earlier run has parked it.
+    pub(super) seen: Option<Seen>,
+    pub(super) unreadable: Option<Unreadable>,
+}
+
+/// A parked upload that cannot be read now, or of which the init section cannot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unreadable {
+    pub(super) since: Instant,
+    /// Not its init section.
+    pub(super) is_itself: bool,
+}
+
+/// What a parked segment is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
     pub(super) digest: Digest,
     pub(super) container: Container,
-    /// Since when its file cannot be read.
-    unreadable_since: Option<Instant>,
 }
 
 impl Waiting {
     pub(super) fn new(parked: Parked, digest: Digest, container: Container) -> Self {
-        Self { parked, digest, container, unreadable_since: None }
+        Self { parked, seen: Some(Seen { digest, container }), unreadable: None }
+    }
+
+    pub(super) fn unseen(parked: Parked) -> Self {
+        Self { parked, seen: None, unreadable: None }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        self.parked.name().path()
     }
 }
 
-/// What became of a waiting segment whose number is known.
-enum Settled {
-    Kept,
-    /// Its init section is still to come.
-    Waits,
-    /// Its file cannot be read now.
-    Unreadable(Problem),
+/// A waiting segment that can be named.
+pub(super) struct Ready {
+    pub(super) parked: Parked,
+    pub(super) seen: Seen,
+    pub(super) named: Named,
+    /// Its place among those that wait.
+    pub(super) at: usize,
+    /// Whether it has waited long enough.
+    pub(super) overdue: bool,
 }
 
 impl PusherState {
     /// Tells which ones are of no use any more.
-    fn hold_init(&mut self, held: HeldInit) -> Vec<HeldInit> {
+    pub(super) fn hold_init(&mut self, held: HeldInit) -> Vec<HeldInit> {
         let path = held.parked.name().path().to_owned();
         self.inits.entry(path.clone()).or_default().push(held);
         let mut useless = self.superseded();
@@ -247,37 +278,82 @@ impl PusherState {
     }
 
     /// Takes those away that were replaced, unless something waits that may need them.
-    fn superseded(&mut self) -> Vec<HeldInit> {
+    pub(super) fn superseded(&mut self) -> Vec<HeldInit> {
         if !self.waiting.is_empty() {
             return Vec::new();
         }
         self.inits.values_mut().flat_map(|held| held.drain(..held.len() - 1)).collect()
     }
 
-    /// The init section at `path` that a segment needs which arrived at this moment: the last before it or, if it
-    /// overtook all of them, the first. None that arrived before `from_ms`.
-    fn init_at(&self, path: &str, arrived_ms: i64, from_ms: i64) -> Option<&HeldInit> {
-        let mut held = self.inits.get(path)?.iter().filter(|held| held.arrived_ms() >= from_ms);
-        held.clone().rfind(|held| held.arrived_ms() <= arrived_ms).or_else(|| held.next())
+    /// The init section of a segment that arrived at this moment. A pusher that starts again sends another one to the same
+    /// path, which its segments may overtake: they wait, and with them what comes after, until they are overdue.
+    pub(super) fn init_of(
+        &self,
+        broadcast: &Broadcast,
+        named: &Named,
+        (arrived_ms, overdue): (i64, bool),
+        before: &[Waiting],
+    ) -> InitOf {
+        let Some(path) = named.map.as_deref() else { return InitOf::Log };
+        // What an earlier run of ours has parked there may be it.
+        let is_unseen = self.waiting.iter().any(|waiting| waiting.seen.is_none() && waiting.path() == path);
+        let holds_up = |waiting: &Waiting| self.holds_up(waiting, &named.rendition, arrived_ms);
+        if is_unseen || before.iter().any(holds_up) {
+            return InitOf::ToCome;
+        }
+        let held = self.inits.get(path).map(Vec::as_slice).unwrap_or_default();
+        let latest_before = |held: &[HeldInit]| held.iter().rfind(|held| held.arrived_ms() <= arrived_ms).cloned();
+        let latest = self.latest.get(&named.rendition);
+        let chosen = if self.numbering.starts_again(broadcast, named, CapturedAt(arrived_ms)) {
+            // Something that came after the former run.
+            let is_of_it = |held: &HeldInit| latest.is_none_or(|latest| held.arrived_ms() > latest.arrived_ms);
+            let of_it = &held[held.iter().position(is_of_it).unwrap_or(held.len())..];
+            match latest_before(of_it).or_else(|| of_it.first().cloned()) {
+                None if !overdue => return InitOf::ToCome,
+                None => latest_before(held),
+                of_it => of_it,
+            }
+        } else {
+            // Not one that came before that of the segment before.
+            let is_old = |held: &HeldInit| latest.is_some_and(|latest| Some(held.arrived_ms()) < latest.init_ms);
+            let held = &held[held.iter().position(|held| !is_old(held)).unwrap_or(held.len())..];
+            let is_first = latest_init(broadcast, &named.rendition).is_none();
+            latest_before(held).or_else(|| held.first().filter(|_| is_first).cloned())
+        };
+        chosen.map_or(InitOf::Log, InitOf::Held)
     }
 
-    /// The earliest arrival of the init section that a segment may have: that of the segment before it or, if its pusher
-    /// has started again, something that came after the former run.
-    fn init_from_ms(&self, broadcast: &Broadcast, named: &Named, arrived_ms: i64) -> Option<i64> {
-        let latest = self.latest.get(&named.rendition)?;
-        if self.numbering.starts_again(broadcast, named, CapturedAt(arrived_ms)) {
-            return Some(latest.arrived_ms.saturating_add(1));
-        }
-        latest.init_ms
+    /// Whether this one waits for an init section, and with it what arrived a little later in the same rendition.
+    fn holds_up(&self, waiting: &Waiting, rendition: &RenditionName, arrived_ms: i64) -> bool {
+        let is_fmp4 = waiting.seen.is_some_and(|seen| seen.container == Container::Fmp4);
+        let is_just_before = arrived_ms - waiting.parked.name().arrived_ms() <= HELD_UP_MAX_MS;
+        let named = || self.name(waiting, false).is_some_and(|named| named.rendition == *rendition);
+        is_fmp4 && !waiting.unreadable.is_some_and(|unreadable| unreadable.is_itself) && is_just_before && named()
     }
 
     pub(super) fn note_latest(&mut self, known: &Known, arrived_ms: i64) {
-        self.latest.insert(known.named.rendition.clone(), Latest { arrived_ms, init_ms: known.init_ms });
+        let rendition = &known.named.rendition;
+        let init_ms = known.init_ms.or_else(|| self.latest.get(rendition)?.init_ms);
+        self.latest.insert(rendition.clone(), Latest { arrived_ms, init_ms });
+    }
+
+    /// The next waiting segment that can be named, from there on.
+    pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64) -> Option<Ready> {
+        while let Some(waiting) = self.waiting.get(*at) {
+            let overdue = waiting.parked.name().arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
+            if let Some(seen) = waiting.seen
+                && let Some(named) = self.name(waiting, overdue)
+            {
+                return Some(Ready { parked: waiting.parked.clone(), seen, named, at: *at, overdue });
+            }
+            *at += 1;
+        }
+        None
     }
 
     /// What a waiting segment is: by a playlist, by its digits or, when it has waited long enough, by a guess.
     fn name(&self, waiting: &Waiting, overdue: bool) -> Option<Named> {
-        let path = waiting.parked.name().path();
+        let path = waiting.path();
         let named = self.numbering.named(path).cloned().or_else(|| self.numbering.by_digits(path));
         named.or_else(|| overdue.then(|| self.guess(path)))
     }
@@ -299,282 +375,6 @@ impl Recorder {
     pub(crate) fn pusher_of(&self, id: BroadcastId) -> Arc<Pusher> {
         self.pushers.of(id, self.clock.instant())
     }
-
-    /// Commits a segment that has just been parked if its name is known, or when it has waited long enough.
-    pub(super) async fn settle_parked(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
-        self.metrics.parked.inc();
-        self.settle(followed, pusher).await;
-        self.settle_later(followed, pusher, self.config.unnamed_wait());
-    }
-
-    /// Holds an init section until it is known whose it is.
-    pub(super) async fn hold_init(
-        self: &Arc<Self>,
-        followed: &Arc<Followed>,
-        pusher: &Arc<Pusher>,
-        parked: Parked,
-        bytes: Bytes,
-        digest: Digest,
-        arriving: Option<Arriving>,
-    ) {
-        let useless = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked });
-        drop(arriving);
-        for old in useless {
-            self.discard(&old.parked).await;
-        }
-        self.settle(followed, pusher).await;
-    }
-
-    /// An init section that a playlist names, filed under its rendition.
-    async fn held_init(&self, id: BroadcastId, held: HeldInit, rendition: &RenditionName) -> Option<Arc<KnownInit>> {
-        let HeldInit { bytes, digest, parked } = held;
-        match self.keep_init(id, rendition, bytes, digest).await {
-            Ok(known) => Some(known),
-            Err(problem) => {
-                tracing::warn!(%id, path = parked.name().path(), problem = %problem.to_json(), "cannot use a pushed init section");
-                None
-            }
-        }
-    }
-
-    /// Commits every waiting segment of a broadcast that is about to end: by a guess, where nothing better is known.
-    pub(crate) async fn settle_all(
-        self: &Arc<Self>,
-        followed: &Arc<Followed>,
-        pusher: &Arc<Pusher>,
-    ) -> Result<(), Problem> {
-        self.settle_due(followed, pusher, i64::MAX).await
-    }
-
-    /// Commits every waiting segment whose number is known, in the order of arrival.
-    pub(super) async fn settle(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
-        let due_ms = self.now_ms() - i64::from(self.config.unnamed_wait_ms);
-        if let Err(problem) = self.settle_due(followed, pusher, due_ms).await {
-            let (id, problem) = (followed.id(), problem.to_json());
-            // As at each start, until the log has been looked through.
-            if self.is_whole(id) {
-                tracing::warn!(%id, %problem, "cannot commit what was pushed yet");
-            } else {
-                tracing::debug!(%id, %problem, "what was pushed waits for the log");
-            }
-            self.settle_when_back(followed, pusher);
-        }
-    }
-
-    /// What arrived until `due_ms` waits no longer for a playlist that names it.
-    async fn settle_due(
-        self: &Arc<Self>,
-        followed: &Arc<Followed>,
-        pusher: &Arc<Pusher>,
-        due_ms: i64,
-    ) -> Result<(), Problem> {
-        let _settling = pusher.settling.lock().await;
-        self.catch_up(followed, &mut *pusher.state.lock().await).await?;
-        let (mut passed, mut unreadable) = (0, None);
-        while let Some((waiting, named, overdue)) = self.next_ready(pusher, due_ms, &mut passed).await {
-            let id = followed.id();
-            match self.commit_waiting(followed, pusher, &waiting, (named, overdue)).await {
-                Ok(Settled::Kept) => self.metrics.parked.dec(),
-                Ok(Settled::Waits) => self.wait_on(pusher, waiting, &mut passed).await,
-                // It may be about this one alone, and keeps no other waiting.
-                Ok(Settled::Unreadable(problem)) => {
-                    if let Some(waiting) = self.still_unreadable(waiting, &problem).await {
-                        pusher.state.lock().await.waiting.insert(passed, waiting);
-                        passed += 1;
-                        unreadable = unreadable.or(Some(problem));
-                    }
-                }
-                Err(problem) if problem.status().is_server_error() => {
-                    pusher.state.lock().await.waiting.insert(passed, waiting);
-                    return Err(problem);
-                }
-                Err(problem) => {
-                    let path = waiting.parked.name().path();
-                    tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload cannot be taken in");
-                    self.metrics.parked.dec();
-                    self.put_away(&waiting.parked, &problem).await;
-                }
-            }
-        }
-        let superseded = pusher.state.lock().await.superseded();
-        for init in superseded {
-            self.discard(&init.parked).await;
-        }
-        unreadable.map_or(Ok(()), Err)
-    }
-
-    /// One whose file cannot be read now; nothing, if that has been so for too long, and it is set aside.
-    async fn still_unreadable(&self, mut waiting: Waiting, problem: &Problem) -> Option<Waiting> {
-        let now = self.clock.instant();
-        let since = *waiting.unreadable_since.get_or_insert(now);
-        if now - since < UNREADABLE_MAX {
-            return Some(waiting);
-        }
-        tracing::error!(parked = %waiting.parked, problem = %problem.to_json(), "an acknowledged upload cannot be read; it is in refused/");
-        self.metrics.parked.dec();
-        self.set_parked_aside(&waiting.parked).await;
-        None
-    }
-
-    /// Puts a segment that cannot be used yet back in its place; the oldest of too many waits for the next start.
-    async fn wait_on(&self, pusher: &Pusher, waiting: Waiting, passed: &mut usize) {
-        let mut state = pusher.state.lock().await;
-        if state.waiting.len() < WAITING_MAX {
-            state.waiting.insert(*passed, waiting);
-            *passed += 1;
-            return;
-        }
-        drop(state);
-        tracing::warn!(parked = %waiting.parked, "the init section of a pushed segment has not come");
-        self.metrics.parked.dec();
-    }
-
-    /// Takes the next waiting segment that can be named, and tells whether it has waited long enough; `passed` counts
-    /// those that cannot.
-    async fn next_ready(&self, pusher: &Pusher, due_ms: i64, passed: &mut usize) -> Option<(Waiting, Named, bool)> {
-        let mut state = pusher.state.lock().await;
-        while let Some(waiting) = state.waiting.get(*passed) {
-            let overdue = waiting.parked.name().arrived_ms() <= due_ms || state.waiting.len() > WAITING_MAX;
-            if let Some(named) = state.name(waiting, overdue) {
-                return Some((state.waiting.remove(*passed), named, overdue));
-            }
-            *passed += 1;
-        }
-        None
-    }
-
-    async fn commit_waiting(
-        self: &Arc<Self>,
-        followed: &Arc<Followed>,
-        pusher: &Arc<Pusher>,
-        waiting: &Waiting,
-        (named, overdue): (Named, bool),
-    ) -> Result<Settled, Problem> {
-        let arrived_ms = waiting.parked.name().arrived_ms();
-        let known = self.with_init(followed, pusher, named, (arrived_ms, overdue)).await;
-        let Some(inspector) = known.inspector(waiting.container) else { return Ok(Settled::Waits) };
-        let read = self.store.read_parked(&waiting.parked).await.map_err(problems::of_store);
-        let inspected = match read {
-            Ok(blob) => inspect(blob, inspector).await,
-            Err(problem) => Err(problem),
-        };
-        let inspection = match inspected {
-            Ok(inspection) => inspection,
-            Err(problem) if problem.status().is_server_error() => return Ok(Settled::Unreadable(problem)),
-            Err(problem) => return Err(problem),
-        };
-        let found = Found { digest: waiting.digest, len: waiting.parked.len(), inspection, arrived_ms };
-        let source = Source::Parked(waiting.parked.clone());
-        self.number_and_keep(followed, pusher, &known, found, source).await.map_err(NotTaken::problem)?;
-        // What was there already has left its copy behind.
-        self.discard(&waiting.parked).await;
-        Ok(Settled::Kept)
-    }
-
-    /// Adds the init section that a named segment needs, if it is known. A pusher that starts again sends another one
-    /// to the same path, and its first segments may overtake it: they wait, until they are overdue.
-    pub(super) async fn with_init(
-        &self,
-        followed: &Followed,
-        pusher: &Pusher,
-        named: Named,
-        (arrived_ms, overdue): (i64, bool),
-    ) -> Known {
-        if named.map.as_deref().is_some_and(|path| pusher.is_arriving(path)) {
-            return Known { named, init: None, init_ms: None };
-        }
-        let held = {
-            let state = pusher.state.lock().await;
-            let from_ms = state.init_from_ms(&followed.read(), &named, arrived_ms);
-            let held = |from_ms| state.init_at(named.map.as_deref()?, arrived_ms, from_ms).cloned();
-            match (held(from_ms.unwrap_or(i64::MIN)), held(i64::MIN)) {
-                (None, Some(_)) if !overdue => return Known { named, init: None, init_ms: None },
-                (None, former) => former,
-                (own, _) => own,
-            }
-        };
-        let init_ms = held.as_ref().map(HeldInit::arrived_ms);
-        let held = match held {
-            Some(held) => self.held_init(followed.id(), held, &named.rendition).await,
-            None => None,
-        };
-        let init = match held {
-            Some(init) => Some(init),
-            None => self.stored_init(followed, &named.rendition).await,
-        };
-        Known { named, init, init_ms }
-    }
-
-    /// What was acknowledged and refused: what is no media at all is removed, what came too late for ever is for people to look
-    /// at, and for all else the next start tries again.
-    async fn put_away(&self, parked: &Parked, problem: &Problem) {
-        if problem.kind() == problems::NOT_MEDIA {
-            return self.discard(parked).await;
-        }
-        if problem.kind() != problems::ENDED && problem.kind() != problems::ABANDONED {
-            return;
-        }
-        tracing::error!(%parked, "an acknowledged upload has no place in its broadcast; it is in refused/");
-        self.set_parked_aside(parked).await;
-    }
-
-    async fn set_parked_aside(&self, parked: &Parked) {
-        if let Err(error) = self.store.set_parked_aside(parked).await {
-            tracing::warn!(%parked, error = &error as &dyn std::error::Error, "cannot set it aside");
-        }
-    }
-
-    async fn discard(&self, parked: &Parked) {
-        if let Err(error) = self.store.discard(parked).await {
-            tracing::warn!(%parked, error = &error as &dyn std::error::Error, "cannot remove a parked upload");
-        }
-    }
-
-    /// Takes up what an earlier run of this recorder had parked.
-    pub(crate) async fn take_up_parked(self: &Arc<Self>, parked: Parked) {
-        if self.portal.is_some() {
-            // The portal may have to be asked about it, and that may take a while.
-            return self.take_up_later(parked);
-        }
-        if let Err(problem) = self.try_take_up(&parked).await {
-            tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload");
-        }
-    }
-
-    pub(super) async fn try_take_up(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
-        let id = parked.name().broadcast();
-        self.admit_parked(id).await?;
-        let followed = self.followed(id).await?;
-        let pusher = self.pusher_of(id);
-        let read = || async { self.store.read_parked(parked).await.map_err(problems::of_store) };
-        let digest = digest_of(read().await?).await?;
-        match Content::sniff(&head_of(read().await?).await?) {
-            Some(Content::InitSection) => {
-                let bytes = read().await?.collect().await.map_err(problems::of_store)?;
-                self.hold_init(&followed, &pusher, parked.clone(), bytes, digest, None).await;
-            }
-            Some(Content::Segment(container)) => {
-                pusher.state.lock().await.waiting.push(Waiting::new(parked.clone(), digest, container));
-                self.settle_parked(&followed, &pusher).await;
-            }
-            None => return Err(problems::NOT_MEDIA.detail("neither MPEG-TS nor fragmented MP4")),
-        }
-        Ok(())
-    }
-}
-
-/// The first bytes of what is stored.
-async fn head_of(blob: Blob) -> Result<Vec<u8>, Problem> {
-    let mut head = Vec::new();
-    let mut bytes = blob.into_stream();
-    while let Some(piece) = bytes.next().await {
-        head.extend_from_slice(&piece.map_err(problems::of_store)?);
-        if head.len() >= SNIFF_LEN {
-            break;
-        }
-    }
-    head.truncate(SNIFF_LEN);
-    Ok(head)
 }
 
 #[cfg(test)]

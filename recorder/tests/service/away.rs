@@ -48,6 +48,23 @@ async fn a_recorder_takes_in_what_it_knows_nothing_about() {
     }
 }
 
+/// Nothing but the order of their arrival tells their numbers, however often it was tried meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_came_while_the_store_was_away_keeps_its_order() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.move_elsewhere().await;
+    world.log.feel(Mood::Away);
+    for n in 0..5 {
+        world.push(&format!("{}.ts", ["e", "a", "d", "c", "b"][n]), ts.segments[n].clone()).await.expect(202);
+        let next_s = world.now_s() + 3;
+        let is_next = async |world: &World| world.entries().await.len() < 100 && world.now_s() >= next_s;
+        world.until_passed(Duration::from_secs(1), "three seconds", is_next).await;
+    }
+    world.log.feel(Mood::Well);
+    world.until_passed(Duration::from_secs(1), "all", async |world| world.stored().await.len() == 5).await;
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_end_takes_in_what_came_while_the_store_was_away() {
     let (mut world, ts) = (World::new().await, Media::ts());

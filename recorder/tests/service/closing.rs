@@ -45,9 +45,7 @@ async fn send(world: &World, seq: usize, secs: u64) -> Answer {
 
 /// The end that the publisher itself says.
 async fn publisher_ends(world: &World, last: u64) -> Answer {
-    let (path, bearer) = (format!("/v1/broadcasts/{}/end", world.id), format!("Bearer {}", world.token()));
-    let body = Body::from(format!(r#"{{"last":{{"main":{last}}}}}"#));
-    world.ask(Method::POST, &path, &[("authorization", &bearer)], body).await
+    world.publisher_ends(format!(r#"{{"last":{{"main":{last}}}}}"#)).await
 }
 
 async fn shown(world: &World) -> serde_json::Value {

@@ -1,6 +1,5 @@
 //! What belongs to a broadcast when it ends.
 
-use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -220,47 +219,22 @@ async fn what_was_pushed_is_not_given_up_unseen() {
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
 }
 
-/// A link that leads to itself: whoever opens it fails, root too.
-fn make_unreadable(file: &Path) {
-    std::os::unix::fs::symlink(file, file).unwrap();
-}
-
+/// A publisher who does not say where it ends leaves that to what is listed, which may not be all.
 #[tokio::test(start_paused = true)]
-async fn a_parked_file_that_cannot_be_read_keeps_nothing_else_waiting() {
-    let (world, ts) = (World::new().await, Media::ts());
-    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
-    let file = world.parked_files("parked").pop().unwrap();
-    let kept = file.with_extension("kept");
-    std::fs::rename(&file, &kept).unwrap();
-    make_unreadable(&file);
-    world.push("clip1.ts", ts.segments[1].clone()).await.expect(202);
-    world.push_playlist(&["clip0.ts", "clip1.ts"], "").await.expect(200);
-    world.until_stored(1).await;
-    assert_eq!(world.recorded(ts).await, [(1, 1)]);
-    // An end waits for it.
-    world.say("end", "").await.expect(503);
-    std::fs::remove_file(&file).unwrap();
-    std::fs::rename(&kept, &file).unwrap();
-    world.until_passed(Duration::from_secs(1), "the other one", async |world| world.stored().await.len() == 2).await;
-    world.say("end", "").await.expect(200);
+async fn a_publisher_who_names_nothing_ends_nothing_that_may_be_lost() {
+    let (hot, ts) = (Distant::new(), Media::ts());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    for n in 0..2 {
+        world.publish(&format!("{n}.ts"), ts.segments[n].clone(), &[]).await.expect(201);
+    }
+    world.until_safe(&[(0, 1)]).await;
+    let first = world.entries().await.iter().position(|entry| matches!(entry.event, Event::Stored(_))).unwrap();
+    world.forget(first + 1).await;
+    hot.go_away(true);
+    world.move_elsewhere().await;
+    world.publisher_ends("{}").await.expect(503);
+    hot.go_away(false);
+    world.publisher_ends("{}").await.expect(200);
     assert!(world.broadcast().await.ended().is_some());
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_parked_file_that_can_never_be_read_is_set_aside() {
-    let (world, ts) = (World::new().await, Media::ts());
-    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
-    let file = world.parked_files("parked").pop().unwrap();
-    std::fs::remove_file(&file).unwrap();
-    make_unreadable(&file);
-    world.push_playlist(&["clip0.ts"], "").await.expect(200);
-    let began_s = world.now_s();
-    world.say("end", "").await.expect(503);
-    let is_set_aside =
-        async |world: &World| world.stored().await.is_empty() && world.parked_files("refused").len() == 1;
-    world.until_passed(Duration::from_secs(5), "it is set aside", is_set_aside).await;
-    assert!(world.now_s() >= began_s + 60, "{}", world.now_s() - began_s);
-    world.say("end", "").await.expect(200);
-    assert!(world.broadcast().await.ended().is_some());
 }

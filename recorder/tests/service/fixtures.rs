@@ -190,9 +190,14 @@ impl World {
         std::fs::read_dir(main).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
+    /// A folder of the recorder's directory.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.dir.path().join(&self.store).join(name)
+    }
+
     /// The files of parked uploads, or what is left of them in `refused`.
     pub(crate) fn parked_files(&self, folder: &str) -> Vec<PathBuf> {
-        let all = self.dir.path().join(&self.store).join(folder).join(self.id.to_string());
+        let all = self.folder(folder).join(self.id.to_string());
         std::fs::read_dir(all).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
@@ -245,6 +250,13 @@ impl World {
         let bearer = format!("Bearer {}", self.token);
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
         self.ask(Method::PUT, &format!("/ingest/{}/main/{file}", self.id), &headers, body).await
+    }
+
+    /// The end, as its publisher says it.
+    pub(crate) async fn publisher_ends(&self, body: impl Into<Body>) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        let headers = [("authorization", bearer.as_str())];
+        self.ask(Method::POST, &format!("/v1/broadcasts/{}/end", self.id), &headers, body).await
     }
 
     /// What the publisher is told has arrived.

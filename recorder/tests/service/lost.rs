@@ -8,7 +8,7 @@ use bytes::Bytes;
 use headwater_recorder::{HotConfig, RecorderConfig};
 use storage::Store;
 
-use crate::fixtures::{Media, World};
+use crate::fixtures::{Media, Mood, World};
 use crate::hot::{Distant, damage};
 
 async fn publish(world: &World, seqs: std::ops::Range<usize>) {
@@ -184,6 +184,26 @@ async fn an_end_that_was_hinted_comes() {
     world.until_later("the hint", hinted).await;
     world.pass(3_600).await;
     // An end that could not be committed is tried again, but not soon.
+    world.until_passed(Duration::from_secs(1), "the end", is_complete).await;
+}
+
+/// It was told, and that seemed to have failed: nobody tells it once more.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_hinted_unheard_comes() {
+    let (hot, media) = (Distant::new(), Media::ts());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out0.ts", media.segments[0].clone()).await.expect(201);
+    world.until_safe(&[(0, 0)]).await;
+    world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+    until_documented(&world, &hot, |event| matches!(event, Event::EndHinted)).await;
+    let hinted = world.entries().await.iter().position(|entry| matches!(entry.event, Event::EndHinted)).unwrap();
+    world.forget(hinted).await;
+    world.log.feel(Mood::Deaf);
+    world.crash().await;
+    let is_hinted = async |world: &World| world.broadcast().await.end_hinted_at().is_some();
+    world.until_later("the hint", is_hinted).await;
+    world.log.feel(Mood::Well);
     world.until_passed(Duration::from_secs(1), "the end", is_complete).await;
 }
 

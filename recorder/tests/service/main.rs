@@ -15,3 +15,4 @@ mod lost;
 mod restart;
 mod stored;
 mod taken_over;
+mod unreadable;

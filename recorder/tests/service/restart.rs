@@ -1,9 +1,13 @@
 //! Pushers that start again.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use futures_util::stream;
+use headwater_recorder::RecorderConfig;
 
 use crate::fixtures::{Media, World};
+use crate::hot::Distant;
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_pusher_goes_on_with_the_same_pictures() {
@@ -88,6 +92,43 @@ async fn segments_that_overtake_the_init_section_of_their_run_wait_for_it() {
     assert_eq!(world.widths().await, [128, 128, 64, 64, 64]);
 }
 
+/// Its number alone would say that it goes on where the former run ended.
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_segments_that_wait_for_their_init_section_waits_too() {
+    let (world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    begin_with(&world, large, 2).await;
+    world.pass(30).await;
+    for n in 0..3 {
+        world.push(&format!("out{n}.m4s"), small.segments[n].clone()).await.expect(202);
+    }
+    world.pass(1).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.until_stored(5).await;
+    assert_eq!(world.widths().await, [128, 128, 64, 64, 64]);
+    let stored = world.stored().await;
+    assert!(stored.iter().map(|segment| segment.pushed).eq([0, 1, 0, 1, 2].map(Some)), "{stored:?}");
+}
+
+/// A recorder that has lost its disk finds the init section of the run that goes on in the hot store alone.
+#[tokio::test(start_paused = true)]
+async fn a_run_is_not_given_the_init_section_of_the_next() {
+    let (hot, large, small) = (Distant::new(), Media::fmp4(), Media::small_fmp4());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    begin_with(&world, large, 1).await;
+    world.until_safe(&[(0, 0)]).await;
+    world.move_elsewhere().await;
+    hot.go_away(true);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    world.push("out1.m4s", large.segments[1].clone()).await.expect(202);
+    world.pass(30).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
+    hot.go_away(false);
+    let has_all = async |world: &World| world.stored().await.len() == 3;
+    world.until_passed(Duration::from_secs(1), "all of it", has_all).await;
+    assert_eq!(world.widths().await, [128, 128, 64]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pusher_that_starts_again_and_sends_no_other_init_section_is_not_waited_for() {
     let (world, large) = (World::new().await, Media::fmp4());
@@ -95,7 +136,8 @@ async fn a_pusher_that_starts_again_and_sends_no_other_init_section_is_not_waite
     world.pass(30).await;
     world.push("out0.m4s", large.segments[1].clone()).await.expect(202);
     world.until_later("the segment", async |world| world.stored().await.len() == 2).await;
-    world.push("out1.m4s", large.segments[2].clone()).await.expect(201);
+    world.push("out1.m4s", large.segments[2].clone()).await;
+    world.until_stored(3).await;
     assert_eq!(world.recorded(large).await, [(0, 0), (1, 1), (2, 2)]);
 }
 

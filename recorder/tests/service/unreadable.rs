@@ -1,0 +1,160 @@
+//! What was acknowledged and cannot be read: it is tried again for as long as nobody ends its broadcast, and an end waits a
+//! minute for it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::fixtures::{Media, Mood, World};
+
+/// A file of which nothing can be read, until it is back.
+struct Unreadable {
+    file: PathBuf,
+    kept: PathBuf,
+}
+
+impl Unreadable {
+    /// Instead of it there is a link that leads to itself: whoever opens it fails, root too.
+    fn make(world: &World, file: &Path) -> Self {
+        let (file, kept) = (file.to_owned(), world.folder("..").join("kept"));
+        std::fs::rename(&file, &kept).unwrap();
+        std::os::unix::fs::symlink(&file, &file).unwrap();
+        Self { file, kept }
+    }
+
+    fn make_parked(world: &World) -> Self {
+        Self::make(world, &world.parked_files("parked").pop().unwrap())
+    }
+
+    fn restore(self) {
+        std::fs::remove_file(&self.file).unwrap();
+        std::fs::rename(&self.kept, &self.file).unwrap();
+    }
+}
+
+async fn until_recorded(world: &World, media: &Media, expected: &[(u64, usize)]) {
+    let is_recorded = async |world: &World| world.recorded(media).await == expected;
+    world.until_passed(Duration::from_secs(1), &format!("{expected:?}"), is_recorded).await;
+}
+
+async fn for_secs(world: &World, secs: u64) {
+    let until_s = world.now_s() + secs;
+    let has_passed = async |world: &World| world.stored().await.len() < 1_000 && world.now_s() >= until_s;
+    world.until_passed(Duration::from_secs(1), "time", has_passed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_nothing_else_waiting_and_is_waited_for() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make_parked(&world);
+    world.push("clip1.ts", ts.segments[1].clone()).await.expect(202);
+    world.push_playlist(&["clip0.ts", "clip1.ts"], "").await.expect(200);
+    world.until_stored(1).await;
+    assert_eq!(world.recorded(ts).await, [(1, 1)]);
+    // Nobody ends anything for hours.
+    for_secs(&world, 600).await;
+    world.say("end", "").await.expect(503);
+    unreadable.restore();
+    until_recorded(&world, ts, &[(0, 0), (1, 1)]).await;
+    world.say("end", "").await.expect(200);
+    assert!(world.broadcast().await.ended().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_goes_without_it_after_a_minute() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let _unreadable = Unreadable::make_parked(&world);
+    world.push_playlist(&["clip0.ts"], "").await.expect(200);
+    for_secs(&world, 100).await;
+    for secs in [0, 30] {
+        for_secs(&world, secs).await;
+        let told = world.say("end", "").await.expect(503);
+        let told = String::from_utf8_lossy(told.bytes()).into_owned();
+        assert!(told.contains("cannot be read from the recorder's disk"), "{told}");
+        assert!(world.parked_files("refused").is_empty());
+    }
+    for_secs(&world, 31).await;
+    world.say("end", "").await.expect(200);
+    assert!(world.broadcast().await.ended().is_some() && world.stored().await.is_empty());
+    assert_eq!(world.parked_files("refused").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_hinted_goes_without_it_too() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let _unreadable = Unreadable::make_parked(&world);
+    world.push_playlist(&["clip0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+    let has_ended = async |world: &World| world.broadcast().await.ended().is_some();
+    world.until_passed(Duration::from_secs(1), "the end", has_ended).await;
+    assert_eq!(world.parked_files("refused").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_not_forgotten_when_it_cannot_be_set_aside() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make_parked(&world);
+    world.push_playlist(&["clip0.ts"], "").await.expect(200);
+    let refused = world.folder("refused");
+    std::fs::remove_dir_all(&refused).ok();
+    std::fs::write(&refused, "no directory").unwrap();
+    world.say("end", "").await.expect(503);
+    for_secs(&world, 100).await;
+    world.say("end", "").await.expect(503);
+    unreadable.restore();
+    until_recorded(&world, ts, &[(0, 0)]).await;
+    world.say("end", "").await.expect(200);
+}
+
+/// It was never looked at, unlike what was parked just now.
+#[tokio::test(start_paused = true)]
+async fn what_came_while_the_store_was_away_is_waited_for_too() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.move_elsewhere().await;
+    world.log.feel(Mood::Away);
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make_parked(&world);
+    world.log.feel(Mood::Well);
+    for_secs(&world, 100).await;
+    world.say("end", "").await.expect(503);
+    unreadable.restore();
+    until_recorded(&world, ts, &[(0, 0)]).await;
+    world.say("end", "").await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_while_the_store_was_away_holds_up_no_end_for_ever() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.move_elsewhere().await;
+    world.log.feel(Mood::Away);
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let _unreadable = Unreadable::make_parked(&world);
+    world.log.feel(Mood::Well);
+    world.say("end", "").await.expect(503);
+    for_secs(&world, 61).await;
+    world.say("end", "").await.expect(200);
+    assert_eq!(world.parked_files("refused").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_init_section_that_cannot_be_read_is_not_taken_for_one_that_has_not_come() {
+    let (mut world, fmp4) = (World::new().await, Media::fmp4());
+    world.push("init.mp4", fmp4.init.clone()).await.expect(201);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    world.push("out0.m4s", fmp4.segments[0].clone()).await.expect(201);
+    for file in world.parked_files("parked") {
+        std::fs::remove_file(file).unwrap();
+    }
+    let is_init = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().starts_with("init");
+    let init = world.segment_files().into_iter().find(is_init).unwrap();
+    world.crash().await;
+    let unreadable = Unreadable::make(&world, &init);
+    world.push_playlist(&["out0.m4s", "out1.m4s"], "").await.expect(200);
+    world.push("out1.m4s", fmp4.segments[1].clone()).await.expect(202);
+    world.say("end", "").await.expect(503);
+    unreadable.restore();
+    until_recorded(&world, fmp4, &[(0, 0), (1, 1)]).await;
+    world.say("end", "").await.expect(200);
+}
