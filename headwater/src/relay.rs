@@ -187,11 +187,12 @@ impl Relay {
         }
     }
 
-    /// Until nothing is owed, the uplink has ended, or a signal comes.
+    /// Until nothing is owed that can be read, the uplink has ended, or a signal comes.
     async fn until_sent(&mut self) -> anyhow::Result<()> {
         let log_len = self.spool.log_len().await?;
+        let is_sent = |status: &Status| status.owed_segments == status.unreadable_segments;
         tokio::select! {
-            _ = self.status.wait_for(|status| status.log_len >= log_len && status.owed_segments == 0) => {}
+            _ = self.status.wait_for(|status| status.log_len >= log_len && is_sent(status)) => {}
             _ = &mut self.ended => {}
             () = Self::stopped(&mut self.interrupt, &mut self.terminate) => {}
         }
@@ -231,10 +232,11 @@ impl Relay {
         match ending {
             Ending::Done => self.progress.say("Done: everything is safe"),
             Ending::Stopped if status.owed_segments > 0 => self.progress.say(&format!(
-                "Stopped with {} segments ({:.0} s) not sent: they are in {}; the same command goes on",
+                "Stopped with {} segments ({:.0} s) not sent: they are in {}; the same command goes on{}",
                 status.owed_segments,
                 status.owed_s,
                 self.spool.dir.display(),
+                progress::held_back(&status).map(|held| format!(". Of these, {held}")).unwrap_or_default(),
             )),
             Ending::Stopped => self.progress.say("Stopped; nothing is waiting to be sent"),
         }
@@ -244,9 +246,12 @@ impl Relay {
 
 fn finished(ended: Result<Result<(), UplinkError>, tokio::sync::oneshot::error::RecvError>) -> anyhow::Result<Ending> {
     let ended = ended.map_err(|_| anyhow!("the uplink stopped; the log says why"))?;
-    ended
-        .map(|()| Ending::Done)
-        .map_err(|error| anyhow!(error).context("cannot publish; nothing is lost, all is in the spool"))
+    ended.map(|()| Ending::Done).map_err(|error| match error {
+        UplinkError::Unreadable { .. } => {
+            anyhow!(error).context("all else is safe; the same command tries again what is left in the spool")
+        }
+        error => anyhow!(error).context("cannot publish; nothing is lost, all is in the spool"),
+    })
 }
 
 /// How long to wait before an end that the spool could not take is said again.

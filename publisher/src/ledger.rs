@@ -196,6 +196,11 @@ impl Ledger {
         self.owed.iter().take_while(move |(at, _)| *at < until).map(|(_, name)| name)
     }
 
+    /// What is owed, oldest first.
+    pub fn owed(&self) -> impl Iterator<Item = &SegmentName> {
+        self.owed.iter().map(|(_, name)| name)
+    }
+
     pub fn is_owed(&self, name: &SegmentName) -> bool {
         self.recorded.get(name).is_some_and(|recorded| recorded.standing == Standing::Owed)
     }
@@ -268,7 +273,7 @@ impl Ledger {
     }
 }
 
-fn ranges<'a>(names: impl Iterator<Item = &'a SegmentName>) -> BTreeMap<RenditionName, Vec<SeqRange>> {
+pub(crate) fn ranges<'a>(names: impl Iterator<Item = &'a SegmentName>) -> BTreeMap<RenditionName, Vec<SeqRange>> {
     let mut sets: BTreeMap<RenditionName, SeqSet> = BTreeMap::new();
     for name in names {
         sets.entry(name.rendition.clone()).or_default().insert(SeqRange::one(name.seq));

@@ -10,6 +10,7 @@
 mod address;
 mod directory;
 mod guide;
+mod held;
 mod ledger;
 mod link;
 mod offset;

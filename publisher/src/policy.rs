@@ -80,7 +80,8 @@ pub struct Situation<'a> {
     pub now_ms: i64,
     pub ledger: &'a Ledger,
     pub in_flight: &'a [InFlight],
-    /// What was on its way in a request that broke off: it is not sent again before it is known whether it arrived.
+    /// What was on its way in a request that broke off: it is not sent again before it is known whether it arrived. And what is
+    /// held back for its own sake.
     pub unsure: &'a BTreeSet<SegmentName>,
     pub route: &'a Route,
     /// What the link has carried lately.

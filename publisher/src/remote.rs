@@ -156,13 +156,22 @@ pub enum RemoteError {
     Unexpected { detail: String },
     #[error("cannot read what is to be sent: {reason}")]
     Unreadable { reason: String },
+    #[error("was sent other bytes than the digest says: {detail}")]
+    Damaged { detail: String },
+    #[error("does not take what its clock says is to come: {detail}")]
+    Ahead { detail: String },
 }
 
 impl RemoteError {
     /// Whether it is the recorder, or the way to it, that failed, so that another one may do; or something here that may
     /// be better in a while.
     pub fn is_of_the_recorder(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Stalled(_) | Self::Busy { .. } | Self::Unexpected { .. })
+        match self {
+            Self::Unreachable { .. } | Self::Stalled(_) | Self::Busy { .. } | Self::Unexpected { .. } => true,
+            // Its clock may be behind.
+            Self::Ahead { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether nothing can be sent before somebody has done something about it: the address is wrong.

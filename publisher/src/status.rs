@@ -31,6 +31,11 @@ pub struct Status {
     /// What a recorder will never take.
     pub refused_segments: usize,
     pub refused: BTreeMap<String, Vec<[u64; 2]>>,
+    /// What the others go on without: it cannot be read now, or is dated ahead of the recorders' clock. It is tried again.
+    pub held_back: BTreeMap<String, Vec<[u64; 2]>>,
+    pub held_back_because: Option<String>,
+    /// How many of these could not be read for so long that the end does not wait for them.
+    pub unreadable_segments: usize,
     /// How much of the local log this takes into account, in events.
     pub log_len: u64,
     /// What the link has carried lately, in bits per second.

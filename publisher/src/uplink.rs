@@ -3,8 +3,10 @@
 
 mod arrivals;
 mod flight;
+mod landing;
 mod noting;
 mod routing;
+mod showing;
 mod talking;
 #[cfg(test)]
 mod tests;
@@ -13,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, Segment, SeqSet, StoreTime};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Event, EventIndex, Key, LogEntry, Millis, Segment, SeqSet};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -25,11 +27,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::guide::Guide;
+use crate::held::Held;
 use crate::ledger::{Ledger, SegmentName};
 use crate::link::Link;
 use crate::offset::Offset;
 use crate::policy::{Class, PolicyConfig, Situation, plan};
-use crate::remote::{Over, Remote, RemoteError, RemoteStatus};
+use crate::remote::{Remote, RemoteError, RemoteStatus};
 use crate::route::{RecorderUrl, Route};
 use crate::status::Status;
 use crate::times::{DatedBy, Times};
@@ -40,8 +43,6 @@ use talking::Talk;
 
 /// How long to wait before the local log is read again after an error.
 const LOG_RETRY: Duration = Duration::from_secs(1);
-/// How often a segment of the spool may fail to be read before it is left alone.
-const UNREADABLE_MAX: u32 = 3;
 /// How often it is looked whether time alone has changed something.
 const TICK: Duration = Duration::from_millis(250);
 /// For how many of the largest segments there should always be room in the spool.
@@ -108,6 +109,9 @@ pub enum UplinkError {
     Log(#[source] MetadataError),
     #[error("the local log is not one")]
     NotALog(#[from] broadcast::LogError),
+    /// All else is safe, and the broadcast has ended.
+    #[error("{segments} cannot be read from the spool, or not as recorded: {why}")]
+    Unreadable { segments: String, why: String },
     /// Without them, what was sent would be sent again with other times.
     #[error("what was noted of the clock cannot be read; if that stays so, remove `{}` from the spool", noting::NAME)]
     Notes(#[source] StoreError),
@@ -135,6 +139,7 @@ pub struct Uplink {
     next_flight: u64,
     /// How often an upload of this segment was given up because nothing moved.
     given_up: BTreeMap<SegmentName, u32>,
+    held: Held,
     /// How many live segments are on their way: while any is, the bodies of missing ones pause.
     live_on_its_way: Arc<OnTheirWay>,
     there: There,
@@ -178,6 +183,7 @@ impl Uplink {
             flights: Vec::new(),
             next_flight: 0,
             given_up: BTreeMap::new(),
+            held: Held::default(),
             live_on_its_way: Arc::default(),
             there: There::default(),
             asked_ms: None,
@@ -202,8 +208,8 @@ impl Uplink {
         self.status.subscribe()
     }
 
-    /// Runs until the broadcast has ended and all of it is safe, or nothing can be done any more. Dropping the future
-    /// is a crash: it may be run again.
+    /// Runs until the broadcast has ended and all of it is safe, or nothing can be done any more: what cannot be read is
+    /// waited for until then, and for ten minutes at least. Dropping the future is a crash: it may be run again.
     pub async fn run(mut self) -> Result<(), UplinkError> {
         let mut landing: FuturesUnordered<BoxFuture<'static, Landed>> = FuturesUnordered::new();
         let (mut talk, mut routing): (Option<Talk>, Option<Routing>) = (None, None);
@@ -215,8 +221,8 @@ impl Uplink {
             talk = talk.or_else(|| self.next_talk());
             routing = routing.or_else(|| self.next_routing());
             self.show();
-            if self.is_done() {
-                return Ok(());
+            if let Some(outcome) = self.outcome() {
+                return outcome;
             }
             tokio::select! {
                 biased;
@@ -307,6 +313,7 @@ impl Uplink {
         if self.there.status.is_none() || self.offset.get().is_none() || !self.is_noted() {
             return;
         }
+        let unsure = self.unsure.iter().chain(self.held_back()).cloned().collect();
         let in_flight: Vec<_> = self.flights.iter().map(Flight::in_flight).collect();
         let starts = plan(
             &Situation {
@@ -314,7 +321,7 @@ impl Uplink {
                 now_ms: self.now_ms(),
                 ledger: &self.ledger,
                 in_flight: &in_flight,
-                unsure: &self.unsure,
+                unsure: &unsure,
                 route: &self.route,
                 bytes_per_s: self.link.bytes_per_s(),
             },
@@ -328,126 +335,27 @@ impl Uplink {
         self.count_live();
     }
 
+    /// What is left alone for now, whichever recorder there is.
+    fn held_back(&self) -> impl Iterator<Item = &SegmentName> {
+        self.held.resting(self.now_ms()).chain(self.ahead_of_time())
+    }
+
+    /// What waits for its time.
+    fn ahead_of_time(&self) -> impl Iterator<Item = &SegmentName> {
+        let owed = self.held.looks_ahead().then(|| self.ledger.owed()).into_iter().flatten();
+        owed.filter(|name| self.ahead(name).is_some_and(|ahead| self.held.lies_ahead(ahead)))
+    }
+
+    /// How far a segment lies ahead of the recorders' clock.
+    fn ahead(&self, name: &SegmentName) -> Option<Millis> {
+        let segment = self.broadcast.rendition(&name.rendition)?.segment(name.seq)?;
+        let theirs = self.running() + self.offset.get()?;
+        Some(segment.captured_at + self.times.get(*self.places.get(name)?)? - theirs)
+    }
+
     fn count_live(&self) {
         let live = self.flights.iter().filter(|flight| flight.class == Class::Live).count();
         self.live_on_its_way.set(live);
-    }
-
-    fn take_landed(&mut self, landed: Landed) -> Result<(), UplinkError> {
-        let now_ms = self.now_ms();
-        let flight = self.flights.iter().position(|flight| flight.number == landed.number);
-        let flight = self.flights.swap_remove(flight.expect("a flight lands once"));
-        self.count_live();
-        let now = self.running();
-        let mut bytes = 0;
-        for (name, acknowledged) in &landed.acknowledged {
-            self.ledger.acknowledged(name, acknowledged.safe);
-            self.given_up.remove(name);
-            self.hear_of_the_end(acknowledged.closing);
-            bytes += self.ledger.size(name).map_or(0, |(len, _)| len);
-            if flight.class == Class::Live
-                && let Some(captured_at) = self.ledger.captured_at(name)
-            {
-                let (_, duration) = self.ledger.size(name).unwrap_or_default();
-                // A last segment is sent before it would have been full.
-                self.there.latency_ms = Some((now - captured_at - duration).0.max(0));
-            }
-        }
-        if bytes > 0 {
-            self.link.carried(flight.from_ms, now_ms, bytes);
-            self.reached(&flight.recorder);
-            self.pass_over_who_stands_still(&flight.recorder, now_ms);
-        }
-        if !landed.unsure.is_empty() {
-            self.unsure.extend(landed.unsure);
-            self.asked_ms = None;
-        }
-        landed.failed.into_iter().try_for_each(|(name, error)| self.take_failure(&flight.recorder, &name, error))
-    }
-
-    /// An acknowledgement may be the first to tell, and may be older than what was said since.
-    fn hear_of_the_end(&mut self, closing: bool) {
-        if let Some(there) = self.there.status.as_mut().filter(|there| closing && there.over == Over::No) {
-            there.over = Over::Closing;
-        }
-    }
-
-    fn take_failure(
-        &mut self,
-        recorder: &RecorderUrl,
-        name: &SegmentName,
-        error: RemoteError,
-    ) -> Result<(), UplinkError> {
-        let SegmentName { rendition, seq } = name;
-        match &error {
-            RemoteError::Stuck | RemoteError::TooSlow => *self.given_up.entry(name.clone()).or_default() += 1,
-            RemoteError::Refused { detail } => {
-                tracing::error!(%rendition, %seq, %recorder, detail, "refused for good; it stays in the spool");
-                self.ledger.refused(name);
-            }
-            RemoteError::Unreadable { reason } => {
-                tracing::error!(%rendition, %seq, reason, "a segment of the spool cannot be read");
-                let times = self.given_up.entry(name.clone()).or_default();
-                *times += 1;
-                // The others go on without it; after a start it is tried again.
-                if *times >= UNREADABLE_MAX {
-                    self.ledger.refused(name);
-                }
-            }
-            _ => tracing::debug!(%rendition, %seq, %recorder, %error, "not sent"),
-        }
-        self.fail(recorder, error)
-    }
-
-    /// A recorder, or the way to it, has failed.
-    fn fail(&mut self, recorder: &RecorderUrl, error: RemoteError) -> Result<(), UplinkError> {
-        if self.is_no_recorder(recorder, &error) {
-            self.route.remove(recorder);
-            return Ok(());
-        }
-        // Who was accepted before goes on recording, whatever is said now.
-        if error.is_fatal() && self.there.status.is_none() {
-            return Err(UplinkError::Remote { recorder: recorder.clone(), error });
-        }
-        if error.is_fatal() || error.is_of_the_recorder() {
-            let asked_ms = error.retry_after().map(millis);
-            let (now_ms, jitter) = (self.now_ms(), self.jitter());
-            self.route.failed(recorder, now_ms, asked_ms, jitter);
-            // While another one answers, there is none.
-            if self.route.is_cut_off() {
-                self.there.trouble = Some(format!("{recorder} {error}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn reached(&mut self, recorder: &RecorderUrl) {
-        self.route.answered(recorder);
-        self.there.recorder = Some(recorder.clone());
-        self.there.trouble = None;
-    }
-
-    fn is_done(&self) -> bool {
-        let told = self.there.status.as_ref().is_some_and(|there| there.over == Over::Ended);
-        self.broadcast.ended().is_some() && (told || self.leaves_the_end_to_another()) && self.ledger.is_settled()
-    }
-
-    /// Where it ends that its owner has ended, only they can say who have recorded: they may be in a tunnel.
-    fn leaves_the_end_to_another(&self) -> bool {
-        let is_closing = self.there.status.as_ref().is_some_and(|there| there.over == Over::Closing);
-        is_closing && self.ledger.is_empty()
-    }
-
-    /// What this machine has not ended, somebody else has.
-    fn is_ended_by_owner(&self) -> bool {
-        let is_over = self.there.status.as_ref().is_some_and(|there| there.over != Over::No);
-        is_over && self.broadcast.ended().is_none()
-    }
-
-    /// What comes now is refused there, unless somebody has said that it is missing.
-    fn is_closed(&self) -> bool {
-        let has_ended = self.there.status.as_ref().is_some_and(|there| there.over == Over::Ended);
-        has_ended && self.broadcast.ended().is_none()
     }
 
     async fn delete_what_is_not_kept(&mut self) {
@@ -471,46 +379,10 @@ impl Uplink {
         self.deps.store.usage().is_ok_and(|usage| usage.available < wanted)
     }
 
-    fn show(&self) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
-        let status = Status {
-            state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word().to_owned(),
-            recorder: self.there.recorder.as_ref().filter(|_| self.there.trouble.is_none()).map(ToString::to_string),
-            route: self.guide.routed().iter().map(ToString::to_string).collect(),
-            trouble: self.there.trouble.clone(),
-            spool_is_full: self.ledger.deletable().is_none() && self.is_short_of_room(),
-            latency_ms: self.there.latency_ms,
-            owed_segments: self.ledger.owed_count(),
-            owed_s: self.ledger.owed_duration().as_secs_f64(),
-            owed_bytes: self.ledger.owed_bytes(),
-            missing: told(self.ledger.owed_ranges()),
-            not_safe: told(self.ledger.not_safe_ranges()),
-            refused_segments: self.ledger.refused_count(),
-            refused: told(self.ledger.refused_ranges()),
-            log_len: self.broadcast.next_index().0,
-            bits_per_s: self.link.bytes_per_s().map(|rate| (rate * 8.0) as u64),
-            clock_offset_ms: self.times.latest().map(|offset| offset.0),
-            ended_by_owner: self.is_ended_by_owner(),
-            is_closed: self.is_closed(),
-            is_done: self.is_done(),
-        };
-        self.status.send_if_modified(|known| {
-            let news = *known != status;
-            *known = status;
-            news
-        });
-    }
-
     fn answer_max(&self, bytes: u64) -> Duration {
         let carrying = bytes * 1000 / u64::from(self.config.bytes_per_s_min.max(1));
         Duration::from_millis(u64::from(self.config.answer_max_ms) + carrying)
     }
-}
-
-/// Ranges for others to read.
-fn told(ranges: BTreeMap<broadcast::RenditionName, Vec<broadcast::SeqRange>>) -> BTreeMap<String, Vec<[u64; 2]>> {
-    let pair = |range: broadcast::SeqRange| [range.first.0, range.last.0];
-    ranges.into_iter().map(|(name, ranges)| (name.to_string(), ranges.into_iter().map(pair).collect())).collect()
 }
 
 async fn within<T>(

@@ -174,17 +174,18 @@ fn text(contents: &Contents) -> String {
         ];
         for (name, share) in shares {
             let (segments, seconds, megabytes) = (share.segments, share.seconds, share.bytes as f64 / 1e6);
-            text += &format!("{name}\t{segments} segments\t{seconds:.1} s\t{megabytes:.1} MB\t{}\n", ranges(share));
+            text +=
+                &format!("{name}\t{segments} segments\t{seconds:.1} s\t{megabytes:.1} MB\t{}\n", ranges(&share.ranges));
         }
     }
     text
 }
 
 /// `main 0-11,14 · audio 0-12`.
-fn ranges(share: &Share) -> String {
+pub(super) fn ranges(ranges: &BTreeMap<String, Vec<[u64; 2]>>) -> String {
     let range = |[first, last]: &[u64; 2]| if first == last { first.to_string() } else { format!("{first}-{last}") };
     let of = |(name, ranges): (&String, &Vec<[u64; 2]>)| {
         format!("{name} {}", ranges.iter().map(range).collect::<Vec<_>>().join(","))
     };
-    share.ranges.iter().map(of).collect::<Vec<_>>().join(" · ")
+    ranges.iter().map(of).collect::<Vec<_>>().join(" · ")
 }

@@ -9,6 +9,8 @@ use serde::Serialize;
 use service::{Clock, Tasks};
 use tokio::sync::watch;
 
+use super::contents::ranges;
+
 /// How often a terminal's line, or a program's document, may change.
 const TERMINAL_EVERY: Duration = Duration::from_millis(500);
 /// How often a log gets a line.
@@ -121,6 +123,7 @@ fn line(Shown { status, source }: &Shown) -> String {
     if status.spool_is_full {
         parts.push("THE SPOOL IS FULL: make room, or what is recorded is lost".to_owned());
     }
+    parts.extend(held_back(status).map(|held| format!("HELD BACK: {held}")));
     if let Some(source) = source {
         if let Some(trouble) = &source.trouble {
             parts.push(format!("NOTHING TO TAKE: {trouble}"));
@@ -148,6 +151,12 @@ fn line(Shown { status, source }: &Shown) -> String {
     parts.join(" · ")
 }
 
+/// Which segments the others go on without, and why.
+pub(super) fn held_back(status: &Status) -> Option<String> {
+    let why = status.held_back_because.as_deref()?;
+    Some(format!("{} ({why})", ranges(&status.held_back)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,12 +180,14 @@ mod tests {
             owed_s: 42.0,
             owed_bytes: 10_500_000,
             refused_segments: 1,
+            held_back: [("main".to_owned(), vec![[3, 3], [7, 9]])].into(),
+            held_back_because: Some("an I/O error".to_owned()),
             ..live
         };
         assert_eq!(
             line(&tunnel),
-            "live · recording, will send later (http://host cannot be reached: timed out) · waiting: 21 segments, 42 s, \
-             10.5 MB · 3.2 Mbit/s · 1 refused for good"
+            "live · recording, will send later (http://host cannot be reached: timed out) · HELD BACK: main 3,7-9 \
+             (an I/O error) · waiting: 21 segments, 42 s, 10.5 MB · 3.2 Mbit/s · 1 refused for good"
         );
     }
 }

@@ -329,6 +329,8 @@ pub(super) fn refusal(status: StatusCode, headers: &http::HeaderMap, problem: &V
             RemoteError::Refused { detail }
         }
         (_, "unsupported-media-type" | "too-many-renditions" | "bad-request") => RemoteError::Refused { detail },
+        (_, "digest-mismatch") => RemoteError::Damaged { detail },
+        (422, "unprocessable") if problem["server_time_ms"].is_i64() => RemoteError::Ahead { detail },
         (503 | 429, _) => {
             let secs = headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
             RemoteError::Busy { retry_after: secs.map(Duration::from_secs), detail }
@@ -358,7 +360,11 @@ mod tests {
         check(409, "no-init-section", |error| matches!(error, RemoteError::NoInit));
         check(409, "other-bytes-stored", |error| matches!(error, RemoteError::Refused { .. }));
         check(422, "not-a-media-segment", |error| matches!(error, RemoteError::Refused { .. }));
-        check(422, "digest-mismatch", RemoteError::is_of_the_recorder);
+        check(422, "digest-mismatch", |error| matches!(error, RemoteError::Damaged { .. }));
+        check(422, "unprocessable", |error| matches!(error, RemoteError::Unexpected { .. }));
+        let ahead = json!({"type": "/problems/unprocessable", "detail": "why", "server_time_ms": 1});
+        let ahead = refusal(StatusCode::UNPROCESSABLE_ENTITY, &http::HeaderMap::new(), &ahead);
+        assert!(matches!(ahead, RemoteError::Ahead { .. }) && ahead.is_of_the_recorder());
         check(503, "storage-full", |error| error.retry_after() == Some(Duration::from_secs(7)));
         // What the network did to it is no reason to give it up.
         check(400, "broken-off", RemoteError::is_of_the_recorder);

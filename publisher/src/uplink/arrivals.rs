@@ -21,6 +21,7 @@ impl Uplink {
         };
         let (same, told) = (status.arrived.iter().map(same).collect(), status.arrived.iter().map(told).collect());
         self.ledger.arrived(&same, &told);
+        self.held.retain(|name| self.ledger.is_owed(name));
         self.send_again_what_stays_elsewhere(&status.elsewhere);
     }
 

@@ -1,8 +1,8 @@
 //! One upload on its way: its segments one after the other, its bytes watched while they go.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use broadcast::{CapturedAt, Digest, Key, Segment};
@@ -64,6 +64,8 @@ struct Watched {
     /// When the last byte was taken from us.
     moved_ms: AtomicI64,
     given_up: Notify,
+    /// Whose bytes could not be read when some of them were on their way.
+    torn: OnceLock<SegmentName>,
 }
 
 impl Watched {
@@ -138,6 +140,7 @@ impl Uplink {
             began: self.began,
             moved_ms: AtomicI64::new(from_ms),
             given_up: Notify::new(),
+            torn: OnceLock::new(),
         });
         // On a slow link everything stands still now and then: who was given up too early is given more time.
         let given_up = names.iter().filter_map(|name| self.given_up.get(name)).max().copied().unwrap_or(0);
@@ -205,11 +208,12 @@ impl Sending {
                 };
                 let mut rest = many.iter();
                 segments.into_iter().zip(rest.by_ref()).for_each(|(sent, parcel)| landed.note(parcel, sent));
-                let mut rest = rest.map(|parcel| parcel.name.clone()).peekable();
-                if let (Some(first), Some(error)) = (rest.peek(), broke) {
-                    landed.failed.push((first.clone(), error));
+                landed.unsure = rest.map(|parcel| parcel.name.clone()).collect();
+                if let (Some(first), Some(error)) = (landed.unsure.first(), broke) {
+                    let to_blame = self.watched.torn.get().unwrap_or(first).clone();
+                    landed.unsure.retain(|name| *name != to_blame);
+                    landed.failed.push((to_blame, error));
                 }
-                landed.unsure = rest.collect();
             }
         }
         landed
@@ -271,7 +275,7 @@ impl Sending {
             segment: parcel.segment.clone(),
             captured_at: parcel.captured_at,
             init: parcel.init,
-            body: self.watch(blob),
+            body: self.watch(&parcel.name, blob),
         })
     }
 
@@ -289,14 +293,17 @@ impl Sending {
     }
 
     /// The same bytes in small pieces, noted as they go; those of a missing segment let live ones pass.
-    fn watch(&self, blob: Blob) -> Blob {
-        let (watched, len) = (self.watched.clone(), blob.len());
+    fn watch(&self, name: &SegmentName, blob: Blob) -> Blob {
+        let (watched, len, name) = (self.watched.clone(), blob.len(), name.clone());
         let gate = (self.class == Class::Missing).then(|| self.live_on_its_way.clone());
         let pieces = blob.into_stream().flat_map(|bytes| stream::iter(pieces(bytes)));
         Blob::new(
             len,
             pieces.then(move |piece| {
                 let (watched, gate) = (watched.clone(), gate.clone());
+                if piece.is_err() {
+                    let _ = watched.torn.set(name.clone());
+                }
                 async move {
                     if let Some(gate) = gate {
                         gate.until_none().await;

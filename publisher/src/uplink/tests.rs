@@ -2,11 +2,12 @@
 
 mod dating;
 mod ending;
+mod holding;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use broadcast::{Digest, Format, MediaTime, Opened, RenditionName, Segment, SeqRange, ViewPolicy};
+use broadcast::{Digest, Format, MediaTime, Opened, RenditionName, Segment, SeqRange, StoreTime, ViewPolicy};
 use bytes::Bytes;
 use metadata::{Expect, Limits, Sqlite};
 use service::Tasks;
@@ -75,6 +76,15 @@ struct FarState {
     granted: Vec<Call>,
     /// When each segment was captured, by what was ever said with it.
     captured: BTreeMap<u64, BTreeSet<CapturedAt>>,
+    stored_is_safe: bool,
+    /// A segment that comes with other bytes than its digest says.
+    damaged: Option<u64>,
+    /// Who takes nothing that is captured now: its clock is behind.
+    behind: Option<&'static str>,
+    /// How often something was refused for lying ahead.
+    too_early: u32,
+    /// A file that is lost once a bundle is on its way.
+    torn: Option<std::path::PathBuf>,
 }
 
 impl Far {
@@ -88,6 +98,11 @@ impl Far {
             said: Vec::new(),
             granted: Vec::new(),
             captured: BTreeMap::new(),
+            stored_is_safe: false,
+            damaged: None,
+            behind: None,
+            too_early: 0,
+            torn: None,
         };
         Arc::new(Self { clock, state: Mutex::new(state) })
     }
@@ -146,7 +161,11 @@ impl Remote for Far {
         let of_rendition = |rendition: &broadcast::Rendition| {
             let stored = |segment: &Arc<Segment>| {
                 let seqs = SeqRange::one(segment.seq);
-                ArrivedRange { seqs, digest: rendition.digest_of(seqs).unwrap(), safe: SeqSet::default() }
+                let mut safe = SeqSet::default();
+                if state.stored_is_safe {
+                    safe.insert(seqs);
+                }
+                ArrivedRange { seqs, digest: rendition.digest_of(seqs).unwrap(), safe }
             };
             (rendition.name().clone(), rendition.segments().map(stored).collect())
         };
@@ -161,8 +180,18 @@ impl Remote for Far {
 
     async fn put_segment(&self, recorder: &RecorderUrl, outgoing: Outgoing) -> Result<Acknowledged, RemoteError> {
         self.ask(recorder, Asked::Segment(outgoing.segment.seq.0)).await?;
-        outgoing.body.collect().await.unwrap();
+        let body = outgoing.body.collect().await;
+        body.map_err(|error| RemoteError::Unreadable { reason: error.to_string() })?;
         let mut state = self.state();
+        if state.damaged == Some(outgoing.segment.seq.0) {
+            state.granted.pop();
+            return Err(RemoteError::Damaged { detail: "the digest differs".to_owned() });
+        }
+        if outgoing.captured_at.0 > self.clock.now_ms() + 60_000 || state.behind == Some(recorder.0.as_str()) {
+            state.too_early += 1;
+            state.granted.pop();
+            return Err(RemoteError::Ahead { detail: "is the clock right?".to_owned() });
+        }
         state.captured.entry(outgoing.segment.seq.0).or_default().insert(outgoing.captured_at);
         let (index, at) = (state.broadcast.next_index(), StoreTime(self.clock.now_ms()));
         let event = Event::Stored(Segment::clone(&outgoing.segment));
@@ -175,11 +204,20 @@ impl Remote for Far {
     }
 
     async fn put_bundle(&self, recorder: &RecorderUrl, parts: Vec<Part>) -> Bundled {
+        let torn = self.state().torn.take();
+        if let Some(path) = torn {
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1).unwrap();
+            std::fs::remove_file(path).unwrap();
+            return broken_off(parts).await;
+        }
         let mut bundled = Bundled::default();
         for part in parts {
             let Part::Segment(outgoing) = part else { continue };
             match self.put_segment(recorder, outgoing).await {
                 Ok(acknowledged) => bundled.segments.push(Ok(acknowledged)),
+                Err(error @ (RemoteError::Ahead { .. } | RemoteError::Damaged { .. })) => {
+                    bundled.segments.push(Err(error))
+                }
                 Err(error) => return Bundled { broke: Some(error), ..bundled },
             }
         }
@@ -195,6 +233,18 @@ impl Remote for Far {
         }
         Ok(())
     }
+}
+
+/// Nothing of it is stored yet when its bytes end too soon.
+async fn broken_off(parts: Vec<Part>) -> Bundled {
+    for part in parts {
+        let Part::Segment(outgoing) = part else { continue };
+        if let Err(error) = outgoing.body.collect().await {
+            let broke = Some(RemoteError::Unreadable { reason: error.to_string() });
+            return Bundled { segments: vec![], broke };
+        }
+    }
+    panic!("all of it can be read");
 }
 
 fn opened() -> Opened {
