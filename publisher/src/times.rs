@@ -61,6 +61,22 @@ struct Note {
     added: Added,
 }
 
+/// A segment of this run.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    at: EventIndex,
+    ended: CapturedAt,
+    dated_by: DatedBy,
+    clocks: Clocks,
+}
+
+/// What is known beside the notes of earlier runs while those cannot be read.
+#[derive(Clone, Debug, Default)]
+struct Unread {
+    earlier: Vec<(EventIndex, CapturedAt)>,
+    recorded: Vec<Recorded>,
+}
+
 /// The notes of one spool.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Times {
@@ -71,9 +87,32 @@ pub(crate) struct Times {
     /// What is added to the running time to get the recorders'.
     offset: Option<Millis>,
     changes: u64,
+    unread: Option<Unread>,
 }
 
 impl Times {
+    /// What earlier runs have noted cannot be read yet. Until it is, nothing of this is to be told.
+    pub(crate) fn unread() -> Self {
+        Self { unread: Some(Unread::default()), ..Self::default() }
+    }
+
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// What earlier runs have noted is read at last: all comes out as if it had been from the beginning.
+    pub(crate) fn found(&mut self, noted: Self, clocks: Clocks) {
+        let Some(Unread { earlier, recorded }) = self.unread.take() else { return };
+        let before = std::mem::replace(self, noted);
+        earlier.into_iter().for_each(|(at, ended)| self.earlier(at, ended));
+        recorded
+            .into_iter()
+            .for_each(|Recorded { at, ended, dated_by, clocks }| self.recorded(at, ended, dated_by, clocks));
+        if let Some(offset) = before.offset {
+            self.learned(offset, clocks);
+        }
+    }
+
     /// What a text says that was kept. An error says what of it cannot be read: then nothing of it is believed.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let mut notes: Vec<Note> = Vec::new();
@@ -105,10 +144,16 @@ impl Times {
             self.notes.push(Note { from: at, added: Added::Noted(None) });
         }
         self.earlier.push((at, ended));
+        if let Some(unread) = &mut self.unread {
+            unread.earlier.push((at, ended));
+        }
     }
 
     /// A segment has just been recorded in this run.
     pub(crate) fn recorded(&mut self, at: EventIndex, ended: CapturedAt, dated_by: DatedBy, clocks: Clocks) {
+        if let Some(unread) = &mut self.unread {
+            unread.recorded.push(Recorded { at, ended, dated_by, clocks });
+        }
         // Only a log that has lost its end comes to a place again.
         let is_again = self.forget_from(at);
         let (added, tolerated) = match dated_by {

@@ -22,7 +22,7 @@ use futures_util::stream::FuturesUnordered;
 use metadata::{Metadata, MetadataError, READ_MAX};
 use serde::Deserialize;
 use service::{Clock, Random};
-use storage::{LocalStore, Store, StoreError};
+use storage::{LocalStore, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -112,9 +112,6 @@ pub enum UplinkError {
     /// All else is safe, and the broadcast has ended.
     #[error("{segments} cannot be read from the spool, or not as recorded: {why}")]
     Unreadable { segments: String, why: String },
-    /// Without them, what was sent would be sent again with other times.
-    #[error("what was noted of the clock cannot be read; if that stays so, remove `{}` from the spool", noting::NAME)]
-    Notes(#[source] StoreError),
 }
 
 /// One broadcast on its way to the recorders.
@@ -177,7 +174,7 @@ impl Uplink {
             route: Route::default(),
             link: Link::default(),
             offset: Offset::default(),
-            times: noting::read(&deps.store).await.map_err(UplinkError::Notes)?,
+            times: Times::unread(),
             noted: Noted::default(),
             places: BTreeMap::new(),
             flights: Vec::new(),
@@ -193,6 +190,7 @@ impl Uplink {
             status: watch::Sender::new(Status::default()),
             deps,
         };
+        uplink.take_read(noting::read(&uplink.deps.store).await);
         log.remove(0);
         // All of it, before what is there is compared with it.
         while !log.is_empty() {
@@ -230,9 +228,9 @@ impl Uplink {
                     self.take_log(entries).await?;
                     log = self.wait_for_log();
                 }
-                (changes, kept) = noting::at_work(&mut noting) => {
+                done = noting::at_work(&mut noting) => {
                     noting = None;
-                    self.take_noted(changes, kept);
+                    self.take_noted(done);
                 }
                 Some(landed) = landing.next() => self.take_landed(landed)?,
                 (recorder, talked) = talking::at_work(&mut talk) => {

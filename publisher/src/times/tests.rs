@@ -29,6 +29,20 @@ impl Run {
         Self { times, now_ms, began_ms: now_ms, ..self }
     }
 
+    /// The same, and the disk does not let it read what was kept.
+    fn next_in_the_dark(self, after_ms: i64) -> (Self, Times) {
+        let mut run = self.next(after_ms);
+        let kept = std::mem::replace(&mut run.times, Times::unread());
+        (0..).zip(&run.log).for_each(|(at, ended)| run.times.earlier(EventIndex(at), *ended));
+        (run, Times::read(&kept.text()).expect("it was kept"))
+    }
+
+    /// Now it does.
+    fn find(mut self, kept: Times) -> Self {
+        self.times.found(kept, self.clocks());
+        self
+    }
+
     fn clocks(&self) -> Clocks {
         let running = CapturedAt(self.now_ms - self.began_ms);
         Clocks { wall: CapturedAt(WALL + self.now_ms + self.set_by_ms), running }
@@ -237,6 +251,26 @@ fn timestamps_go_on_from_where_they_were_in_the_run_before() {
         check(&run, &[2, 4, 6, 8, 10]);
         check(&run.next(0).set(by_ms).record_by_timestamps(1).hear(0), &[2, 4, 6, 8, 10, 12]);
     }
+}
+
+#[test]
+fn notes_that_are_read_late_count_as_if_they_had_been_there() {
+    for by_ms in [-7_200_000, -5_000, 5_000, 7_200_000] {
+        let before = || Run::first().hear(0).record(1).set(by_ms).record_by_timestamps(1);
+        for is_known in [true, false] {
+            let (mut run, kept) = before().next_in_the_dark(0);
+            if is_known {
+                run = run.hear(900);
+            }
+            let run = run.record_by_timestamps(1).record(1).set(by_ms).find(kept).record_by_timestamps(1).hear(900);
+            let told: Vec<_> = run.told().into_iter().flatten().collect();
+            assert_eq!(told, [2_000, 4_000, 6_000, 8_900, 10_900], "{by_ms} {is_known} {}", run.times.text());
+            assert!(!run.times.is_unread());
+        }
+    }
+    // There were none after all.
+    let (run, _) = Run::first().record(1).next_in_the_dark(0);
+    check(&run.record(1).hear(0).find(Times::default()), &[2, 4]);
 }
 
 /// What comes late for lack of a network was not moved, whether or not our clock was set before.

@@ -68,13 +68,14 @@ impl Uplink {
     }
 
     pub(super) fn show(&self) {
+        let trouble = self.trouble_with_notes().or_else(|| self.there.trouble.clone());
         let held_back = self.told_of_held_back();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
         let status = Status {
             state: self.broadcast.state(StoreTime(self.deps.clock.now_ms())).word().to_owned(),
-            recorder: self.there.recorder.as_ref().filter(|_| self.there.trouble.is_none()).map(ToString::to_string),
+            recorder: self.there.recorder.as_ref().filter(|_| trouble.is_none()).map(ToString::to_string),
             route: self.guide.routed().iter().map(ToString::to_string).collect(),
-            trouble: self.there.trouble.clone(),
+            trouble,
             spool_is_full: self.ledger.deletable().is_none() && self.is_short_of_room(),
             latency_ms: self.there.latency_ms,
             owed_segments: self.ledger.owed_count(),

@@ -191,28 +191,35 @@ async fn what_is_noted_and_cannot_be_read_holds_nothing_up() {
     }
 }
 
-/// A disk that fails is not one without notes, which the next one would replace.
+/// A disk that fails is not one without notes, which the next one would replace. What is recorded meanwhile waits.
 #[tokio::test(start_paused = true)]
-async fn notes_that_cannot_be_read_just_now_are_not_lost() {
-    let mut rig = Rig::start("a", &[("a", Well)], None).await;
-    let captured = rig.record_by_theirs().await;
-    rig.pass(3_000).await;
-    let (notes, away) = (rig.dir.path().join("clock-notes"), rig.dir.path().join("away"));
-    rig.life.tasks.shutdown().await;
-    std::fs::rename(&notes, &away).unwrap();
-    std::fs::create_dir(&notes).unwrap();
-    let error = Uplink::new(id(), rig.deps.clone(), UplinkConfig::default()).await.unwrap_err();
-    assert!(matches!(error, UplinkError::Notes(_)), "{error:?}");
-    assert!(error.to_string().contains("remove `clock-notes`"), "{error}");
-    std::fs::remove_dir(&notes).unwrap();
-    std::fs::rename(&away, &notes).unwrap();
-    rig.far.forget();
-    rig.another_answers(900);
-    rig.begin_again().await;
-    rig.pass(10_000).await;
-    let told = rig.told(&[captured]);
-    assert!(is_near(&told[0], 0), "{told:?}");
-    rig.stop().await;
+async fn notes_that_cannot_be_read_just_now_are_waited_for() {
+    for set_by_ms in [0, 7_200_000] {
+        let mut rig = Rig::start("a", &[("a", Well)], None).await;
+        let mut captured = vec![rig.record_by_theirs().await];
+        rig.pass(3_000).await;
+        let (notes, away) = (rig.dir.path().join("clock-notes"), rig.dir.path().join("away"));
+        rig.life.tasks.shutdown().await;
+        std::fs::rename(&notes, &away).unwrap();
+        std::fs::create_dir(&notes).unwrap();
+        rig.far.forget();
+        rig.another_answers(900);
+        rig.begin_again().await;
+        captured.push(rig.record_by_theirs().await);
+        rig.pass(3_000).await;
+        assert_eq!(rig.far.state().captured.len(), 1, "nothing is sent yet");
+        let status = rig.status();
+        assert!(status.trouble.is_some_and(|why| why.contains("remove `clock-notes`")) && status.owed_segments == 2);
+        rig.clock.set_by_ms(set_by_ms);
+        rig.pass(3_000).await;
+        std::fs::remove_dir(&notes).unwrap();
+        std::fs::rename(&away, &notes).unwrap();
+        rig.pass(10_000).await;
+        let told = rig.told(&captured);
+        assert!(told.iter().all(|told| is_near(told, 0)), "{told:?}");
+        assert_eq!((rig.status().trouble, rig.status().owed_segments), (None, 0));
+        rig.stop().await;
+    }
 }
 
 /// Whatever is wrong with it: what is recorded is sent, and noted once it can be.
