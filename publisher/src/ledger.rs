@@ -267,6 +267,11 @@ impl Ledger {
         self.recorded.iter().filter(move |(_, recorded)| recorded.standing == standing).map(|(name, _)| name)
     }
 
+    /// How long the longest of these is.
+    pub fn longest(&self, names: &[SegmentName]) -> Millis {
+        names.iter().filter_map(|name| self.size(name)).map(|(_, duration)| duration).max().unwrap_or_default()
+    }
+
     /// The bytes and duration of a segment.
     pub fn size(&self, name: &SegmentName) -> Option<(u64, Millis)> {
         self.recorded.get(name).map(|recorded| (recorded.len, recorded.duration))
@@ -311,8 +316,17 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn ledger(count: u64) -> Ledger {
+        ledger_of(count, 2_000)
+    }
+
+    /// So many segments, each as long as that.
+    pub(crate) fn ledger_of(count: u64, duration_ms: u32) -> Ledger {
         let mut ledger = Ledger::default();
-        (0..count).map(segment).for_each(|segment| ledger.recorded(&segment, segment.captured_at));
+        for seq in 0..count {
+            let segment = Segment { duration: MediaDuration::from_millis(duration_ms), ..segment(seq) };
+            let captured_at = CapturedAt(i64::try_from(seq).expect("small") * i64::from(duration_ms));
+            ledger.recorded(&segment, captured_at);
+        }
         ledger
     }
 

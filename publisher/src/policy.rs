@@ -1,6 +1,7 @@
 //! What to send next: a pure function of the ledger, of what is on its way, of the route and of the time.
 //!
-//! Live first: what was captured within the live window, oldest first. Then what is missing, oldest first, several
+//! Live first: what was captured within the live window, oldest first; how long that is goes by each segment's own duration, as
+//! does how long it may stand still. Then what is missing, oldest first, several
 //! segments in one bundle. One place is always kept free for live; that missing bodies pause while a live one is on
 //! its way is not decided here but done by those bodies.
 //!
@@ -22,10 +23,16 @@ pub struct PolicyConfig {
     pub parallel_max: usize,
     /// How many of them may be live ones: more would share the link and all be late.
     pub live_parallel_max: usize,
-    /// For how long after its capture a segment is live, in milliseconds.
-    pub live_window_ms: u32,
-    /// For how long nothing of a live segment may move before another recorder is given it too, in milliseconds.
-    pub hedge_after_ms: u32,
+    /// For how many times its own duration after its capture began a segment is live; and for how long at least and at most, in
+    /// milliseconds.
+    pub live_durations: u32,
+    pub live_ms_min: u32,
+    pub live_ms_max: u32,
+    /// For which part of its own duration nothing of a live segment may move before another recorder is given it too, in
+    /// percent; and for how long at least and at most, in milliseconds.
+    pub hedge_after_percent: u32,
+    pub hedge_after_ms_min: u32,
+    pub hedge_after_ms_max: u32,
     /// The most bytes of missing segments in one request.
     pub bundle_bytes_max: u64,
     /// The most missing segments in one request.
@@ -37,11 +44,29 @@ impl Default for PolicyConfig {
         Self {
             parallel_max: 4,
             live_parallel_max: 2,
-            live_window_ms: 10_000,
-            hedge_after_ms: 2_500,
+            live_durations: 5,
+            live_ms_min: 10_000,
+            live_ms_max: 60_000,
+            hedge_after_percent: 125,
+            hedge_after_ms_min: 1_000,
+            hedge_after_ms_max: 10_000,
             bundle_bytes_max: 4 << 20,
             bundle_segments_max: 32,
         }
+    }
+}
+
+impl PolicyConfig {
+    /// For how long nothing of a segment of this duration may move before another recorder is given it too.
+    pub(crate) fn hedge_after(&self, duration: Millis) -> Millis {
+        let after = duration.0.saturating_mul(self.hedge_after_percent.into()) / 100;
+        Millis(after.min(self.hedge_after_ms_max.into()).max(self.hedge_after_ms_min.into()))
+    }
+
+    /// For how long after its capture began a segment of this duration is live.
+    fn live_for(&self, duration: Millis) -> Millis {
+        let durations = duration.0.saturating_mul(self.live_durations.into());
+        Millis(durations.min(self.live_ms_max.into()).max(self.live_ms_min.into()))
     }
 }
 
@@ -108,7 +133,9 @@ struct Planned<'a> {
 
 impl Planned<'_> {
     fn live(&mut self) {
-        let names: Vec<_> = self.situation.ledger.owed_since(self.live_since()).cloned().collect();
+        let Situation { ledger, now, .. } = *self.situation;
+        let since = now - Millis(self.config.live_ms_max.max(self.config.live_ms_min).into());
+        let names: Vec<_> = ledger.owed_since(since).filter(|name| self.is_live(name)).cloned().collect();
         for name in names {
             if self.is_on_its_way(&name) {
                 continue;
@@ -126,7 +153,8 @@ impl Planned<'_> {
         let Situation { in_flight, ledger, now_ms, .. } = *self.situation;
         let stuck = in_flight.iter().filter(|upload| {
             let once = in_flight.iter().filter(|other| other.names == upload.names).count() == 1;
-            let waits = now_ms - upload.moved_ms >= i64::from(self.config.hedge_after_ms);
+            let after = self.config.hedge_after(ledger.longest(&upload.names));
+            let waits = now_ms - upload.moved_ms >= after.0;
             upload.class == Class::Live && once && waits && upload.names.iter().all(|name| ledger.is_owed(name))
         });
         for upload in stuck {
@@ -158,7 +186,9 @@ impl Planned<'_> {
         let by_link = bytes_per_s.map_or(0, |rate| (rate * BUNDLE_SECS_MAX) as u64);
         let bytes_max = self.config.bundle_bytes_max.min(by_link);
         let (mut names, mut bytes) = (Vec::new(), 0);
-        let waiting = ledger.owed_before(self.live_since()).filter(|name| !self.is_on_its_way(name));
+        let before = self.situation.now - Millis(self.config.live_ms_min.into());
+        let missing = ledger.owed_before(before).filter(|name| !self.is_live(name));
+        let waiting = missing.filter(|name| !self.is_on_its_way(name));
         for name in waiting.take(self.config.bundle_segments_max) {
             let (len, _) = ledger.size(name).unwrap_or_default();
             bytes += len;
@@ -170,8 +200,10 @@ impl Planned<'_> {
         names
     }
 
-    fn live_since(&self) -> CapturedAt {
-        self.situation.now - Millis(self.config.live_window_ms.into())
+    fn is_live(&self, name: &SegmentName) -> bool {
+        let Situation { ledger, now, .. } = *self.situation;
+        let (_, duration) = ledger.size(name).unwrap_or_default();
+        ledger.captured_at(name).is_some_and(|captured_at| captured_at >= now - self.config.live_for(duration))
     }
 
     /// The best recorder. One that has failed lately is tried with one upload at a time.

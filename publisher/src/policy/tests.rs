@@ -1,7 +1,7 @@
 //! The table of cases in `cases.json`, which the policy of the phone publisher in the browser is held against too.
 
 use super::*;
-use crate::ledger::tests::{ledger, name};
+use crate::ledger::tests::{ledger_of, name};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +16,8 @@ struct Table {
 struct Case {
     name: String,
     owed: u64,
+    #[serde(default = "usual_ms")]
+    duration_ms: u32,
     #[serde(default)]
     acknowledged: Vec<u64>,
     #[serde(default)]
@@ -58,13 +60,17 @@ impl From<Kind> for Class {
     }
 }
 
+fn usual_ms() -> u32 {
+    2_000
+}
+
 fn url(name: &str) -> RecorderUrl {
     RecorderUrl(name.to_owned())
 }
 
 impl Case {
     fn check(&self) {
-        let mut ledger = ledger(self.owed);
+        let mut ledger = ledger_of(self.owed, self.duration_ms);
         self.acknowledged.iter().for_each(|seq| ledger.acknowledged(&name(*seq), false));
         let recorders = self.recorders.clone().unwrap_or_else(|| vec!["near".to_owned(), "far".to_owned()]);
         let mut route = Route::new(recorders.iter().map(|recorder| url(recorder)).collect());
@@ -78,7 +84,7 @@ impl Case {
         };
         let in_flight: Vec<_> = self.in_flight.iter().map(upload).collect();
         let situation = Situation {
-            now: CapturedAt(i64::try_from(self.owed).expect("small") * 2_000),
+            now: CapturedAt(i64::try_from(self.owed).expect("small") * i64::from(self.duration_ms)),
             now_ms: self.now_ms,
             ledger: &ledger,
             in_flight: &in_flight,

@@ -144,8 +144,8 @@ impl Uplink {
         });
         // On a slow link everything stands still now and then: who was given up too early is given more time.
         let given_up = names.iter().filter_map(|name| self.given_up.get(name)).max().copied().unwrap_or(0);
-        let hedge_after_ms = i64::from(self.config.policy.hedge_after_ms);
-        let stuck_after_ms = hedge_after_ms << given_up.min(PATIENCE_DOUBLED_MAX);
+        let hedge_after = self.config.policy.hedge_after(self.ledger.longest(&names));
+        let stuck_after_ms = hedge_after.0 << given_up.min(PATIENCE_DOUBLED_MAX);
         let parcels: Vec<_> = names.iter().map(|name| self.parcel(name)).collect();
         let sending = Sending {
             uplink: (self.deps.clone(), self.id),

@@ -6,7 +6,7 @@ import type { Spool } from "../spool/spool";
 import type { Acknowledged, Bundled, Part } from "./bundle";
 import { Watched } from "./exchange";
 import { RemoteFailure } from "./failure";
-import { type Class, DEFAULTS, type InFlight, type Start } from "./policy";
+import { type Class, hedgeAfter_ms, type InFlight, type Start } from "./policy";
 import { asFailure, initPart, type Outgoing, partOf, type Remote } from "./remote";
 
 /** How much longer each further attempt at a segment may stand still, at most: doubled so often. */
@@ -44,7 +44,8 @@ export interface Departure {
 export function begin(departure: Departure): Flight {
   const { start, files, givenUp } = departure;
   const watched = new Watched();
-  const stuckAfter_ms = DEFAULTS.hedgeAfter_ms * 2 ** Math.min(givenUp, PATIENCE_DOUBLED_MAX);
+  const longest_ms = Math.max(...files.map((file) => file.duration_ms));
+  const stuckAfter_ms = hedgeAfter_ms(longest_ms) * 2 ** Math.min(givenUp, PATIENCE_DOUBLED_MAX);
   const sending = new Sending(departure, watched);
   return {
     seqs: start.seqs,

@@ -116,6 +116,11 @@ export class Ledger {
     return this.#entries.get(seq);
   }
 
+  /** How long the longest of these is. */
+  longest_ms(seqs: readonly number[]): number {
+    return Math.max(0, ...seqs.map((seq) => this.get(seq)?.duration_ms ?? 0));
+  }
+
   isOwed(seq: number): boolean {
     return this.#entries.get(seq)?.standing === "owed";
   }

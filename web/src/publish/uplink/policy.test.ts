@@ -10,6 +10,7 @@ type Upload = [Class, string, number[]];
 interface Case {
   name: string;
   owed: number;
+  duration_ms?: number;
   acknowledged?: number[];
   now_ms?: number;
   in_flight?: [...Upload, number][];
@@ -21,7 +22,7 @@ interface Case {
   expected: Upload[];
 }
 
-const MEMBERS = "name owed acknowledged now_ms in_flight unsure recorders failed answered bytes_per_s expected".split(" ");
+const MEMBERS = "name owed duration_ms acknowledged now_ms in_flight unsure recorders failed answered bytes_per_s expected".split(" ");
 
 describe("the policy decides as the table says", () => {
   const cases = table.cases as unknown as Case[];
@@ -29,8 +30,9 @@ describe("the policy decides as the table says", () => {
   it.each(cases)("$name", (given) => {
     expect(MEMBERS).toEqual(expect.arrayContaining(Object.keys(given)));
     const ledger = new Ledger();
+    const duration_ms = given.duration_ms ?? 2_000;
     for (let seq = 0; seq < given.owed; seq++) {
-      ledger.recorded({ seq, captured_ms: seq * 2_000, duration_ms: 2_000, bytes: 1_000 });
+      ledger.recorded({ seq, captured_ms: seq * duration_ms, duration_ms, bytes: 1_000 });
     }
     given.acknowledged?.forEach((seq) => ledger.acknowledged(seq, false));
     const route = new Route(given.recorders ?? ["near", "far"]);
@@ -38,7 +40,7 @@ describe("the policy decides as the table says", () => {
     given.answered?.forEach((recorder) => route.answered(recorder));
     const upload = ([kind, recorder, seqs, moved_ms]: [...Upload, number]): InFlight => ({ class: kind, recorder, seqs, moved_ms });
     const starts = plan({
-      now: given.owed * 2_000,
+      now: given.owed * duration_ms,
       now_ms: given.now_ms ?? 0,
       ledger,
       inFlight: (given.in_flight ?? []).map(upload),

@@ -13,10 +13,17 @@ export interface PolicyConfig {
   parallelMax: number;
   /** How many of them may be live ones: more would share the link and all be late. */
   liveParallelMax: number;
-  /** For how long after its capture a segment is live. */
-  liveWindow_ms: number;
-  /** For how long nothing of a live segment may move before another recorder is given it too. */
-  hedgeAfter_ms: number;
+  /** For how many times its own duration after its capture began a segment is live; and for how long at least and at most. */
+  liveDurations: number;
+  liveMin_ms: number;
+  liveMax_ms: number;
+  /**
+   * For how many times its own duration nothing of a live segment may move before another recorder is given it too; and for
+   * how long at least and at most.
+   */
+  hedgeAfterDurations: number;
+  hedgeAfterMin_ms: number;
+  hedgeAfterMax_ms: number;
   /** The most of missing segments in one request. */
   bundleBytesMax: number;
   bundleSegmentsMax: number;
@@ -25,8 +32,12 @@ export interface PolicyConfig {
 export const DEFAULTS: Readonly<PolicyConfig> = {
   parallelMax: 4,
   liveParallelMax: 2,
-  liveWindow_ms: 10_000,
-  hedgeAfter_ms: 2_500,
+  liveDurations: 5,
+  liveMin_ms: 10_000,
+  liveMax_ms: 60_000,
+  hedgeAfterDurations: 1.25,
+  hedgeAfterMin_ms: 1_000,
+  hedgeAfterMax_ms: 10_000,
   bundleBytesMax: 4 << 20,
   bundleSegmentsMax: 32,
 };
@@ -65,6 +76,17 @@ export interface Situation {
 /** How long a bundle may take, by what the link has carried lately. A broken one loses no more than that. */
 const BUNDLE_SECS_MAX = 5;
 
+/** For how long nothing of a segment of this duration may move before another recorder is given it too. */
+export function hedgeAfter_ms(duration_ms: number, config: Readonly<PolicyConfig> = DEFAULTS): number {
+  const { hedgeAfterDurations, hedgeAfterMin_ms, hedgeAfterMax_ms } = config;
+  return Math.max(Math.min(Math.floor(duration_ms * hedgeAfterDurations), hedgeAfterMax_ms), hedgeAfterMin_ms);
+}
+
+/** For how long after its capture began a segment of this duration is live. */
+export function liveFor_ms(duration_ms: number, config: Readonly<PolicyConfig> = DEFAULTS): number {
+  return Math.max(Math.min(duration_ms * config.liveDurations, config.liveMax_ms), config.liveMin_ms);
+}
+
 /** What to begin now, in this order. */
 export function plan(situation: Situation, config: Readonly<PolicyConfig> = DEFAULTS): Start[] {
   const planned = new Planned(situation, config);
@@ -83,8 +105,9 @@ class Planned {
   ) {}
 
   live(): void {
-    for (const seq of this.situation.ledger.owedSince(this.#liveSince())) {
-      if (this.#isOnItsWay(seq)) continue;
+    const { ledger, now } = this.situation;
+    for (const seq of ledger.owedSince(now - Math.max(this.config.liveMax_ms, this.config.liveMin_ms))) {
+      if (!this.#isLive(seq) || this.#isOnItsWay(seq)) continue;
       if (this.#count("live") >= this.config.liveParallelMax) return;
       const recorder = this.#pick();
       if (recorder === undefined) return;
@@ -97,7 +120,7 @@ class Planned {
     const { inFlight, ledger, now_ms } = this.situation;
     for (const upload of inFlight) {
       const once = inFlight.filter((other) => same(other.seqs, upload.seqs)).length === 1;
-      const waits = now_ms - upload.moved_ms >= this.config.hedgeAfter_ms;
+      const waits = now_ms - upload.moved_ms >= hedgeAfter_ms(ledger.longest_ms(upload.seqs), this.config);
       if (upload.class !== "live" || !once || !waits || !upload.seqs.every((seq) => ledger.isOwed(seq))) continue;
       if (this.#count() >= this.config.parallelMax) return;
       const recorder = this.#pick(upload.recorder);
@@ -119,9 +142,10 @@ class Planned {
 
   /** The oldest missing segments that are not on their way, as many as one request should hold. */
   #bundle(): number[] {
-    const { ledger, bytesPerSecond } = this.situation;
+    const { ledger, bytesPerSecond, now } = this.situation;
     const bytesMax = Math.min(this.config.bundleBytesMax, Math.floor((bytesPerSecond ?? 0) * BUNDLE_SECS_MAX));
-    const waiting = ledger.owedBefore(this.#liveSince()).filter((seq) => !this.#isOnItsWay(seq));
+    const missing = ledger.owedBefore(now - this.config.liveMin_ms).filter((seq) => !this.#isLive(seq));
+    const waiting = missing.filter((seq) => !this.#isOnItsWay(seq));
     const seqs: number[] = [];
     let bytes = 0;
     for (const seq of waiting.slice(0, this.config.bundleSegmentsMax)) {
@@ -132,8 +156,10 @@ class Planned {
     return seqs;
   }
 
-  #liveSince(): number {
-    return this.situation.now - this.config.liveWindow_ms;
+  #isLive(seq: number): boolean {
+    const { ledger, now } = this.situation;
+    const entry = ledger.get(seq);
+    return entry !== undefined && entry.captured_ms >= now - liveFor_ms(entry.duration_ms, this.config);
   }
 
   /** The best recorder. One that has failed lately is tried with one upload at a time. */

@@ -11,7 +11,7 @@ import { begin, type Flight, type Landed } from "./flight";
 import { Guide } from "./guide";
 import { Ledger } from "./ledger";
 import { Link } from "./link";
-import { DEFAULTS, plan } from "./policy";
+import { DEFAULTS, liveFor_ms, plan } from "./policy";
 import { asFailure, Remote, type RemoteStatus, type Said } from "./remote";
 import { Route } from "./route";
 import { runningTime_ms } from "./running-time";
@@ -199,7 +199,7 @@ export class Uplink {
 
   /** What an earlier run recorded is not live, whatever its clock said. */
   #noteEarlier(segment: SegmentFile): void {
-    this.#note(segment, "owed", runningTime_ms() - DEFAULTS.liveWindow_ms - segment.duration_ms);
+    this.#note(segment, "owed", runningTime_ms() - liveFor_ms(segment.duration_ms) - segment.duration_ms);
   }
 
   /** Looks at everything, and does what is due. */
@@ -536,8 +536,9 @@ export class Uplink {
 
   status(): UplinkStatus {
     const files = [...this.#files.values()];
-    const liveSince_ms = runningTime_ms() - DEFAULTS.liveWindow_ms;
-    const missing = this.#ledger.owedBefore(liveSince_ms);
+    const now = runningTime_ms();
+    const owed = this.#ledger.with("owed").map((seq) => this.#ledger.get(seq)!);
+    const missing = owed.filter(({ captured_ms, duration_ms }) => captured_ms < now - liveFor_ms(duration_ms));
     const bytesPerSecond = this.#link.bytesPerSecondNow();
     return {
       id: this.spool.about.id,
@@ -553,7 +554,7 @@ export class Uplink {
       recorded: { segments: files.length, bytes: files.reduce((sum, file) => sum + file.bytes, 0) },
       owed: this.#ledger.owed(),
       unwritten_ms: 0,
-      missing_ms: missing.reduce((sum, seq) => sum + (this.#ledger.get(seq)?.duration_ms ?? 0), 0),
+      missing_ms: missing.reduce((sum, { duration_ms }) => sum + duration_ms, 0),
       owedRanges: this.#ledger.owedRanges(),
       notSafe: this.#ledger.with("stored").length,
       refused: this.#ledger.with("refused").length,
