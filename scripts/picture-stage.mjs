@@ -1,6 +1,7 @@
 // What pictures are taken of: a Headwater with nothing in it, publishers that ffmpeg draws, and a browser with a drawn camera.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -10,8 +11,9 @@ import { createInterface } from "node:readline";
 const { chromium } = createRequire(new URL("../tests/browser/package.json", import.meta.url))("playwright-core");
 
 const QUIET = ["-hide_banner", "-loglevel", "error", "-nostdin"];
-const ENCODE = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-keyint_min", "50",
-  "-sc_threshold", "0", "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-method", "PUT", "-http_persistent", "1"];
+const ENCODE_TO_FILES = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-keyint_min", "50",
+  "-sc_threshold", "0", "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0"];
+const ENCODE = [...ENCODE_TO_FILES, "-hls_list_size", "5", "-method", "PUT", "-http_persistent", "1"];
 
 const water = (size, rate) => `gradients=s=${size}:r=${rate}:c0=0x04293a:c1=0x0b6e8f:c2=0x67c5e3:c3=0x0a4d68:n=4:speed=0.02:seed=7`;
 
@@ -47,6 +49,18 @@ export async function create(base, key, title) {
     body: JSON.stringify({ title }),
   });
   return answer.json();
+}
+
+/** The segments of a recording of so many seconds. */
+export function record(seconds) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-recording-"));
+  try {
+    const source = ["-f", "lavfi", "-i", water("640x360", 25), "-f", "lavfi", "-i", "sine=f=440", "-t", String(seconds)];
+    execFileSync("ffmpeg", [...QUIET, ...source, ...ENCODE_TO_FILES, join(folder, "out.m3u8")]);
+    return Array.from({ length: Math.floor(seconds / 2) }, (_, seq) => readFileSync(join(folder, `out${seq}.ts`)));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** An ffmpeg that publishes to this address for some seconds. */

@@ -1,11 +1,12 @@
-// Takes a picture of every state of the publish page and of the owner's pages, on a desktop and on a phone, light and dark: to
-// be looked at after a change. They are not kept.
+// Takes a picture of every state of the watch page, the publish page and the owner's pages, on a desktop and on a phone, light
+// and dark: to be looked at after a change. They are not kept.
 // usage: node scripts/pictures-of-all.mjs HEADWATER FOLDER [NAME…]
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { tourOwner } from "../tests/browser/owner_tour.mjs";
 import { tourPublish } from "../tests/browser/publish_tour.mjs";
-import { create, onStage, publish } from "./picture-stage.mjs";
+import { tourWatch } from "../tests/browser/watch_tour.mjs";
+import { create, onStage, publish, record } from "./picture-stage.mjs";
 
 const [headwater, folder, ...only] = process.argv.slice(2);
 const SIZES = {
@@ -13,6 +14,8 @@ const SIZES = {
   phone: { width: 390, height: 844 },
   sideways: { width: 844, height: 390 },
 };
+/** Longer than the tour of the watch page. */
+const WATCHED_S = 300;
 /** How long controls and messages take to appear. */
 const FADED_IN_MS = 300;
 
@@ -34,5 +37,7 @@ mkdirSync(folder, { recursive: true });
 await onStage(headwater, async ({ browser, base, key }) => {
   const settings = { viewport: SIZES.phone };
   await tourOwner(browser, { base, ownerKey: key, settings, create, publish }, (name, page) => shoot(`owner-${name}`, page));
+  const recording = { segments: record(WATCHED_S), segment_s: 2 };
+  await tourWatch(browser, { base, ownerKey: key, settings, create, ...recording }, (name, page) => shoot(`watch-${name}`, page));
   await tourPublish(browser, { base, ownerKey: key, settings }, (name, page) => shoot(`publish-${name}`, page));
 });

@@ -2,6 +2,7 @@
 // usage: node owner.mjs CHROMIUM HOME_URL_WITH_KEY ID   ->  JSON: what was seen, in order
 import { violations } from "./axe.mjs";
 import { withPage } from "./chromium.mjs";
+import { NARROWEST, tooWide } from "./narrow.mjs";
 
 const [executablePath, home, id] = process.argv.slice(2);
 const SOON_MS = 30_000;
@@ -16,12 +17,40 @@ const seen = await withPage(executablePath, async (page) => {
   const fragment = new URL(page.url()).hash;
 
   const wrong = await violations(page);
+  const narrow = await narrowInRussian(page, home);
+  const alsoNarrow = async () => wrong.push(...(await narrow()));
+  await alsoNarrow();
 
   await page.fill("#search", "no such title");
   await card.waitFor({ state: "hidden" });
   const nothing = await page.locator("#broadcasts > .said").innerText();
   await page.fill("#search", listed.title.slice(2, 8).toUpperCase());
   await card.waitFor();
+
+  // What the buttons of the list do.
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await card.getByRole("button", { name: "Copy the embed code" }).click();
+  await card.getByText("Copied", { exact: true }).waitFor();
+  const embed = { copied: await page.evaluate(() => navigator.clipboard.readText()) };
+  await card.getByText("Copied", { exact: true }).waitFor({ state: "hidden" });
+  // Where a page may not write to the clipboard, the text is there to be copied by hand.
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await card.getByRole("button", { name: "Copy the embed code" }).click();
+  await card.getByText("Press Ctrl+C", { exact: true }).waitFor();
+  embed.selected = await page.evaluate(() => getSelection().toString());
+  wrong.push(...(await violations(page)));
+  const other = page.locator("ul.broadcasts > li").filter({ hasNot: page.locator(`a[href="/broadcasts/${id}"]`) });
+  await page.fill("#search", "");
+  const answerTo = async (value) => {
+    await other.getByRole("button", { name: /^End broadcast: / }).click();
+    await page.locator(`dialog button[value=${value}]`).click();
+    await page.locator("dialog").waitFor({ state: "detached" });
+  };
+  await answerTo("no");
+  const end = { afterNo: await other.locator(".badge").innerText() };
+  await answerTo("yes");
+  await other.locator(".badge").filter({ hasText: "Ended" }).waitFor();
+  end.isOffered = await other.getByRole("button", { name: /^End broadcast: / }).isVisible();
 
   await card.locator("h3 a").click();
   await page.locator(".links").first().waitFor();
@@ -35,6 +64,7 @@ const seen = await withPage(executablePath, async (page) => {
     wrong.push(...(await violations(page)));
   }
 
+  await alsoNarrow();
   await page.setViewportSize({ width: 1100, height: 800 });
   const cut_px = await page.locator(".wide").evaluate((table) => table.scrollWidth - table.clientWidth);
   if (cut_px > 0) wrong.push({ id: "the table of renditions is cut off", cut_px });
@@ -70,6 +100,7 @@ const seen = await withPage(executablePath, async (page) => {
     await page.emulateMedia({ colorScheme });
     wrong.push(...(await violations(page)));
   }
+  await alsoNarrow();
   await giveUp.click();
   wrong.push(...(await violations(page)));
   await answer("no");
@@ -87,6 +118,30 @@ const seen = await withPage(executablePath, async (page) => {
   await page.waitForURL(/\/broadcasts\//);
   await page.getByRole("heading", { name: "Made in the page" }).waitFor();
   const made = { url: page.url(), state: await state.innerText() };
-  return { listed, fragment, nothing, links, facts, holes, rendition, codes, afterNo, waitedFor, notGivenUp, givenUp, made, wrong };
+  await alsoNarrow();
+  return { listed, fragment, nothing, embed, end, links, facts, holes, rendition, codes, afterNo, waitedFor, notGivenUp, givenUp, made, wrong };
 });
 console.log(JSON.stringify(seen));
+
+/** Gives how to ask what of the page does not fit a narrow screen in Russian, whose words are the longest; nor of its questions. */
+async function narrowInRussian(page, address) {
+  const context = await page.context().browser().newContext({ locale: "ru", viewport: NARROWEST });
+  const russian = await context.newPage();
+  russian.setDefaultTimeout(SOON_MS);
+  await russian.goto(address);
+  return async () => {
+    await russian.goto(page.url());
+    await russian.locator(".badge").first().waitFor();
+    const found = await tooWide(russian);
+    const asking = russian.locator("button.danger-text:visible, button.danger:visible").first();
+    if (await asking.isVisible()) {
+      await asking.click();
+      await russian.locator("dialog[open]").waitFor();
+      found.push(...(await tooWide(russian)));
+      await russian.locator("dialog button[value=no]").click();
+    }
+    const [name] = new URL(page.url()).pathname.split("/").filter((part) => part !== "");
+    if (process.env.SHOTS) await russian.screenshot({ path: `${process.env.SHOTS}/owner-narrow-${name ?? "list"}.png`, fullPage: true });
+    return found;
+  };
+}

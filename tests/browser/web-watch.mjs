@@ -47,6 +47,20 @@ const SCENARIOS = {
     return { interrupted, counted, back, offered, taken, stepped, rejoined, after, seams: await seams(), spoken: await spoken(), axe };
   },
 
+  /** What was missed, and live again by itself. */
+  async rejoin(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(2));
+    const interrupted = await viewer.until("the message", ({ message, card }) => message === "interrupted" && card !== null);
+    const offered = await viewer.until("the offer", ({ offer, card }) => offer !== null && card === null);
+    await viewer.press(".hw-missed");
+    const taken = await viewer.until("catch-up", (now) => now.view === "catchup" && now.picture === "moving" && now.rate > 1);
+    for (let presses = 0; presses < 3; presses++) await page.keyboard.press("ArrowRight");
+    const rejoined = await viewer.until("live again", ({ following }) => following === "live");
+    const after = await viewer.untilPlaying(3);
+    return { interrupted, offered, taken, rejoined, after };
+  },
+
   /** The way out of catch-up, at once. */
   async jump(page, viewer) {
     await page.goto(url);
@@ -193,6 +207,35 @@ const SCENARIOS = {
     const told = await viewer.until("word of it", ({ message }) => message === "no-such-broadcast");
     await viewer.shot("nothing");
     return { told, axe: { nothing: await violations(page) } };
+  },
+
+  /** Segments that are slow to come, and then refused, of playlists that are there. */
+  async refused(page, viewer) {
+    const asked = [];
+    await page.route("**/*.ts", (route) => void asked.push(route));
+    await page.goto(url);
+    const slow = await viewer.until("word that it loads", ({ message }) => message === "buffering");
+    const refuse = (route) => route.fulfill({ status: 503 });
+    await page.unroute("**/*.ts");
+    await page.route("**/*.ts", refuse);
+    await Promise.all(asked.map(refuse));
+    const told = await viewer.until("the server's card", ({ message, card }) => message === "server" && card !== null);
+    await viewer.shot("refused");
+    const axe = { refused: await violations(page) };
+    const counted = await viewer.until("a timer that counts", ({ message, timer }) => message === "server" && seconds(timer) >= seconds(told.timer) + 3);
+    await page.unroute("**/*.ts", refuse);
+    const playing = await viewer.untilPlaying(2);
+    return { slow, told, counted, playing, axe };
+  },
+
+  /** To the end of a broadcast that ends while it is interrupted. */
+  async through(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(1));
+    step("interrupted", await viewer.until("the interruption", ({ message, card }) => message === "interrupted" && card !== null));
+    const ended = await viewer.until("the end", ({ picture, card }) => picture === "ended" && card !== null);
+    await viewer.press(".hw-card .hw-main");
+    return { ended, again: await viewer.untilPlaying(1) };
   },
 
   /** Just watching. */

@@ -43,11 +43,17 @@ fn an_owner_sees_and_directs_a_broadcast() {
     assert_eq!(seen["fragment"], "", "the key does not stay in the address");
     assert!(seen["nothing"].as_str().is_some_and(|text| text.contains("no such title")), "{seen}");
 
+    // From the list: the embed code, copied or selected to be copied by hand, and the end of the other broadcast.
+    let code = format!("<iframe src=\"{}/embed/{}\"", headwater.url(), broadcast.id);
+    for way in ["copied", "selected"] {
+        assert!(seen["embed"][way].as_str().is_some_and(|text| text.starts_with(&code)), "{way}: {seen}");
+    }
+    assert_eq!((&seen["end"]["afterNo"], &seen["end"]["isOffered"]), (&"Not started".into(), &false.into()), "{seen}");
+
     let links: Vec<&str> = seen["links"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     let publish = format!("{}/publish#id={}&token={}", headwater.url(), broadcast.id, broadcast.token);
-    let embed = format!("<iframe src=\"{}/embed/{}\"", headwater.url(), broadcast.id);
     assert_eq!((links[0], links[1]), (&*publish, &*broadcast.page_url));
-    assert!(links[2].starts_with(&embed) && links[3].starts_with(&broadcast.push_url), "{links:?}");
+    assert!(links[2].starts_with(&code) && links[3].starts_with(&broadcast.push_url), "{links:?}");
     assert_eq!(seen["codes"], 2);
     assert_eq!(seen["holes"].as_array().map(Vec::len), Some(1), "{seen}");
     assert!(seen["rendition"][2].as_str().is_some_and(|codecs| codecs.starts_with("avc1")), "{seen}");

@@ -71,18 +71,29 @@ impl Stage {
 }
 
 /// A finished recording of so many segments, the second rendition of which is smaller.
-fn record(headwater: &Headwater, segments: usize, renditions: &[&str]) -> NewBroadcast {
+fn record(headwater: &Headwater, segments: usize, renditions: &[&'static str]) -> NewBroadcast {
+    let media = |index| if index == 0 { Media::ts(segments) } else { Media::small_ts(segments) };
+    store(headwater, renditions.iter().enumerate().map(|(index, rendition)| (*rendition, media(index))))
+}
+
+/// A finished recording of these renditions.
+fn store(headwater: &Headwater, renditions: impl IntoIterator<Item = (&'static str, Media)>) -> NewBroadcast {
     let broadcast = headwater.create_broadcast();
     let bearer = format!("Bearer {}", broadcast.token);
-    for (index, rendition) in renditions.iter().enumerate() {
-        let media = if index == 0 { Media::ts(segments) } else { Media::small_ts(segments) };
+    let put = |path: String, body: Vec<u8>| {
+        let path = format!("/ingest/{}/{path}", broadcast.id);
+        headwater.send("PUT", &path, &[("authorization", &bearer)], body).expect(201);
+    };
+    let mut last = HashMap::new();
+    for (rendition, media) in renditions {
+        let extension = if media.init.is_some() { "m4s" } else { "ts" };
+        media.init.into_iter().for_each(|init| put(format!("{rendition}/init.mp4"), init));
+        last.insert(rendition, media.segments.len() - 1);
         for (seq, segment) in media.segments.into_iter().enumerate() {
-            let path = format!("/ingest/{}/{rendition}/{seq}.ts", broadcast.id);
-            headwater.send("PUT", &path, &[("authorization", &bearer)], segment).expect(201);
+            put(format!("{rendition}/{seq}.{extension}"), segment);
         }
     }
     let end = format!("/v1/broadcasts/{}/end", broadcast.id);
-    let last: HashMap<_, _> = renditions.iter().map(|rendition| (rendition, segments - 1)).collect();
     let json = ("content-type", "application/json");
     let body = serde_json::json!({ "last": last }).to_string();
     headwater.send("POST", &end, &[("authorization", &bearer), json], body).expect(200);
@@ -118,12 +129,12 @@ fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
     let _encoder = stage.publish();
     let watching = Viewer::start(&stage.broadcast.page_url, "interruption");
     let leaving = Viewer::start(&stage.broadcast.page_url, "jump");
-    watching.until("playing");
-    leaving.until("playing");
+    let shaka = Viewer::start(&format!("{}?engine=shaka", stage.broadcast.page_url), "rejoin");
+    [&watching, &leaving, &shaka].iter().for_each(|viewer| viewer.until("playing"));
     stage.road.cut();
     watching.until("interrupted");
     stage.road.open();
-    let (seen, left) = (watching.end(), leaving.end());
+    let (seen, left, by_shaka) = (watching.end(), leaving.end(), shaka.end());
 
     assert_calm("interruption", &seen);
     let card = text(&seen["interrupted"]["card"]);
@@ -151,6 +162,13 @@ fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
     {
         assert_eq!(spoken.iter().filter(|said| said.contains(news)).count(), 1, "{news}: {spoken:?}");
     }
+
+    // So it is in Shaka.
+    assert_calm("shaka", &by_shaka);
+    assert!(text(&by_shaka["offered"]["offer"]).starts_with("Watch what you missed (0:"), "{}", by_shaka["offered"]);
+    let after = &by_shaka["after"];
+    assert_eq!((text(&after["engine"]), text(&after["view"]), text(&after["following"])), ("shaka", "catchup", "live"));
+    assert!(number(&after["behind_s"]) < BEHIND_S_MIN, "{after}");
 
     assert_calm("jump", &left);
     assert_eq!(left["taken"]["view"], "catchup");
@@ -203,6 +221,35 @@ fn a_broadcast_is_paused_goes_on_ends_and_is_a_recording() {
     // The link names the second that was on screen when it was shared.
     let (shared, opened) = (number(&seen["played"]["moment_ms"]), number(&seen["linked"]["moment_ms"]));
     assert!((opened - shared).abs() < 3_000.0, "{opened} is not {shared}: {}", seen["link"]);
+}
+
+#[test]
+fn what_cannot_be_shown_or_will_not_come_is_said() {
+    let headwater = Headwater::start_with(CONFIG);
+    let recording = record(&headwater, 20, &["main"]);
+    // The archive is away.
+    at_once(&[("hls.js", ()), ("shaka", ())], |engine, ()| {
+        let seen = Viewer::start(&format!("{}?engine={engine}", recording.page_url), "refused").end();
+        assert_calm(engine, &seen);
+        let (slow, told) = (&seen["slow"]["message"], text(&seen["told"]["card"]));
+        assert!(slow == "buffering" && told.contains("The server has a problem"), "{engine}: {seen}");
+        assert_eq!(
+            (text(&seen["playing"]["view"]), &seen["playing"]["card"]),
+            ("vod", &Value::Null),
+            "{engine}: {seen}"
+        );
+    });
+    // To the end of what ends while it is interrupted.
+    let broadcast = headwater.create_broadcast();
+    let mut encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let viewer = Viewer::start(&broadcast.page_url, "through");
+    viewer.until("playing");
+    encoder.kill();
+    viewer.until("interrupted");
+    headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    let seen = viewer.end();
+    assert_calm("through", &seen);
+    assert!(text(&seen["ended"]["card"]).contains("has ended"), "{}", seen["ended"]);
 }
 
 #[test]
@@ -380,6 +427,32 @@ fn an_older_browser_is_enough() {
         assert_eq!((text(&seen["playing"]["standing"]), &seen["overflows"]), ("live", &false.into()), "{engine}");
         assert!(number(&seen["right"]) <= PHONE_WIDTH, "{engine}: {}", seen["right"]);
     });
+}
+
+/// Russian words are the longest.
+#[test]
+fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
+    let headwater = Headwater::start_with(CONFIG);
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    for (seq, segment) in Media::ts(200).segments.into_iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{seq:03}.ts")), segment).expect("a file can be written");
+    }
+    let (chromium, script) = (Tool::find("chromium"), Tool::node_script("watch_narrow.mjs"));
+    let (url, key) = (headwater.url().to_owned(), headwater.owner_key().to_owned());
+    let args = [chromium.path().as_os_str(), url.as_ref(), key.as_ref(), "ru".as_ref(), folder.path().as_os_str()];
+    let mut looking = Program::start(&script, args);
+    looking.end_well(RUN_MAX);
+    let said = looking.said_whole();
+    let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
+    let states = seen["states"].as_object().expect("states by name");
+    for state in
+        ["not-started", "interrupted", "offer", "catching-up", "offline", "paused", "complete", "ended", "server"]
+    {
+        assert!(states.contains_key(state), "{state} was not reached: {seen}");
+    }
+    for (state, found) in states {
+        assert_eq!(found, &Value::Array(vec![]), "{state}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ export function copyable(words: OwnerWords, name: string, text: string): HTMLEle
 interface Labelled {
   /** What stands on the button, if not "Copy". */
   label?: string;
-  /** What is selected where nothing can be copied. */
+  /** What is selected where nothing can be copied. If the text stands nowhere, it is shown then. */
   shown?: HTMLElement;
 }
 
@@ -26,26 +26,40 @@ export function copyButton(words: OwnerWords, name: string, text: () => string, 
   const label = element("span", {}, usual);
   const said = element("span", { role: "status", class: "visually-hidden" });
   const button = element("button", { type: "button", class: "quiet", "aria-label": words.copyName(name) }, label);
+  const root = element("span", { class: "copy" }, button, said);
   button.addEventListener("click", async () => {
-    const done = await copy(text(), shown);
+    const done = await copied(text());
+    if (!done) getSelection()?.selectAllChildren(shown ?? showIn(root, text()));
     label.textContent = done ? words.copied : words.pressKeys;
     said.textContent = done ? words.copiedName(name) : words.selectedName(name);
-    setTimeout(() => (label.textContent = usual), SAID_FOR_MS);
+    // What stands on it is its name meanwhile.
+    button.removeAttribute("aria-label");
+    setTimeout(() => {
+      label.textContent = usual;
+      button.setAttribute("aria-label", words.copyName(name));
+    }, SAID_FOR_MS);
   });
-  return element("span", { class: "copy" }, button, said);
+  return root;
 }
 
 function word(text: string): Node | string {
   return text.trim() === "" ? text : element("span", { class: "word" }, text);
 }
 
+/** The text, to be copied by hand. */
+function showIn(root: HTMLElement, text: string): HTMLElement {
+  const shown = root.querySelector("code") ?? element("code", { class: "by-hand" });
+  shown.replaceChildren(text);
+  root.append(shown);
+  return shown;
+}
+
 /** The clipboard is there only on https and on this machine; elsewhere the text is selected instead. */
-async function copy(text: string, shown?: HTMLElement): Promise<boolean> {
+async function copied(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    if (shown) getSelection()?.selectAllChildren(shown);
     return false;
   }
 }

@@ -6,7 +6,7 @@
  * giving up is for viewers.
  */
 import type { Reading } from "./reading";
-import type { Failure } from "./standing";
+import type { Failure, SegmentOutcome } from "./standing";
 
 export type EngineName = "hls.js" | "native" | "shaka";
 
@@ -40,6 +40,8 @@ export interface EngineListener {
   playlist(text: string, date: string | null): void;
   /** An answer that was not to be had, or not to be used. The engine tries again. */
   failure(failure: Failure): void;
+  /** The server has answered for a segment. Not every engine can tell. */
+  segment(outcome: SegmentOutcome): void;
   /** Perhaps the server is not there, or the broadcast is gone: asks for it. Gives whether there is something to play. */
   doubt(): Promise<boolean>;
   /** This can never be played here. */

@@ -6,7 +6,7 @@ import { Follower } from "./follow";
 import type { PlayerOptions } from "./options";
 import { type Reading, readPlaylist } from "./reading";
 import type { Addresses, Source } from "./source";
-import type { Absence, Failure } from "./standing";
+import type { Absence, Failure, SegmentOutcome } from "./standing";
 
 export interface FeedListener {
   /** How the broadcast stands: what live says, whatever is played. */
@@ -15,6 +15,7 @@ export interface FeedListener {
   word(date: string | null): void;
   absent(absence: Absence): void;
   failure(failure: Failure): void;
+  segment(outcome: SegmentOutcome): void;
   doubt(): Promise<boolean>;
   unplayable(): void;
   error(error: EngineError): void;
@@ -69,6 +70,7 @@ export class Feed {
       on: {
         playlist: (text, date) => this.#told(text, date),
         failure: (failure) => on.failure(failure),
+        segment: (outcome) => on.segment(outcome),
         doubt: () => on.doubt(),
         unplayable: () => on.unplayable(),
         error: (error) => on.error(error),

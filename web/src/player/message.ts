@@ -33,6 +33,8 @@ export interface Message {
 export interface Situation {
   knowledge: Knowledge;
   picture: Picture;
+  /** Whether the viewer wants it to play, and the browser lets it. */
+  shouldPlay: boolean;
   isUnplayable: boolean;
   waitsAtHole: boolean;
   /** Whether what plays is at live: then live's trouble is the viewer's. */
@@ -78,11 +80,22 @@ export function messageFor(situation: Situation, words: Words): Message | null {
         const actions = ["jump-to-live"] as const;
         return make("waits-at-hole", words.waitsAtHole, words.waitsAtHoleHint, { actions });
       }
-      return picture === "none" || picture === "standing" ? make("buffering", words.buffering, "", LINE) : null;
+      return lacking(situation, words);
   }
 }
 
-const LINE = { weight: "line" } as const;
+/** A server that has refused segments so often, one after the other, has a problem. */
+const REFUSED_MIN = 3;
+
+/** Of a picture that should move and does not. */
+function lacking({ picture, shouldPlay, knowledge: { refused } }: Situation, words: Words): Message | null {
+  if (!shouldPlay || (picture !== "none" && picture !== "standing")) return null;
+  if (refused && refused.times >= REFUSED_MIN) {
+    const { since_ms } = refused;
+    return { kind: "server", title: words.server, hint: words.serverHint, since_ms, actions: [], weight: "card" };
+  }
+  return { kind: "buffering", title: words.buffering, hint: "", since_ms: null, actions: [], weight: "line" };
+}
 
 function outage(kind: "interrupted" | "paused", since_ms: number, situation: Situation, words: Words): Message {
   const isHere = situation.isAtLive && situation.picture !== "held";
@@ -98,13 +111,12 @@ function outage(kind: "interrupted" | "paused", since_ms: number, situation: Sit
 }
 
 function over(kind: "ended" | "complete", situation: Situation, words: Words): Message | null {
-  const { picture, isRecording } = situation;
-  if (picture === "none") {
-    if (kind === "complete") return null;
-    const [said, title] = situation.hasSource ? [kind, words.ended] : ["nothing-recorded" as const, words.nothingRecorded];
-    return { kind: said, title, hint: words.endedHint, since_ms: null, actions: [], weight: "card" };
+  const { picture, isRecording, hasSource } = situation;
+  if (!hasSource) {
+    const more = { hint: words.endedHint, since_ms: null, actions: [], weight: "card" } as const;
+    return { kind: "nothing-recorded", title: words.nothingRecorded, ...more };
   }
-  if (picture !== "ended") return null;
+  if (picture !== "ended") return lacking(situation, words);
   const [title, hint] = kind === "ended" ? [words.ended, words.endedHint] : [words.complete, words.completeHint];
   const action = kind === "complete" && !isRecording ? "watch-recording" : "watch-from-start";
   return { kind, title, hint: isRecording ? "" : hint, since_ms: null, actions: [action], weight: "card" };

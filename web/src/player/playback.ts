@@ -16,7 +16,7 @@ import { Sound } from "./sound";
 import type { Addresses, Source } from "./source";
 import { type Knowledge, type News, NOTHING_KNOWN, hasStarted, heard, isOver, silenceLimit_ms } from "./standing";
 import { beginning, open } from "./start";
-import { mediaFrom, momentOf, positionOf } from "./timeline";
+import { isThrough, mediaFrom, momentOf, positionOf } from "./timeline";
 
 const TICK_MS = 250;
 /** A picture that stands, with media to go on with, is helped after this long. */
@@ -77,6 +77,8 @@ export class Playback {
   #recordingPause_ms = RECORDING_ASK_MS;
   #probed_ms = 0;
   #jumped_ms = 0;
+  /** In what is played now. */
+  #hasSought = false;
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -107,7 +109,7 @@ export class Playback {
       void this.#begin();
       return this.on.changed();
     }
-    if (this.video.ended && this.feed?.playing?.isEnded) this.seek(0);
+    if (this.hasEnded && this.feed.playing?.isEnded) this.seek(0);
     const { behind_s, feed } = this;
     const isNear = behind_s !== null && feed.playing && !isBehind(behind_s, feed.playing);
     if (this.following.kind === "free" && isNear) this.following = { kind: "live" };
@@ -129,6 +131,7 @@ export class Playback {
     const most_s = this.isLive ? liveEdge_s(feed.playing) : Math.max(0, length_s(feed.playing) - 0.2);
     const to_s = Math.min(Math.max(0, position_s), most_s);
     this.following = afterSeek(this.following, to_s - this.position_s, this.isLive && to_s >= most_s - 0.5);
+    this.#hasSought = true;
     this.video.currentTime = to_s + feed.offset_s;
     this.on.changed();
   }
@@ -186,6 +189,10 @@ export class Playback {
   }
 
   // What can be said.
+
+  get hasEnded(): boolean {
+    return this.video.ended || this.picture === "ended";
+  }
 
   get wantsToPlay(): boolean {
     return this.#wantsToPlay;
@@ -271,6 +278,7 @@ export class Playback {
     this.on.hold();
     this.feed?.destroy();
     this.#watch.reset();
+    this.#hasSought = false;
     this.picture = "none";
     this.isUnplayable = false;
     this.video.autoplay = this.#wantsToPlay;
@@ -279,6 +287,7 @@ export class Playback {
       word: (date) => this.#word(date),
       absent: (absence) => this.#hear({ kind: "absent", absence }),
       failure: (failure) => this.#hear({ kind: "failure", failure }),
+      segment: (outcome) => this.#hear({ kind: "segment", outcome }),
       doubt: () => this.#probe(),
       unplayable: () => this.#unplayable(source),
       error: (error) => {
@@ -365,6 +374,8 @@ export class Playback {
   #tick(): void {
     const now_ms = Date.now();
     this.picture = this.#watch.look(now_ms, this.#wantsToPlay);
+    // An engine waits for what would be behind gaps at the end.
+    if (this.picture === "standing" && this.feed?.playing && isThrough(this.feed.playing, this.position_s)) this.picture = "ended";
     if (this.#watch.run_s >= PLAYS_S_MIN) this.isUnplayable = false;
     const { standing, silence } = this.knowledge;
     const limit_ms = silenceLimit_ms(this.feed?.playing?.target_s ?? 0);
@@ -426,7 +437,8 @@ export class Playback {
     if (this.#watch.still_ms(Date.now()) < STUCK_MS || this.#watch.ready_s() > READY_S_MIN) return;
     // hls.js steps over a hole only while it plays, and what cannot begin does not. Who has sought may have to wait instead.
     const ahead_s = this.#watch.ahead_s();
-    if (ahead_s !== null && mayStepOver(this.following, playing, this.position_s, ahead_s)) {
+    const isFirst = !this.#hasSought && this.video.played.length === 0;
+    if (ahead_s !== null && mayStepOver(this.following, playing, { from_s: this.position_s, by_s: ahead_s, isFirst })) {
       return this.#stepTo(this.video.currentTime + ahead_s);
     }
     const next_s = mediaFrom(playing, this.position_s + 0.3);

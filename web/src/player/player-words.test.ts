@@ -14,22 +14,23 @@ import { wordsIn } from "./words";
 
 const words = wordsIn("en");
 const live: Situation = {
-  knowledge: { standing: { kind: "live" }, silence: null },
+  knowledge: { standing: { kind: "live" }, silence: null, refused: null },
   picture: "moving",
+  shouldPlay: true,
   isUnplayable: false,
   waitsAtHole: false,
   isAtLive: true,
   hasSource: true,
   isRecording: false,
 };
-const interrupted: Knowledge = { standing: { kind: "interrupted", since_ms: 5 }, silence: null };
+const interrupted: Knowledge = { standing: { kind: "interrupted", since_ms: 5 }, silence: null, refused: null };
 
 test("each trouble has its own words, and no two the same", () => {
   const standing = (kind: string, more: Partial<Situation> = {}): Situation => {
-    return { ...live, picture: "standing", knowledge: { standing: { kind, since_ms: 5 } as never, silence: null }, ...more };
+    return { ...live, picture: "standing", knowledge: { standing: { kind, since_ms: 5 } as never, silence: null, refused: null }, ...more };
   };
   const silent = (kind: "offline" | "server"): Situation => {
-    return { ...live, picture: "standing", knowledge: { standing: { kind: "live" }, silence: { kind, since_ms: 5 } } };
+    return { ...live, picture: "standing", knowledge: { standing: { kind: "live" }, silence: { kind, since_ms: 5 }, refused: null } };
   };
   const situations = [
     standing("interrupted"),
@@ -55,7 +56,7 @@ test("that the broadcast goes on is said of one that does", () => {
   for (const language of LANGUAGES) {
     const spoken = wordsIn(language);
     for (const kind of standings) {
-      const knowledge: Knowledge = { standing: { kind, since_ms: 5 }, silence: { kind: "offline", since_ms: 5 } };
+      const knowledge: Knowledge = { standing: { kind, since_ms: 5 }, silence: { kind: "offline", since_ms: 5 }, refused: null };
       const hint = messageFor({ ...live, picture: "standing", knowledge }, spoken)?.hint;
       expect(hint, `${language} ${kind}`).toBe(kind === "live" ? spoken.offlineHint : spoken.offlineStillHint);
     }
@@ -73,11 +74,35 @@ test("what still moves is not covered, and the past only needs to know", () => {
 
 test("after the end there is something to do", () => {
   const over = (kind: "ended" | "complete", isRecording: boolean) => {
-    return messageFor({ ...live, knowledge: { standing: { kind }, silence: null }, picture: "ended", isRecording }, words);
+    return messageFor({ ...live, knowledge: { standing: { kind }, silence: null, refused: null }, picture: "ended", isRecording }, words);
   };
   expect(over("complete", false)?.actions).toEqual(["watch-recording"]);
   expect(over("complete", true)?.actions).toEqual(["watch-from-start"]);
   expect(over("ended", false)?.actions).toEqual(["watch-from-start"]);
+});
+
+test("what should play and does not is said, of a recording too", () => {
+  const refused = (times: number) => ({ times, since_ms: 7 });
+  for (const kind of ["live", "ended", "complete"] as const) {
+    const stands = (picture: Situation["picture"], more: Partial<Situation> = {}, times = 0) => {
+      const knowledge: Knowledge = { standing: { kind }, silence: null, refused: times > 0 ? refused(times) : null };
+      return messageFor({ ...live, picture, isRecording: kind === "complete", ...more, knowledge }, words);
+    };
+    for (const picture of ["none", "standing"] as const) {
+      expect(stands(picture), `${kind} ${picture}`).toMatchObject({ kind: "buffering", weight: "line" });
+      // Who has stopped it waits for nothing; nor does who has to press first.
+      expect(stands(picture, { shouldPlay: false }), `${kind} ${picture}`).toBeNull();
+      // A server that refuses now and then is a slow one.
+      expect(stands(picture, {}, 2), `${kind} ${picture}`).toMatchObject({ kind: "buffering" });
+      expect(stands(picture, {}, 3), `${kind} ${picture}`).toMatchObject({ kind: "server", weight: "card", since_ms: 7 });
+    }
+    // What is at hand is shown first.
+    expect(stands("moving", {}, 9), kind).toBeNull();
+    expect(stands("held", { shouldPlay: false }, 9), kind).toBeNull();
+  }
+  const nothing = { ...live, picture: "none", hasSource: false } as const;
+  const ended: Knowledge = { standing: { kind: "ended" }, silence: null, refused: null };
+  expect(messageFor({ ...nothing, knowledge: ended }, words)).toMatchObject({ kind: "nothing-recorded" });
 });
 
 test("each piece of news is spoken once", () => {

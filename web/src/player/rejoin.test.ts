@@ -61,8 +61,8 @@ test("a playlist that grows by a segment at a time is not behind", () => {
 
 test("a picture that stands is moved over holes, and at live over anything, but not over what was asked for", () => {
   const [live, catchingUp, free] = [{ kind: "live" }, { kind: "catching-up" }, { kind: "free" }] as const;
-  const may = (following: Following, pattern: string, position_s: number, by_s: number) =>
-    mayStepOver(following, sample(pattern), position_s, by_s);
+  const may = (following: Following, pattern: string, from_s: number, by_s: number) =>
+    mayStepOver(following, sample(pattern), { from_s, by_s, isFirst: false });
   for (const following of [catchingUp, free]) {
     // Sought back to 6, with media from 8 on: the segment is on its way.
     expect(may(following, "mmmmmmm", 6, 2)).toBe(false);
@@ -75,6 +75,16 @@ test("a picture that stands is moved over holes, and at live over anything, but 
   }
   // A page that opens beside a hole in a young broadcast.
   expect([may(live, "m....mm", 1.5, 8.5), may(live, "mmmmmmm", 0, 4)]).toEqual([true, true]);
+});
+
+test("what cannot begin where a link leads is begun a little later", () => {
+  const free = { kind: "free" } as const;
+  const may = (by_s: number, isFirst: boolean) => mayStepOver(free, sample("mmmmmmm"), { from_s: 5.4, by_s, isFirst });
+  // Media that begins later than the playlist says: what is loaded first is what is there, so that is what there is of it.
+  expect([0.4, 0.8, 2].map((by_s) => may(by_s, true))).toEqual([true, true, true]);
+  expect([0.4, 0.8, 2].map((by_s) => may(by_s, false))).toEqual([true, false, false]);
+  // More than a segment is no fault of one.
+  expect(may(2.1, true)).toBe(false);
 });
 
 test("a seek leads away from live, or nearer to it", () => {

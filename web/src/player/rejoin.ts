@@ -71,12 +71,22 @@ export function waitsAtHole(playing: Reading, live: Reading | null): boolean {
 /** Media that is left out all the same: two lists of the same segments differ by rounding. */
 const LEFT_OUT_S_MAX = 0.5;
 
+/** From a position to media that lies ready. */
+export interface Step {
+  from_s: number;
+  by_s: number;
+  /** Whether a source is to begin with it: nothing of it was played or sought yet. */
+  isFirst: boolean;
+}
+
 /**
- * Whether a picture that stands may be moved over so much to media that lies ready. At live it may, since live goes on; but
- * who wanted to be at a place waits for what was recorded there, however slow the link is, and is moved over holes only.
+ * Whether a picture that stands may be moved. At live it may, since live goes on; but who wanted to be at a place waits for
+ * what was recorded there, however slow the link is, and is moved over holes only. What a source begins with is loaded
+ * before what follows it: when only that is there, the segment has less than the playlist says.
  */
-export function mayStepOver(following: Following, playing: Reading, position_s: number, by_s: number): boolean {
-  return following.kind === "live" || mediaBetween_s(playing, position_s, position_s + by_s) <= LEFT_OUT_S_MAX;
+export function mayStepOver(following: Following, playing: Reading, { from_s, by_s, isFirst }: Step): boolean {
+  const most_s = isFirst ? playing.target_s : LEFT_OUT_S_MAX;
+  return following.kind === "live" || mediaBetween_s(playing, from_s, from_s + by_s) <= most_s;
 }
 
 /** The rate to make up for `behind`: so little that voices stay voices, and more of it when there is much to do. */

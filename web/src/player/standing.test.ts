@@ -25,16 +25,23 @@ test("the playlist says how the broadcast stands", () => {
     [{ kind: "absent", absence: { kind: "nothing-yet", isOver: true } }, { kind: "ended" }],
     [{ kind: "absent", absence: { kind: "no-such-broadcast" } }, { kind: "no-such-broadcast" }],
   ];
-  for (const [news, standing] of cases) expect(after(news)).toEqual({ standing, silence: null });
+  for (const [news, standing] of cases) expect(after(news)).toEqual({ standing, silence: null, refused: null });
 });
 
 test("silence hides the standing, and the first silence counts", () => {
   const offline: News = { kind: "failure", failure: "offline" };
   const silent = after(playlist(), offline, offline);
-  expect(silent).toEqual({ standing: { kind: "live" }, silence: { kind: "offline", since_ms: 1000 } });
+  expect(silent).toEqual({ standing: { kind: "live" }, silence: { kind: "offline", since_ms: 1000 }, refused: null });
   expect(heard(silent, { kind: "failure", failure: "server" }, 9_000).silence).toEqual({ kind: "server", since_ms: 1000 });
   expect(heard(silent, playlist(), 9_000).silence).toBeNull();
-  expect(heard(silent, { kind: "word" }, 9_000)).toEqual({ standing: { kind: "live" }, silence: null });
+  expect(heard(silent, { kind: "word" }, 9_000)).toEqual({ standing: { kind: "live" }, silence: null, refused: null });
+});
+
+test("segments that are refused count until one comes, whatever playlists say", () => {
+  const refused: News = { kind: "segment", outcome: "refused" };
+  const withheld = after(playlist(), refused, refused, playlist(), refused, { kind: "word" });
+  expect(withheld).toEqual({ standing: { kind: "live" }, silence: null, refused: { times: 3, since_ms: 1000 } });
+  expect(heard(withheld, { kind: "segment", outcome: "came" }, 9_000).refused).toBeNull();
 });
 
 test("a recording that is finished stays finished", () => {

@@ -30,6 +30,8 @@ export type Silence =
 export interface Knowledge {
   standing: Standing;
   silence: Silence;
+  /** The server answers, and has had no segment to give since then, so many times. Playlists may come meanwhile. */
+  refused: { times: number; since_ms: number } | null;
 }
 
 /** What there is to hear. */
@@ -37,6 +39,7 @@ export type News =
   | { kind: "playlist"; reading: Reading }
   | { kind: "absent"; absence: Absence }
   | { kind: "failure"; failure: Failure }
+  | { kind: "segment"; outcome: SegmentOutcome }
   /** The view that a broadcast's address leads to now. */
   | { kind: "found"; view: ViewName }
   /** The finished recording has been seen. */
@@ -53,26 +56,35 @@ export type Absence =
 /** Why there was no answer to use. */
 export type Failure = "offline" | "server";
 
-export const NOTHING_KNOWN: Knowledge = { standing: { kind: "loading" }, silence: null };
+/** What came of asking for a segment, if the server answered: 5xx is a refusal. */
+export type SegmentOutcome = "came" | "refused";
+
+export const NOTHING_KNOWN: Knowledge = { standing: { kind: "loading" }, silence: null, refused: null };
 
 /** `now_ms` is by the server's clock, as the dates of a playlist are. */
 export function heard(before: Knowledge, news: News, now_ms: number): Knowledge {
   switch (news.kind) {
     case "playlist":
-      return { standing: afterPlaylist(before.standing, news.reading), silence: null };
+      return { ...before, standing: afterPlaylist(before.standing, news.reading), silence: null };
     case "absent":
-      return { standing: afterAbsence(news.absence), silence: null };
+      return { ...before, standing: afterAbsence(news.absence), silence: null };
     case "found":
-      return { standing: afterView(news.view), silence: null };
+      return { ...before, standing: afterView(news.view), silence: null };
     case "recording":
-      return { standing: { kind: "complete" }, silence: null };
+      return { ...before, standing: { kind: "complete" }, silence: null };
     case "word":
       return { ...before, silence: null };
     case "failure":
       // The first silence counts, unless it turns out to be of the other kind.
       if (before.silence?.kind === news.failure) return before;
       return { ...before, silence: { kind: news.failure, since_ms: before.silence?.since_ms ?? now_ms } };
+    case "segment":
+      return { ...before, refused: afterSegment(before.refused, news.outcome, now_ms) };
   }
+}
+
+function afterSegment(before: Knowledge["refused"], outcome: SegmentOutcome, now_ms: number): Knowledge["refused"] {
+  return outcome === "came" ? null : { times: (before?.times ?? 0) + 1, since_ms: before?.since_ms ?? now_ms };
 }
 
 function afterPlaylist(before: Standing, reading: Reading): Standing {

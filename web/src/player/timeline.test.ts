@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Range } from "./reading";
 import { sample } from "./samples";
-import { entryAt, mediaFrom, momentOf, positionOf, stretches } from "./timeline";
+import { entryAt, isThrough, mediaFrom, momentOf, positionOf, stretches } from "./timeline";
 
 const range = (kind: "interrupted" | "paused", start_s: number, end_s: number | null): Range => {
   return { kind, id: `${kind}${start_s}`, start_ms: start_s * 1000, end_ms: end_s === null ? null : end_s * 1000 };
@@ -50,4 +50,12 @@ test("from a gap, the next media", () => {
   const reading = sample("mm..m");
   expect([0, 3, 4.5, 9].map((position_s) => mediaFrom(reading, position_s))).toEqual([0, 3, 8, 9]);
   expect(mediaFrom(sample("m.."), 3)).toBeNull();
+});
+
+test("through is where no media follows, and nothing will be added", () => {
+  const through = (pattern: string, position_s: number, isEnded = true) => isThrough(sample(pattern, { isEnded }), position_s);
+  // Gaps at the end are nothing to wait for. A frame or two may be missing at the end of media.
+  expect([through("mm..", 3.9), through("mm..", 3), through("mm..m", 3.9), through("mm", 3.9)]).toEqual([true, false, false, true]);
+  expect(through("mm..", 3.9, false)).toBe(false);
+  expect(through("", 0)).toBe(false);
 });

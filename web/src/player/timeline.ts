@@ -87,6 +87,15 @@ export function mediaFrom(reading: Reading, position_s: number): number | null {
   return next ? Math.max(next.from_s, position_s) : null;
 }
 
+/** Media that may be missing at the end: the frames of a segment are a little shorter than what is said of it. */
+const END_S = 0.5;
+
+/** Whether a position is behind all media, of a playlist to which nothing will be added: what is left are gaps. */
+export function isThrough(reading: Reading, position_s: number): boolean {
+  const hasMedia = reading.entries.some(({ isGap }) => !isGap);
+  return reading.isEnded && hasMedia && mediaBetween_s(reading, position_s, length_s(reading)) <= END_S;
+}
+
 /** How much media there is between two positions, in seconds. */
 export function mediaBetween_s({ entries }: Reading, from_s: number, to_s: number): number {
   let sum_s = 0;

@@ -173,7 +173,7 @@ export class PlayerView {
   #wishes() {
     const { playback, video } = this;
     return {
-      togglePlay: () => (playback.wantsToPlay && !video.ended ? playback.pause() : playback.play()),
+      togglePlay: () => (playback.wantsToPlay && !playback.hasEnded ? playback.pause() : playback.play()),
       toggleCaptions: () => {
         toggleCaptions(video);
         this.show();
@@ -188,11 +188,13 @@ export class PlayerView {
 
   #messageNow(): Message | null {
     const { playback } = this;
-    const { knowledge, picture, isUnplayable, waitsAtHole, following, feed } = playback;
+    const { knowledge, picture, isUnplayable, waitsAtHole, following, feed, sound } = playback;
     const isAtLive = following.kind !== "free" && (following.kind === "live" || (playback.behind_s ?? 0) < 1);
     const isRecording = feed?.source.kind === "vod";
     const hasSource = playback.addresses !== null;
-    return messageFor({ knowledge, picture, isUnplayable, waitsAtHole, isAtLive, hasSource, isRecording }, this.words);
+    const shouldPlay = playback.wantsToPlay && !sound.needsPress;
+    const seen = { knowledge, picture, shouldPlay, isUnplayable, waitsAtHole, isAtLive, hasSource, isRecording };
+    return messageFor(seen, this.words);
   }
 
   #act(action: Action): void {

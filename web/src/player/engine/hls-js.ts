@@ -68,6 +68,7 @@ export class HlsEngine implements Engine {
       const date = networkDetails instanceof XMLHttpRequest ? networkDetails.getResponseHeader("Date") : null;
       on.playlist(details.m3u8, date);
     });
+    this.hls.on(Events.FRAG_LOADED, () => on.segment("came"));
     this.hls.on(Events.FRAG_BUFFERED, () => (this.#recoveries = 0));
     this.hls.loadSource(url);
     this.hls.attachMedia(video);
@@ -127,6 +128,7 @@ export class HlsEngine implements Engine {
       // nothing about the server: hls.js asks again without waiting.
       const waited = data.context?.deliveryDirectives?.msn !== undefined;
       if (status === 0) this.#on.failure("offline");
+      else if (data.frag !== undefined && status >= 500) this.#on.segment("refused");
       else if (data.frag === undefined && status >= 500 && !waited) this.#on.failure("server");
       else if (data.frag === undefined && status >= 400 && status < 500) void this.#on.doubt();
     }

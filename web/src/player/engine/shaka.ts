@@ -62,6 +62,7 @@ interface ShakaPlayer {
 
 /** shaka.net.NetworkingEngine.RequestType.MANIFEST */
 const MANIFEST = 0;
+const SEGMENT = 1;
 /** shaka.util.Error.Category */
 const NETWORK = 1;
 const MEDIA = 3;
@@ -186,7 +187,9 @@ export class ShakaEngine implements Engine {
   /** A segment that is not there says nothing about the network; nor does an entry that was waited for in vain. */
   #tell({ code, data }: ShakaError): void {
     if (OFFLINE.includes(code)) this.task.on.failure("offline");
-    if (code !== BAD_STATUS || data?.[REQUEST_TYPE] !== MANIFEST) return;
+    if (code !== BAD_STATUS) return;
+    if (data?.[REQUEST_TYPE] === SEGMENT && Number(data[STATUS]) >= 500) this.task.on.segment("refused");
+    if (data?.[REQUEST_TYPE] !== MANIFEST) return;
     if (Number(data[STATUS]) < 500) void this.task.on.doubt();
     else if (!String(data[ADDRESS]).includes("_HLS_msn=")) this.task.on.failure("server");
   }
@@ -197,6 +200,7 @@ function isOver({ code, data }: ShakaError): boolean {
 }
 
 function tell(on: EngineListener, type: number, { data, headers }: ShakaResponse): void {
+  if (type === SEGMENT) on.segment("came");
   if (type !== MANIFEST) return;
   const text = new TextDecoder().decode(data);
   // A Multivariant Playlist is none of these.

@@ -75,7 +75,7 @@ export class Controls {
     const { playback, words } = this;
     const { video } = playback;
     this.timeline.show();
-    if (playback.wantsToPlay && !video.ended) this.#play.show("pause", words.pause);
+    if (playback.wantsToPlay && !playback.hasEnded) this.#play.show("pause", words.pause);
     else this.#play.show("play", words.play);
     this.#showLive();
     this.#showTime();
