@@ -55,7 +55,7 @@ fuzz: toolchain ## run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-packages fuzz
 	@FUZZ_SECONDS="$(FUZZ_SECONDS)" scripts/fuzz
 
-bench: toolchain web .tools/bin/s3s-fs ## measure beside nginx: ingest, playlists, cold vod, Redis; as root also catching up after an outage (20 minutes the first time)
+bench: toolchain web .tools/bin/s3s-fs tests/browser/node_modules/.package-lock.json ## measure ingest and playlists beside nginx, cold vod, Redis, the first frame in a browser; as root also catching up after an outage (20 minutes the first time)
 	@scripts/install-packages bench
 	@scripts/bench
 

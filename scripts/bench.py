@@ -1,11 +1,12 @@
 """Benchmarks beside nginx. Each round runs the two in turn, so that a drift of the machine's speed hits both; ratios are
 of CPU time per unit of work, pair by pair. Server on one core, load on the other. Load is bounded in count and time.
 
-usage: bench.py BINARIES [ingest|playlist|vod|metadata]..."""
+usage: bench.py BINARIES [ingest|playlist|vod|metadata|first-frame|catch-up]..."""
 
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,8 @@ ROUNDS = 5
 SECONDS = 3
 INGEST_CONNECTIONS = 16
 PLAYLIST_CONNECTIONS = 32
+# Before anybody watches: where live begins, and one more.
+SEGMENTS_AT_FIRST = 4
 SEGMENT_BYTES = 512 * 1024
 SERVER_CORE, LOAD_CORE = "0", "1"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -259,8 +262,48 @@ def catch_up(binaries, _root):
     subprocess.run([binaries / "headwater-chaos", "--catch-up"], check=True)
 
 
+def first_frame(binaries, root):
+    say("First frame of the watch page in Chromium, live with segments of 2 s, on loopback: after a click on a link to the "
+        "page, and after one on the player")
+    headwater = Headwater(binaries, root)
+    created = headwater.create(title="bench")
+    encoder = publish(created["publish"]["push_url"])
+    try:
+        stored = 0
+        while stored < SEGMENTS_AT_FIRST:
+            time.sleep(0.5)
+            if encoder.poll() is not None:
+                raise SystemExit("ffmpeg does not publish")
+            told = json.loads(headwater.call("GET", f"/v1/broadcasts/{created['id']}"))
+            stored = told.get("details", {}).get("main", {}).get("segments", 0)
+        watch = ["node", "tests/browser/web-watch.mjs", shutil.which("chromium"), f"{headwater.url}/watch/{created['id']}"]
+        rounds = []
+        for number in range(ROUNDS):
+            seen = subprocess.run([*watch, "first"], check=True, capture_output=True, text=True).stdout
+            rounds.append(json.loads(seen.splitlines()[-1])["times"])
+            say(f"round {number + 1} of {ROUNDS}")
+    finally:
+        encoder.kill()
+        encoder.wait()
+        headwater.stop()
+    print("\n# first frame\nafter a click on\tmedian ms\tfrom ms\tto ms")
+    for name, key in (("a link", "link_ms"), ("the player", "press_ms")):
+        times = sorted(one[key] for one in rounds)
+        print(f"{name}\t{statistics.median(times):.0f}\t{times[0]}\t{times[-1]}", flush=True)
+
+
+def publish(push_url):
+    """An ffmpeg that publishes a camera's picture for as long as it is let."""
+    source = ["-re", "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30", "-f", "lavfi", "-i", "sine=f=440"]
+    encode = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "60", "-keyint_min", "60",
+              "-sc_threshold", "0", "-b:v", "1700k", "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-method", "PUT"]
+    return pinned(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", *source, *encode, f"{push_url}out.m3u8"],
+                  LOAD_CORE)
+
+
 def main():
-    benchmarks = {"ingest": ingest, "playlist": playlist, "vod": vod, "metadata": metadata, "catch-up": catch_up}
+    benchmarks = {"ingest": ingest, "playlist": playlist, "vod": vod, "metadata": metadata, "first-frame": first_frame,
+                  "catch-up": catch_up}
     binaries, wanted = Path(sys.argv[1]), sys.argv[2:] or list(benchmarks)
     for name in wanted:
         if name not in benchmarks:
