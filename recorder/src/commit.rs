@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use broadcast::{
-    Broadcast, BroadcastId, CapturedAt, Closing, Container, Digest, Event, Format, Key, LastSeq, MediaDuration,
-    MediaTime, RecordedBy, RenditionName, Segment, Seq,
+    Broadcast, BroadcastId, CapturedAt, Closing, Container, Digest, Event, Key, LastSeq, MediaDuration, MediaTime,
+    RecordedBy, RenditionName, Segment, Seq,
 };
 use bytes::Bytes;
-use inspection::{Found, KnownInit, stored_events};
+use inspection::{Described, Found, KnownInit, stored_events};
 use media::Inspection;
 use metadata::{Followed, Outcome};
 use service::{Problem, ProblemKind};
@@ -99,13 +99,14 @@ impl Recorder {
         clock: &mut CaptureClock,
     ) -> Result<Durable, Problem> {
         self.room_for(&followed.read(), [&candidate.rendition])?;
-        let (segment, format) = describe(&followed.read(), candidate, clock);
+        let described = describe(&followed.read(), candidate, clock);
+        let segment = &described.segment;
         let was_acknowledged = matches!(source, Source::Parked(_));
         let is_late = |closing: &Closing| !was_acknowledged && !closing.takes(segment.captured_at);
         if let Some(closing) = followed.read().closing().filter(is_late) {
-            return Err(too_late(&segment, closing));
+            return Err(too_late(segment, closing));
         }
-        let key = Key::of_segment(followed.id(), &segment);
+        let key = Key::of_segment(followed.id(), segment);
         let flying = Some(self.in_flight.enter(&key));
         match source {
             Source::Upload(upload) => upload.commit(&key).await,
@@ -113,7 +114,7 @@ impl Recorder {
         }
         .map_err(problems::of_store)?;
         let (seq, len) = (segment.seq, segment.len);
-        let mut events = stored_events(&followed.read(), format, segment);
+        let mut events = stored_events(&followed.read(), described);
         events.splice(0..0, self.taking_over(&followed.read()));
         Ok(Durable { events, seq, len, key, was_acknowledged, _flying: flying })
     }
@@ -357,8 +358,8 @@ pub(crate) fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
     stored.is_some_and(|segment| Key::of_segment(key.broadcast, segment) == *key)
 }
 
-/// A candidate as the log will know it, and the format that it has.
-pub(crate) fn describe(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock) -> (Segment, Format) {
+/// A candidate as the log will know it, and what it has to know before.
+pub(crate) fn describe(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock) -> Described {
     let captured_at = new.captured_at.unwrap_or_else(|| captured_at(broadcast, new, clock));
     let found = Found {
         rendition: &new.rendition,

@@ -265,8 +265,8 @@ impl Recorder {
             inspection: inspect(read().await?, inspector).await?,
             init,
         };
-        let (segment, format) = describe(&followed.read(), &candidate, &mut CaptureClock::default());
-        let mut events = stored_events(&followed.read(), format, segment);
+        let described = describe(&followed.read(), &candidate, &mut CaptureClock::default());
+        let mut events = stored_events(&followed.read(), described);
         events.splice(0..0, restart.with(&events));
         let key = listed.key.clone();
         // What is refused is set aside here; in the hot store it stays.

@@ -3,7 +3,7 @@
 // usage: node web-watch.mjs CHROMIUM PAGE_URL SCENARIO   ->  lines "step NAME FACTS", then JSON: what was seen
 import { violations } from "./axe.mjs";
 import { withPage } from "./chromium.mjs";
-import { Viewer, seconds, step } from "./viewer.mjs";
+import { SEEN_MS_MAX, Viewer, seconds, step } from "./viewer.mjs";
 
 const [executablePath, url, scenario] = process.argv.slice(2);
 
@@ -236,6 +236,28 @@ const SCENARIOS = {
     const ended = await viewer.until("the end", ({ picture, card }) => picture === "ended" && card !== null);
     await viewer.press(".hw-card .hw-main");
     return { ended, again: await viewer.untilPlaying(1) };
+  },
+
+  /** Captions that stand in the pictures. */
+  async captions(page, viewer) {
+    await page.goto(url);
+    await viewer.untilPlaying(1);
+    const button = page.getByRole("button", { name: "Show captions" });
+    await button.waitFor();
+    const shown = () => page.evaluate(() => {
+      const tracks = Array.from(window.headwater.video.textTracks).filter(({ mode }) => mode === "showing");
+      return { kinds: tracks.map(({ kind }) => kind), text: tracks.flatMap(({ cues }) => Array.from(cues, ({ text }) => text)).join(" ") };
+    });
+    const before = await shown();
+    await button.click();
+    const deadline = Date.now() + SEEN_MS_MAX;
+    let on = await shown();
+    while (!/CAPTIONS/.test(on.text) && Date.now() < deadline) on = await shown();
+    await viewer.shot("captions");
+    const axe = { captions: await violations(page) };
+    await page.keyboard.press("c");
+    const off = await shown();
+    return { before, on, off, axe };
   },
 
   /** Just watching. */

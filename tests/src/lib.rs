@@ -2,6 +2,7 @@
 //! of our own, and the recording as a viewer gets it afterwards.
 
 mod at_once;
+mod captions;
 mod encoded;
 mod ffmpeg;
 mod http_stream;
@@ -18,6 +19,7 @@ mod tap;
 mod wire;
 
 pub use at_once::at_once;
+pub use captions::CAPTION;
 pub use encoded::Encoded;
 pub use ffmpeg::{Encoder, frames};
 pub use http_stream::{Request, requests};

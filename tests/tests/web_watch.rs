@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Media, Program, Relay, at_once, until_stored, wait_until_complete};
+use headwater_tests::{CAPTION, Encoder, Media, Program, Relay, at_once, until_stored, wait_until_complete};
 use serde_json::Value;
 use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
 
@@ -315,6 +315,24 @@ fn what_can_be_chosen_does_what_it_says() {
     }
     assert_eq!((&seen["mirrored"], &seen["overflows"]), (&true.into(), &false.into()), "{seen}");
     assert_eq!(seen["time"], "ltr", "the position before the whole");
+}
+
+#[test]
+fn captions_inside_the_pictures_can_be_shown() {
+    let headwater = Headwater::start_with(CONFIG);
+    at_once(&[("ts", "mpegts"), ("m4s", "fmp4")], |extension, container| {
+        let broadcast = store(&headwater, [("main", Media::captioned(8, container))]);
+        let multivariant = headwater.get(&format!("/hls/{}/index.m3u8", broadcast.id)).expect(200);
+        for said in ["TYPE=CLOSED-CAPTIONS,GROUP-ID=\"captions\"", ",CLOSED-CAPTIONS=\"captions\""] {
+            assert!(multivariant.text().contains(said), "{extension}: {}", multivariant.text());
+        }
+        let seen = Viewer::start(&broadcast.page_url, "captions").end();
+        assert_calm(extension, &seen);
+        assert_eq!(seen["before"]["kinds"], serde_json::json!([]), "{extension}: {seen}");
+        assert_eq!(seen["on"]["kinds"], serde_json::json!(["captions"]), "{extension}: {seen}");
+        assert!(text(&seen["on"]["text"]).contains(CAPTION), "{extension}: {seen}");
+        assert_eq!(seen["off"]["kinds"], serde_json::json!([]), "{extension}: {seen}");
+    });
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub struct Rendition {
     bytes: u64,
     duration: Millis,
     peak_bits_per_s: u64,
+    is_captioned: bool,
 }
 
 /// Which segments of a rendition have come, or never will.
@@ -208,6 +209,10 @@ impl Broadcast {
             Event::RecordedBy { node } => self.recorded_by = Some(RecordedBy { node: node.clone(), since: at }),
             Event::Restarted => self.generation = self.generation.next(at),
             Event::Closing { grace_ms } => self.take_closing(*grace_ms, at),
+            Event::Captioned { rendition } => {
+                let rendition = self.rendition_mut(rendition);
+                self.renditions[rendition].is_captioned = true;
+            }
         }
     }
 
@@ -457,6 +462,7 @@ impl Rendition {
             bytes: 0,
             duration: Millis::ZERO,
             peak_bits_per_s: 0,
+            is_captioned: false,
         }
     }
 
@@ -539,6 +545,11 @@ impl Rendition {
     /// For BANDWIDTH (RFC 8216bis, 4.4.6.2): the largest of any segment.
     pub fn peak_bits_per_s(&self) -> u64 {
         self.peak_bits_per_s
+    }
+
+    /// For CLOSED-CAPTIONS: whether captions have been seen in its pictures.
+    pub fn is_captioned(&self) -> bool {
+        self.is_captioned
     }
 
     /// For AVERAGE-BANDWIDTH.

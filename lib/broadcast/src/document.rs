@@ -31,8 +31,8 @@ pub struct Document {
 impl Document {
     /// Whether an event belongs into it.
     pub fn tells(event: &Event) -> bool {
-        use Event::{RecordedBy, Restarted, Safe, Stored};
-        !matches!(event, Stored(_) | Safe { .. } | RecordedBy { .. } | Restarted)
+        use Event::{Captioned, RecordedBy, Restarted, Safe, Stored};
+        !matches!(event, Stored(_) | Safe { .. } | RecordedBy { .. } | Restarted | Captioned { .. })
     }
 
     /// What the broadcast was opened with.

@@ -63,6 +63,8 @@ pub enum Event {
     /// The owner says that it is over. What its publisher recorded until it heard of that may still come, under any number,
     /// until somebody says `Ended`: see [`Closing`](crate::Closing). `grace_ms` is how long that may take.
     Closing { grace_ms: u32 },
+    /// The pictures of a rendition carry captions: from one of its segments on, and perhaps not all.
+    Captioned { rendition: RenditionName },
 }
 
 /// What the creator of a broadcast decided.
@@ -127,7 +129,7 @@ impl Event {
             Self::Stored(_) | Self::Paused | Self::Resumed | Self::Abandoned { .. } | Self::Ended { .. } => true,
             Self::Opened(_) | Self::Restarted | Self::Closing { .. } => true,
             Self::Format(_) | Self::Safe { .. } | Self::EndHinted => false,
-            Self::Mapped { .. } | Self::RecordedBy { .. } => false,
+            Self::Mapped { .. } | Self::RecordedBy { .. } | Self::Captioned { .. } => false,
         }
     }
 

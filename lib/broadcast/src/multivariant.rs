@@ -10,6 +10,8 @@ use crate::views::{Extent, View, ViewError};
 
 /// The group that separate audio renditions form.
 const AUDIO_GROUP: &str = "audio";
+/// The group of the captions that stand in the pictures.
+const CAPTIONS_GROUP: &str = "captions";
 
 /// One variant stream about to be listed.
 struct Variant<'a> {
@@ -54,6 +56,7 @@ impl Broadcast {
         let (audio, mut streams): (Vec<_>, Vec<_>) = variants.iter().partition(|v| demuxed && !v.has_video());
         let address = Address { view, generation: self.generation() };
         push_audio_group(&mut out, &audio, &address);
+        push_captions_group(&mut out, &streams);
         streams.sort_by_key(|variant| std::cmp::Reverse(variant.rendition.peak_bits_per_s()));
         for variant in streams {
             push_stream(&mut out, variant, &audio, &address);
@@ -86,6 +89,16 @@ fn push_audio_group(out: &mut String, audio: &[&Variant<'_>], address: &Address)
     }
 }
 
+/// Nothing is said where no captions have been seen: they may come, and NONE would say that they never do (4.4.6.2).
+fn push_captions_group(out: &mut String, streams: &[&Variant<'_>]) {
+    if streams.iter().any(|variant| variant.rendition.is_captioned()) {
+        let _ = writeln!(
+            out,
+            "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"{CAPTIONS_GROUP}\",NAME=\"CC1\",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=\"CC1\""
+        );
+    }
+}
+
 fn push_stream(out: &mut String, variant: &Variant<'_>, audio: &[&Variant<'_>], address: &Address) {
     let grouped = variant.has_video() && !variant.has_audio() && !audio.is_empty();
     let with_it: &[&Variant<'_>] = if grouped { audio } else { &[] };
@@ -105,6 +118,9 @@ fn push_stream(out: &mut String, variant: &Variant<'_>, audio: &[&Variant<'_>], 
     }
     if grouped {
         let _ = write!(out, ",AUDIO=\"{AUDIO_GROUP}\"");
+    }
+    if variant.rendition.is_captioned() {
+        let _ = write!(out, ",CLOSED-CAPTIONS=\"{CAPTIONS_GROUP}\"");
     }
     let _ = writeln!(out, "\n{}", address.of(variant));
 }

@@ -1,8 +1,8 @@
 //! A segment as the log will know it.
 
 use broadcast::{
-    Broadcast, CapturedAt, Container, Cut, Digest, Event, Format, FormatId, MediaDuration, MediaTime, RenditionName,
-    Resolution, Segment, Seq,
+    Broadcast, CapturedAt, Container, Cut, Digest, Event, Format, FormatId, MediaDuration, MediaTime, Rendition,
+    RenditionName, Resolution, Segment, Seq,
 };
 use media::Inspection;
 
@@ -24,8 +24,16 @@ pub struct Found<'a> {
     pub init: Option<&'a KnownInit>,
 }
 
-/// The segment as the log will know it, and the format that it has. What it lacks, its neighbours in `broadcast` tell.
-pub fn describe(broadcast: &Broadcast, new: &Found<'_>) -> (Segment, Format) {
+/// A segment as the log will know it, and what the log has to know before it.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub segment: Segment,
+    pub format: Format,
+    pub has_captions: bool,
+}
+
+/// What it lacks, its neighbours in `broadcast` tell.
+pub fn describe(broadcast: &Broadcast, new: &Found<'_>) -> Described {
     let format = format_of(broadcast, new);
     let inspection = new.inspection;
     let duration = MediaDuration(u32::try_from(inspection.duration.ticks()).unwrap_or(u32::MAX));
@@ -43,15 +51,19 @@ pub fn describe(broadcast: &Broadcast, new: &Found<'_>) -> (Segment, Format) {
         cuts: cuts(broadcast, inspection, duration),
         pushed: new.pushed,
     };
-    (segment, format)
+    Described { segment, format, has_captions: inspection.has_captions }
 }
 
-/// What there is to commit of a segment: its format too, if it is the first of it.
-pub fn stored_events(broadcast: &Broadcast, format: Format, segment: Segment) -> Vec<Event> {
+/// What there is to commit of a segment, which is the last of it: its format too, if it is the first of it, and that its
+/// rendition has captions, if it is the first with some.
+pub fn stored_events(broadcast: &Broadcast, new: Described) -> Vec<Event> {
+    let Described { segment, format, has_captions } = new;
     let rendition = broadcast.rendition(&segment.rendition);
     let is_known = rendition.is_some_and(|rendition| rendition.format(format.id).is_some());
     let format = (!is_known).then_some(Event::Format(format));
-    format.into_iter().chain([Event::Stored(segment)]).collect()
+    let is_news = has_captions && !rendition.is_some_and(Rendition::is_captioned);
+    let captioned = is_news.then(|| Event::Captioned { rendition: segment.rendition.clone() });
+    format.into_iter().chain(captioned).chain([Event::Stored(segment)]).collect()
 }
 
 /// Only what is longer than the target duration has to be cut.
@@ -89,4 +101,69 @@ fn format_of(broadcast: &Broadcast, new: &Found<'_>) -> Format {
 
 pub(crate) fn resolution(found: media::Resolution) -> Resolution {
     Resolution { width: found.width, height: found.height }
+}
+
+#[cfg(test)]
+mod tests {
+    use broadcast::{EventIndex, LogEntry, Opened, StoreTime, ViewPolicy};
+
+    use super::*;
+
+    fn described(seq: u64, has_captions: bool) -> Described {
+        let (rendition, id) = (RenditionName::main(), FormatId([1; 8]));
+        let segment = Segment {
+            rendition: rendition.clone(),
+            seq: Seq(seq),
+            captured_at: CapturedAt(1_790_000_000_000),
+            duration: MediaDuration(180_000),
+            digest: Digest([1; 16]),
+            len: 1_000,
+            container: Container::Ts,
+            format: id,
+            media_start: MediaTime(0),
+            keyframe_start: true,
+            cuts: Vec::new(),
+            pushed: None,
+        };
+        let format = Format {
+            rendition,
+            id,
+            container: Container::Ts,
+            codecs: "avc1.42c01e".to_owned(),
+            resolution: None,
+            frame_rate_milli: None,
+            init: None,
+        };
+        Described { segment, format, has_captions }
+    }
+
+    #[test]
+    fn captions_are_told_once_and_the_segment_last() {
+        let opened =
+            Opened { title: String::new(), target_duration: None, policy: ViewPolicy::default(), stored_is_safe: true };
+        let at = StoreTime(1_790_000_000_000);
+        let mut broadcast =
+            Broadcast::open(&LogEntry { index: EventIndex(0), at, event: Event::Opened(opened) }).expect("it opens");
+        let mut committed = |seq, has_captions| {
+            let events = stored_events(&broadcast, described(seq, has_captions));
+            let kinds: Vec<_> = events
+                .iter()
+                .map(|event| match event {
+                    Event::Format(_) => "format",
+                    Event::Captioned { .. } => "captioned",
+                    Event::Stored(_) => "stored",
+                    _ => "another",
+                })
+                .collect();
+            for event in events {
+                let entry = LogEntry { index: broadcast.next_index(), at, event };
+                broadcast.apply(&entry).expect("the next");
+            }
+            kinds
+        };
+        assert_eq!(committed(0, false), ["format", "stored"]);
+        assert_eq!(committed(1, true), ["captioned", "stored"]);
+        assert_eq!(committed(2, true), ["stored"]);
+        assert_eq!(committed(3, false), ["stored"]);
+    }
 }

@@ -5,6 +5,6 @@ mod describe;
 mod init;
 mod reading;
 
-pub use describe::{Found, describe, stored_events};
+pub use describe::{Described, Found, describe, stored_events};
 pub use init::{KnownInit, format_of_init};
 pub use reading::{ReadError, inspect};

@@ -8,6 +8,7 @@ pub(crate) mod hevc;
 pub(crate) mod mpeg_audio;
 pub(crate) mod nal;
 pub(crate) mod opus;
+pub(crate) mod sei;
 
 use crate::{AudioFormat, Resolution};
 

@@ -3,6 +3,7 @@
 mod boxes;
 mod fragment;
 mod init;
+mod pictures;
 mod sample_entry;
 mod segment;
 

@@ -20,6 +20,9 @@ pub struct Inspection {
     /// The first frame of the leading track can be decoded without what came before: it is a keyframe, and in MPEG-TS
     /// it comes with its parameter sets.
     pub keyframe_start: bool,
+    /// The pictures of the leading track carry captions of CEA-608, in the first field (ATSC A/53, ANSI/CTA-708). In
+    /// fragmented MP4 only the first picture of a fragment is asked, and of a few fragments.
+    pub has_captions: bool,
     /// Where else the bytes can be split so that each part stands alone, in order; at most `CUTS_MAX`.
     pub cuts: Vec<Cut>,
     /// Only comparable if [`Inspection::describes_every_track`].

@@ -210,6 +210,7 @@ impl Packets {
             first: MediaTime::from_ticks(wrap_ts(self.clock.origin() + span.first)),
             duration,
             keyframe_start: self.streams[leading].keyframe_start(),
+            has_captions: self.streams[leading].has_captions(),
             cuts: self.cuts(leading, span.first),
             parameters: self.digest(),
             tracks,

@@ -127,6 +127,7 @@ fn rule(event: &Event, abandoned: &mut u64) -> Result<Rule, Fault> {
             Rule::End(last.clone())
         }
         Event::Mapped { playlist, .. } => Rule::Once(format!("mapped {playlist}")),
+        Event::Captioned { rendition } => Rule::Once(format!("captioned {rendition}")),
     })
 }
 

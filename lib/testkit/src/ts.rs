@@ -10,7 +10,7 @@ pub const H264: u8 = 0x1b;
 /// Packets that mean nothing.
 const NULL_PID: u16 = 0x1fff;
 /// A sequence parameter set of H.264, Constrained Baseline, 64 by 64.
-const SPS: [u8; 7] = [0x67, 0x42, 0xc0, 0x0a, 0xda, 0x10, 0x99];
+pub const SPS: [u8; 7] = [0x67, 0x42, 0xc0, 0x0a, 0xda, 0x10, 0x99];
 
 /// A packet whose payload is stuffed to length in front, as by an adaptation field.
 pub fn packet(pid: u16, starts_unit: bool, payload: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! A log that exists and has lost a part: what it lacks goes to its end.
 
-use broadcast::{Broadcast, BroadcastId, DocumentFold, Event, Key, Lack, LogEntry};
+use broadcast::{Broadcast, BroadcastId, DocumentFold, Event, Key, Lack, LogEntry, Rendition};
 use metadata::{COMMIT_EVENTS_MAX, Expect, Metadata, Outcome};
 
 use super::Report;
@@ -73,6 +73,9 @@ impl Filling<'_, '_> {
                     }
                     events.push(entry.event.clone());
                 }
+                Event::Captioned { rendition } if !log.rendition(rendition).is_some_and(Rendition::is_captioned) => {
+                    events.push(entry.event.clone());
+                }
                 _ => {}
             }
         }
@@ -129,6 +132,7 @@ pub(crate) fn shown(event: &Event) -> String {
         Event::Ended { .. } => "ended".to_owned(),
         Event::Closing { .. } => "ended by its owner".to_owned(),
         Event::Mapped { playlist, rendition } => format!("playlist {playlist:?} is of {rendition}"),
+        Event::Captioned { rendition } => format!("captions of {rendition}"),
         Event::RecordedBy { node } => format!("recorded by {node}"),
         Event::Restarted => "live was started anew".to_owned(),
     }

@@ -246,8 +246,7 @@ fn events_of(broadcast: &Broadcast, key: &Key, good: &Good<Inspected>) -> Vec<Ev
         inspection,
         init: init.as_deref(),
     };
-    let (segment, format) = describe(broadcast, &found);
-    stored_events(broadcast, format, segment)
+    stored_events(broadcast, describe(broadcast, &found))
 }
 
 pub(super) fn is_complete(broadcast: &Broadcast) -> bool {

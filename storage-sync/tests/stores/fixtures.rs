@@ -12,6 +12,7 @@ use metadata::{Expect, Limits, Metadata, Outcome, READ_MAX, Sqlite};
 use service::{Clock, Random};
 use storage::HotStore;
 use tempfile::TempDir;
+use testkit::ts;
 
 const START_MS: i64 = 1_790_000_000_000;
 
@@ -31,7 +32,15 @@ pub(crate) fn opened() -> Opened {
 
 /// Segment `seq`, of two seconds.
 pub(crate) fn media(seq: u64) -> Bytes {
-    testkit::ts::segment(seq * 2_000, 2_000, seq, 4).into()
+    ts::segment(seq * 2_000, 2_000, seq, 4).into()
+}
+
+/// The same with captions in its pictures (CEA-608 as ATSC A/53 has it, in an SEI NAL unit after the parameter set).
+pub(crate) fn captioned_media(seq: u64) -> Bytes {
+    let sei = [&[0, 0, 1, 6, 4, 14][..], b"\xb5\x00\x31GA94\x03\x41\xff\xfc\x94\x2c\xff\x80"].concat();
+    let head = [&ts::SPS[..], &sei].concat();
+    let frames = (0..4).flat_map(|frame| ts::idr((seq * 2_000 + frame * 500) * 90, &head));
+    [ts::pat(), ts::pmt(&[(ts::H264, ts::VIDEO_PID)])].concat().into_iter().chain(frames).collect()
 }
 
 /// What is under a key that does not say so.
@@ -63,12 +72,17 @@ impl World {
 
     /// The same, captured so much later.
     pub(crate) fn key_at(&self, seq: u64, later_ms: i64) -> Key {
+        self.key_of(seq, later_ms, &media(seq))
+    }
+
+    /// Of a segment with these bytes.
+    pub(crate) fn key_of(&self, seq: u64, later_ms: i64, bytes: &[u8]) -> Key {
         let object = Object::Segment {
             rendition: RenditionName::main(),
             seq: Seq(seq),
             captured_at: CapturedAt(START_MS + i64::try_from(seq).unwrap() * 2_000 + later_ms),
             duration: MediaDuration::from_millis(2_000).millis(),
-            digest: Digest::of_blake3(blake3::hash(&media(seq)).as_bytes()),
+            digest: Digest::of_blake3(blake3::hash(bytes).as_bytes()),
             container: broadcast::Container::Ts,
             format: None,
         };

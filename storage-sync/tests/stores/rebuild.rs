@@ -4,7 +4,7 @@ use broadcast::{Event, Key, LastSeq, LogEntry, Missing, RenditionName, Seq, SeqR
 use headwater_storage_sync::{CheckOptions, SyncError};
 use metadata::Metadata;
 
-use crate::fixtures::{HOT, LOCAL, World, media, opened, other_bytes};
+use crate::fixtures::{HOT, LOCAL, World, captioned_media, media, opened, other_bytes};
 
 fn abandoned(first: u64, last: u64) -> Event {
     Event::Abandoned { rendition: RenditionName::main(), seqs: SeqRange { first: Seq(first), last: Seq(last) } }
@@ -62,6 +62,31 @@ async fn a_damaged_copy_is_told_of_and_the_next_one_taken() {
     assert_eq!(log.read(world.id, broadcast::EventIndex(0), 1).await.unwrap()[0].event, Event::Opened(opened()));
     let refused = world.rebuild(&log, false).await;
     assert!(matches!(refused, Err(SyncError::NotEmpty { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn captions_are_found_again() {
+    let world = World::new();
+    world.put_all([0, 2]).await;
+    let (bytes, key) = (captioned_media(1), world.key_of(1, 0, &captioned_media(1)));
+    world.put(HOT, &key, bytes.clone()).await;
+    world.put(LOCAL, &key, bytes).await;
+    let source = world.log("source").await;
+    world.commit(&source, &[]).await;
+    world.put_document(&world.document_of(&source).await).await;
+
+    let log = world.log("log").await;
+    world.rebuild(&log, false).await.unwrap();
+    let expected = ["format", "stored 0", "captioned", "stored 1", "stored 2", "safe 0-2", "restarted"];
+    assert_eq!(world.told(&log, 1).await, expected);
+
+    // A log that lacks nothing else.
+    let entries = world.entries(&log).await.into_iter().skip(1).map(|entry| entry.event);
+    let rest: Vec<Event> = entries.filter(|event| !matches!(event, Event::Captioned { .. })).collect();
+    let lacking = world.log("lacking").await;
+    world.commit(&lacking, &rest).await;
+    world.rebuild(&lacking, true).await.unwrap();
+    assert!(world.replay(&lacking).await.rendition(&RenditionName::main()).unwrap().is_captioned());
 }
 
 /// A log of which everything is known, and one that has lost all after the first `kept` entries.

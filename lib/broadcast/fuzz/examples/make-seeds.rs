@@ -105,6 +105,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("recorded_by", Event::RecordedBy { node: "north-1".to_owned() }),
         ("restarted", Event::Restarted),
         ("closing", Event::Closing { grace_ms: 86_400_000 }),
+        ("captioned", Event::Captioned { rendition: RenditionName::main() }),
     ]
 }
 

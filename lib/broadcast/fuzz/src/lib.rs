@@ -155,7 +155,7 @@ fn is_let_through(event: &Event) -> bool {
         Event::Abandoned { seqs, .. } => within(seqs) && seqs.count() <= Event::ABANDONED_MAX,
         Event::Ended { last } => last.iter().all(|last| last.seq.is_none_or(|seq| seq <= Seq::MAX)),
         Event::Format(_) | Event::Paused | Event::Resumed | Event::EndHinted | Event::Restarted => true,
-        Event::Mapped { .. } | Event::RecordedBy { .. } | Event::Closing { .. } => true,
+        Event::Mapped { .. } | Event::RecordedBy { .. } | Event::Closing { .. } | Event::Captioned { .. } => true,
     }
 }
 

@@ -158,3 +158,24 @@ fn the_multivariant_playlist_names_the_generation() {
     assert!(listed(&broadcast, View::Dvr).ends_with(&format!("/dvr-{}.m3u8\n", at.0)));
     assert!(listed(&broadcast, View::CatchUp { from: Seq(0) }).ends_with("/catchup.m3u8?from=0\n"));
 }
+
+/// Captions are told of the rendition that has them, once they have been seen, and of no other.
+#[test]
+fn the_multivariant_playlist_names_captions() {
+    let mut broadcast = fold(&Recording::new(&Script::calm(4)).log);
+    let listed = |broadcast: &Broadcast| broadcast.multivariant(View::Dvr, broadcast.last_at()).expect("it has begun");
+    assert!(!listed(&broadcast).contains("CAPTIONS"), "that there are none is not known");
+    let mut say = |rendition: &str| {
+        let event = Event::Captioned { rendition: rendition.parse().expect("a name") };
+        let entry = LogEntry { index: broadcast.next_index(), at: broadcast.last_at(), event };
+        broadcast.apply(&entry).expect("the next");
+        listed(&broadcast)
+    };
+    assert!(!say("720p").contains("CAPTIONS"), "of one that is not listed");
+    let group = "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"captions\",NAME=\"CC1\",DEFAULT=NO,AUTOSELECT=YES,\
+                 INSTREAM-ID=\"CC1\"\n";
+    let captioned = say("main");
+    let stream = captioned.lines().find(|line| line.starts_with("#EXT-X-STREAM-INF:")).expect("a stream");
+    assert!(captioned.contains(group) && stream.ends_with(",CLOSED-CAPTIONS=\"captions\""), "{captioned}");
+    assert_eq!(say("main"), captioned);
+}

@@ -2,6 +2,7 @@
 
 use super::VideoFormat;
 use super::nal::unescape;
+use super::sei;
 use crate::bits::Bits;
 use crate::{Resolution, TICKS_PER_SECOND};
 
@@ -169,27 +170,9 @@ fn parse_frame_ticks(bits: &mut Bits<'_>) -> Option<u32> {
     u32::try_from(ticks).ok().filter(|ticks| (1..=TICKS_PER_SECOND).contains(ticks))
 }
 
-/// The frames until the picture is whole, from a recovery point message in this SEI NAL unit (H.264 D.2.8).
-pub(crate) fn recovery_point(nal: &[u8]) -> Option<u32> {
+/// The frames until the picture is whole, from a recovery point message in this payload of an SEI NAL unit (H.264 D.2.8).
+pub(crate) fn recovery_point(payload: &[u8]) -> Option<u32> {
     const RECOVERY_POINT: usize = 6;
-    let payload = unescape(nal);
-    let mut rest = payload.get(1..)?;
-    while rest.len() > 2 {
-        let kind = take_ff_coded(&mut rest)?;
-        let size = take_ff_coded(&mut rest)?;
-        let (message, after) = rest.split_at_checked(size)?;
-        if kind == RECOVERY_POINT {
-            return Bits::new(message).ue();
-        }
-        rest = after;
-    }
-    None
-}
-
-/// A number written as a run of 0xff bytes and a last byte, all of which are added up.
-fn take_ff_coded(bytes: &mut &[u8]) -> Option<usize> {
-    let full = bytes.iter().position(|byte| *byte != 0xff)?;
-    let last = usize::from(bytes[full]);
-    *bytes = &bytes[full + 1..];
-    Some(full * 255 + last)
+    let (_, message) = sei::messages(payload).find(|(kind, _)| *kind == RECOVERY_POINT)?;
+    Bits::new(message).ue()
 }

@@ -9,6 +9,7 @@ use crate::reader::Reader;
 pub(crate) const VPS: u8 = 32;
 pub(crate) const SPS: u8 = 33;
 pub(crate) const PPS: u8 = 34;
+pub(crate) const PREFIX_SEI: u8 = 39;
 
 pub(crate) fn nal_type(header: u8) -> u8 {
     header >> 1 & 0x3f

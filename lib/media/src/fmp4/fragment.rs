@@ -15,6 +15,8 @@ pub(super) struct TrackHeader {
     flags: Option<u32>,
     /// Sample data is addressed from the start of the file, so the fragment must stay where it is.
     pub(super) is_absolute: bool,
+    /// It is addressed from the start of the `moof`, also in a track fragment that is not the first.
+    pub(super) is_of_moof: bool,
 }
 
 impl TrackHeader {
@@ -32,7 +34,7 @@ impl TrackHeader {
         let duration = optional(&mut reader, has(0x08))?;
         reader.skip(if has(0x10) { 4 } else { 0 })?; // default sample size
         let default_flags = optional(&mut reader, has(0x20))?;
-        Some(Self { track, duration, flags: default_flags, is_absolute: has(0x01) })
+        Some(Self { track, duration, flags: default_flags, is_absolute: has(0x01), is_of_moof: has(0x02_0000) })
     }
 
     pub(super) fn defaults(&self, track: SampleDefaults) -> SampleDefaults {
@@ -61,6 +63,8 @@ pub(super) struct Sample {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run<'a> {
     pub(super) count: u32,
+    /// Where its samples begin, in bytes from what the track fragment says.
+    pub(super) data_offset: Option<i32>,
     version: u8,
     flags: u32,
     first_flags: Option<u32>,
@@ -76,13 +80,13 @@ impl<'a> Run<'a> {
         let mut reader = Reader::new(body);
         let (version, flags) = version_and_flags(&mut reader)?;
         let count = reader.u32()?;
-        optional(&mut reader, flags & 0x01 != 0)?; // data offset
+        let data_offset = optional(&mut reader, flags & 0x01 != 0)?.map(u32::cast_signed);
         let first_flags = optional(&mut reader, flags & 0x04 != 0)?;
         // Four fields of four bytes each, every one with its own flag.
         let entry_len = 4 * (flags >> 8 & 0xf).count_ones() as usize;
         let len = usize::try_from(count).ok()?.checked_mul(entry_len)?;
         let entries = Reader::new(reader.bytes(len)?);
-        Some(Self { count, version, flags, first_flags, entries })
+        Some(Self { count, data_offset, version, flags, first_flags, entries })
     }
 
     /// Every sample, in the order of decoding.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use thiserror::Error;
 
 use super::boxes::{BadBox, Boxes, FourCc, Mp4Box, version_and_flags};
+use super::pictures::NalUnits;
 use super::sample_entry::{self, SampleEntry};
 use crate::inspection::{codecs, resolution};
 use crate::parameters::Digester;
@@ -30,6 +31,8 @@ pub struct InitTrack {
     pub(super) defaults: SampleDefaults,
     /// Presentation time is composition time less this, in units of `timescale`: from the edit list.
     pub(super) edit_offset: i64,
+    /// Of video that has such.
+    pub(super) nal_units: Option<NalUnits>,
 }
 
 /// What `trex` says of samples of which nothing else is said.
@@ -165,6 +168,7 @@ impl Movie {
                 timescale: track.timescale,
                 defaults,
                 edit_offset,
+                nal_units: track.entry.nal_units,
             });
         }
         if tracks.iter().all(|entry| entry.track.kind == TrackKind::Other) {

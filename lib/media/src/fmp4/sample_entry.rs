@@ -3,6 +3,7 @@
 
 use super::boxes::{BadBox, Boxes, FourCc, Mp4Box};
 use super::init::InitError;
+use super::pictures::{NalCodec, NalUnits};
 use crate::bits::Bits;
 use crate::codec::{aac, ac3, hevc, opus};
 use crate::parameters::Digester;
@@ -24,6 +25,7 @@ type AudioParser = fn(&[u8], AudioFormat) -> Option<(String, AudioFormat)>;
 pub(super) struct SampleEntry {
     pub(super) kind: TrackKind,
     pub(super) codec: Option<String>,
+    pub(super) nal_units: Option<NalUnits>,
     /// Of the entry's name and the boxes in it.
     boxes: u64,
 }
@@ -55,7 +57,12 @@ pub(super) fn parse(description: &Mp4Box<'_>, handler: [u8; 4]) -> Result<Sample
 }
 
 fn other(entry: &Mp4Box<'_>) -> SampleEntry {
-    SampleEntry { kind: TrackKind::Other, codec: None, boxes: Digester::new().bytes(&entry.kind).value() }
+    SampleEntry {
+        kind: TrackKind::Other,
+        codec: None,
+        nal_units: None,
+        boxes: Digester::new().bytes(&entry.kind).value(),
+    }
 }
 
 fn parse_video(entry: &Mp4Box<'_>) -> Result<SampleEntry, BadBox> {
@@ -72,6 +79,7 @@ fn parse_video(entry: &Mp4Box<'_>) -> Result<SampleEntry, BadBox> {
     Ok(SampleEntry {
         kind: TrackKind::Video(Some(Resolution { width, height })),
         codec: Some(configuration.complete(parse(&entry.kind, configuration.body))?),
+        nal_units: nal_units(name, configuration.body),
         boxes: digest_boxes(entry, entry.children(VISUAL_ENTRY_LEN)),
     })
 }
@@ -102,6 +110,7 @@ fn parse_audio(entry: &Mp4Box<'_>) -> Result<SampleEntry, BadBox> {
     Ok(SampleEntry {
         kind: TrackKind::Audio(Some(format)),
         codec: Some(codec),
+        nal_units: None,
         boxes: digest_boxes(entry, entry.children(AUDIO_ENTRY_LEN + quicktime)),
     })
 }
@@ -133,6 +142,16 @@ fn find<'a>(boxes: Boxes<'a>, kind: &[u8; 4]) -> Result<Option<Mp4Box<'a>>, BadB
         }
     }
     Ok(None)
+}
+
+/// `lengthSizeMinusOne` of `avcC` and `hvcC`.
+fn nal_units(name: &[u8; 4], body: &[u8]) -> Option<NalUnits> {
+    let (codec, at) = match name {
+        b"avcC" => (NalCodec::H264, 4),
+        b"hvcC" => (NalCodec::Hevc, 21),
+        _ => return None,
+    };
+    Some(NalUnits { codec, length_len: usize::from(body.get(at)? & 3) + 1 })
 }
 
 /// `avcC` (ISO/IEC 14496-15 5.3.3.1).

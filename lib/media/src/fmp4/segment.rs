@@ -3,6 +3,7 @@
 use super::boxes::{BadBox, BoxSize, Boxes, FourCc, Header, LARGE_HEADER_LEN, Mp4Box, NotHeader};
 use super::fragment::{Run, Sample, TrackHeader, parse_decode_time};
 use super::init::{InitSection, InitTrack, SampleDefaults};
+use super::pictures::Pictures;
 use crate::time::to_ticks;
 use crate::{
     CUTS_MAX, Container, Cut, FRAMES_MAX, FrameRate, InspectError, Inspection, MediaDuration, MediaTime,
@@ -24,6 +25,8 @@ pub(crate) struct Fragments {
     tracks: Vec<TrackState>,
     leading: Option<usize>,
     cuts: Vec<(u64, i128)>,
+    /// Of the leading track.
+    pictures: Pictures,
     /// Fragments can be moved, as cutting does.
     can_cut: bool,
     parameters: ParametersDigest,
@@ -47,6 +50,16 @@ enum LastFragment {
     Complete,
 }
 
+/// Where a track fragment is, in bytes from the start of the segment.
+#[derive(Clone, Copy, Debug)]
+struct FragmentPlace {
+    /// Of the fragment, what comes before its `moof` included.
+    start: u64,
+    moof: u64,
+    /// The first of its `moof`.
+    is_first: bool,
+}
+
 const NO_HEADER: State = State::Header { bytes: [0; LARGE_HEADER_LEN], len: 0 };
 
 /// Times are in units of the track's timescale, after the edit list.
@@ -68,12 +81,14 @@ impl Fragments {
     pub(crate) fn new(init: &InitSection) -> Self {
         let tracks: Vec<TrackState> = init.tracks().iter().map(TrackState::new).collect();
         let find = |wanted: fn(&Track) -> bool| tracks.iter().position(|state| wanted(&state.init.track));
+        let leading = find(Track::is_video).or_else(|| find(Track::is_audio));
         Self {
             state: NO_HEADER,
             offset: 0,
             chunk_start: None,
             last_fragment: LastFragment::None,
-            leading: find(Track::is_video).or_else(|| find(Track::is_audio)),
+            leading,
+            pictures: Pictures::new(leading.and_then(|leading| tracks[leading].init.nal_units)),
             tracks,
             cuts: Vec::new(),
             can_cut: true,
@@ -85,8 +100,11 @@ impl Fragments {
         while !bytes.is_empty() {
             let taken = match std::mem::replace(&mut self.state, State::SkipToEnd) {
                 State::Header { bytes: head, len } => self.header(head, len, bytes)?,
-                State::Skip { offset, left } => self.skip(offset, left, bytes.len()),
-                State::SkipToEnd => bytes.len(),
+                State::Skip { offset, left } => self.skip(offset, left, bytes),
+                State::SkipToEnd => {
+                    self.pictures.pass(self.offset, bytes);
+                    bytes.len()
+                }
                 State::Gather { offset, len, bytes: gathered } => self.gather(offset, len, gathered, bytes)?,
             };
             self.offset += taken as u64;
@@ -150,9 +168,10 @@ impl Fragments {
         Ok(())
     }
 
-    fn skip(&mut self, offset: u64, left: u64, available: usize) -> usize {
-        let taken = left.min(available as u64);
+    fn skip(&mut self, offset: u64, left: u64, bytes: &[u8]) -> usize {
+        let taken = left.min(bytes.len() as u64);
         let left = left - taken;
+        self.pictures.pass(self.offset, &bytes[..taken as usize]);
         self.state = if left == 0 { NO_HEADER } else { State::Skip { offset, left } };
         taken as usize
     }
@@ -179,16 +198,19 @@ impl Fragments {
     fn fragment(&mut self, body: &[u8], offset: u64, header_len: usize) -> Result<(), InspectError> {
         let start = self.chunk_start.unwrap_or(offset);
         self.last_fragment = LastFragment::AwaitsMedia { offset };
+        let mut place = FragmentPlace { start, moof: offset, is_first: true };
         for found in Boxes::new(body, offset + header_len as u64) {
             let found = found?;
             if &found.kind == b"traf" {
-                self.track_fragment(&found, start)?;
+                self.track_fragment(&found, place)?;
+                place.is_first = false;
             }
         }
         Ok(())
     }
 
-    fn track_fragment(&mut self, traf: &Mp4Box<'_>, start: u64) -> Result<(), InspectError> {
+    fn track_fragment(&mut self, traf: &Mp4Box<'_>, place: FragmentPlace) -> Result<(), InspectError> {
+        let FragmentPlace { start, moof, is_first: is_first_of_moof } = place;
         let mut header = None;
         let mut decode_time = None;
         for found in traf.children(0) {
@@ -214,6 +236,10 @@ impl Fragments {
                 continue;
             }
             let run = Run::parse(&found)?;
+            if is_first && self.leading == Some(at) && !header.is_absolute && (is_first_of_moof || header.is_of_moof) {
+                let begins = run.data_offset.and_then(|offset| moof.checked_add_signed(i64::from(offset)));
+                begins.into_iter().for_each(|begins| self.pictures.expect(begins));
+            }
             if let Some((time, sample)) = state.run(run, defaults, found.offset)?
                 && std::mem::take(&mut is_first)
                 && self.leading == Some(at)
@@ -253,6 +279,7 @@ impl Fragments {
             first: MediaTime::from_ticks(first),
             duration,
             keyframe_start: state.keyframe_start,
+            has_captions: self.pictures.finish(),
             cuts,
             parameters: self.parameters,
             tracks,

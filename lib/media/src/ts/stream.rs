@@ -225,6 +225,13 @@ impl Stream {
         }
     }
 
+    pub(super) fn has_captions(&self) -> bool {
+        match &self.elementary {
+            Elementary::Video(video) => video.has_captions(),
+            Elementary::Audio(_) | Elementary::Other | Elementary::Encrypted => false,
+        }
+    }
+
     pub(super) fn parameter_sets(&self) -> &[u64] {
         match &self.elementary {
             Elementary::Video(video) => video.parameter_sets(),

@@ -5,8 +5,8 @@
 
 use super::stream::Span;
 use crate::FRAMES_MAX;
-use crate::codec::nal::{find_start_code, trim};
-use crate::codec::{VideoFormat, h264, hevc};
+use crate::codec::nal::{find_start_code, trim, unescape};
+use crate::codec::{VideoFormat, h264, hevc, sei};
 use crate::parameters::Digester;
 
 /// What is read of a frame in search of its first slice. Parameter sets take some 100 bytes, captions some 1000.
@@ -48,6 +48,7 @@ pub(super) struct Video {
     frames: usize,
     /// Of the first frame, once it is settled.
     first_access: Option<Access>,
+    has_captions: bool,
     frame: Frame,
 }
 
@@ -84,6 +85,7 @@ impl Video {
             times: Vec::new(),
             frames: 0,
             first_access: None,
+            has_captions: false,
             frame,
         }
     }
@@ -170,9 +172,14 @@ impl Video {
         let Some(&header) = nal.first() else { return };
         match (self.codec, header) {
             (VideoCodec::H264, _) if h264::nal_type(header) == h264::SEI => {
-                if let Some(frames) = h264::recovery_point(nal) {
+                let payload = unescape(&nal[1..]);
+                if let Some(frames) = h264::recovery_point(&payload) {
                     self.frame.access = if frames == 0 { Access::Clean } else { Access::Gradual };
                 }
+                self.has_captions |= sei::has_captions(&payload);
+            }
+            (VideoCodec::Hevc, _) if hevc::nal_type(header) == hevc::PREFIX_SEI && !self.has_captions => {
+                self.has_captions = sei::has_captions(&unescape(nal.get(2..).unwrap_or_default()));
             }
             (VideoCodec::H264, _) if matches!(h264::nal_type(header), h264::SPS | h264::PPS) => {
                 let is_sps = h264::nal_type(header) == h264::SPS;
@@ -226,6 +233,10 @@ impl Video {
 
     pub(super) fn keyframe_start(&self) -> bool {
         self.first_access.is_some_and(|access| access != Access::None)
+    }
+
+    pub(super) fn has_captions(&self) -> bool {
+        self.has_captions
     }
 
     pub(super) fn frames(&self) -> usize {

@@ -23,6 +23,7 @@ struct Model {
     /// `None` for what was abandoned.
     segments: BTreeMap<(RenditionName, Seq), Option<ShortDigest>>,
     playlists: BTreeSet<String>,
+    captioned: BTreeSet<RenditionName>,
     paused: bool,
     closing: bool,
     ended: Option<Vec<LastSeq>>,
@@ -36,6 +37,7 @@ impl Model {
             Event::Safe { .. } | Event::RecordedBy { .. } | Event::Restarted => None,
             Event::Format(format) => known(!self.formats.insert((format.rendition.clone(), format.id.0))),
             Event::Mapped { playlist, .. } => known(!self.playlists.insert(playlist.clone())),
+            Event::Captioned { rendition } => known(!self.captioned.insert(rendition.clone())),
             Event::Stored(segment) => self.store(segment),
             Event::Abandoned { rendition, seqs } => {
                 let before = self.segments.len();
@@ -119,6 +121,7 @@ fn an_event() -> impl Strategy<Value = Event> {
         1 => (0u32..3).prop_map(|grace_ms| Event::Closing { grace_ms }),
         1 => (prop::option::of(seq()), missing()).prop_map(|(seq, missing)| ended_with(&[("main", seq)], missing)),
         1 => (prop::sample::select(vec!["a.m3u8", "b.m3u8"]), rendition()).prop_map(|(path, name)| mapped(path, name)),
+        1 => rendition().prop_map(|rendition| Event::Captioned { rendition: name(rendition) }),
     ]
 }
 
