@@ -191,15 +191,19 @@ impl Recorder {
         }
     }
 
-    /// What is known of a segment before its body has come.
+    /// What is known of a segment before its body has come. Nothing, while one that came before it waits: it goes first.
     async fn known(&self, followed: &Followed, pusher: &Pusher, pushed: &Pushed) -> Option<Known> {
         let named = {
             let state = pusher.state.lock().await;
-            state.numbering.named(&pushed.path).cloned().or_else(|| state.numbering.by_digits(&pushed.path))?
+            let numbering = &state.numbering;
+            let named = numbering.named(&pushed.path).cloned().or_else(|| numbering.by_digits(&pushed.path))?;
+            if state.is_held_up(&state.waiting, &named.rendition, pushed.arrived_ms) {
+                return None;
+            }
+            named
         };
         // What cannot be read now is read again when the segment is here.
-        let init =
-            |state: &PusherState| state.init_of(&followed.read(), &named, (pushed.arrived_ms, false), &state.waiting);
+        let init = |state: &PusherState| state.init_of(&followed.read(), &named, (pushed.arrived_ms, false), &[]);
         self.with_init(followed, pusher, named.clone(), init).await.ok()
     }
 
@@ -239,6 +243,7 @@ impl Recorder {
         source: Source,
     ) -> Result<Taken, NotTaken> {
         let mut state = pusher.state.lock().await;
+        let parked = if let Source::Parked(parked) = &source { Some(parked.clone()) } else { None };
         if let Err(problem) = self.catch_up(followed, &mut state).await {
             return Err(NotTaken::Away { problem, source });
         }
@@ -264,17 +269,22 @@ impl Recorder {
         state.note_latest(known, found.arrived_ms);
         let candidate = known.candidate(seq, found);
         if let Some(kept) = self.kept_already(followed, &candidate) {
-            return Ok(Taken::Kept(kept?));
+            let kept = kept?;
+            state.no_longer_waits(parked.as_ref());
+            return Ok(Taken::Kept(kept));
         }
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
         let durable = self.make_durable(followed, &candidate, source, clock).await?;
         match self.commit_durable(followed, &durable).await {
-            Ok(Kept::Already) => Ok(Taken::Kept(Kept::Already)),
-            Ok(Kept::Stored) => {
-                self.after_stored(followed, pusher, &mut state, known, seq).await;
-                Ok(Taken::Kept(Kept::Stored))
+            Ok(kept) => {
+                state.no_longer_waits(parked.as_ref());
+                if kept == Kept::Stored {
+                    self.after_stored(followed, pusher, &mut state, known, seq).await;
+                }
+                Ok(Taken::Kept(kept))
             }
             Err(problem) if problem.status().is_server_error() => {
+                state.no_longer_waits(parked.as_ref());
                 state.uncommitted = Some(durable);
                 self.settle_when_back(followed, pusher);
                 Ok(Taken::Later)

@@ -32,7 +32,7 @@ const PUSHERS_MAX: usize = 10_000;
 pub(super) const WAITING_MAX: usize = 256;
 /// How many may be parked while nothing can be committed; more are refused.
 const PARKED_MAX: usize = 10_000;
-/// For how long a segment that waits for its init section holds up what arrives after it.
+/// For how long a segment that waits holds up what arrives after it.
 const HELD_UP_MAX_MS: i64 = 60_000;
 /// How many init sections of one broadcast are held.
 const HELD_INITS_MAX: usize = 64;
@@ -297,8 +297,7 @@ impl PusherState {
         let Some(path) = named.map.as_deref() else { return InitOf::Log };
         // What an earlier run of ours has parked there may be it.
         let is_unseen = self.waiting.iter().any(|waiting| waiting.seen.is_none() && waiting.path() == path);
-        let holds_up = |waiting: &Waiting| self.holds_up(waiting, &named.rendition, arrived_ms);
-        if is_unseen || before.iter().any(holds_up) {
+        if is_unseen || self.is_held_up(before, &named.rendition, arrived_ms) {
             return InitOf::ToCome;
         }
         let held = self.inits.get(path).map(Vec::as_slice).unwrap_or_default();
@@ -323,12 +322,20 @@ impl PusherState {
         chosen.map_or(InitOf::Log, InitOf::Held)
     }
 
-    /// Whether this one waits for an init section, and with it what arrived a little later in the same rendition.
-    fn holds_up(&self, waiting: &Waiting, rendition: &RenditionName, arrived_ms: i64) -> bool {
-        let is_fmp4 = waiting.seen.is_some_and(|seen| seen.container == Container::Fmp4);
-        let is_just_before = arrived_ms - waiting.parked.name().arrived_ms() <= HELD_UP_MAX_MS;
-        let named = || self.name(waiting, false).is_some_and(|named| named.rendition == *rendition);
-        is_fmp4 && !waiting.unreadable.is_some_and(|unreadable| unreadable.is_itself) && is_just_before && named()
+    /// Whether one of these keeps what arrived a little later in the same rendition from being numbered before it.
+    pub(super) fn is_held_up(&self, before: &[Waiting], rendition: &RenditionName, arrived_ms: i64) -> bool {
+        let holds_up = |waiting: &Waiting| {
+            let is_just_before = arrived_ms - waiting.parked.name().arrived_ms() <= HELD_UP_MAX_MS;
+            let can_be_read = waiting.seen.is_some() && !waiting.unreadable.is_some_and(|it| it.is_itself);
+            let named = || self.name(waiting, false).is_some_and(|named| named.rendition == *rendition);
+            is_just_before && can_be_read && named()
+        };
+        before.iter().any(holds_up)
+    }
+
+    /// What was parked has its place.
+    pub(super) fn no_longer_waits(&mut self, parked: Option<&Parked>) {
+        self.waiting.retain(|waiting| Some(&waiting.parked) != parked);
     }
 
     pub(super) fn note_latest(&mut self, known: &Known, arrived_ms: i64) {

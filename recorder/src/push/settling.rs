@@ -118,7 +118,7 @@ impl Recorder {
             let Some(ready) = pusher.state.lock().await.next_ready(&mut at, due_ms) else { break };
             let id = followed.id();
             match self.commit_waiting(followed, pusher, &ready).await {
-                Ok(Settled::Kept) => drop(self.take_out(pusher, at).await),
+                Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => self.wait_on(pusher, &mut at).await,
                 // It may be about this one alone, and keeps no other waiting.
                 Ok(Settled::Later { problem, is_itself }) => {

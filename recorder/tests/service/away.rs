@@ -65,6 +65,24 @@ async fn what_came_while_the_store_was_away_keeps_its_order() {
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
 }
 
+/// A pusher starts again while the store is away, and goes on when it is back.
+#[tokio::test(start_paused = true)]
+async fn what_comes_when_the_store_is_back_does_not_overtake_what_came_before() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    for n in 0..2 {
+        world.push(&format!("out{n}.ts"), ts.segments[n].clone()).await.expect(201);
+    }
+    world.move_elsewhere().await;
+    world.log.feel(Mood::Away);
+    world.push("out0.ts", ts.segments[2].clone()).await.expect(202);
+    world.log.feel(Mood::Well);
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out1.ts", ts.segments[3].clone()).await.expect(202);
+    world.until_passed(Duration::from_secs(1), "both", async |world| world.stored().await.len() == 4).await;
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_end_takes_in_what_came_while_the_store_was_away() {
     let (mut world, ts) = (World::new().await, Media::ts());
