@@ -102,6 +102,26 @@ fn publish_records_a_source_and_ends_when_all_of_it_is_safe() {
 }
 
 #[test]
+fn a_relay_whose_notes_cannot_be_read_takes_in_all_the_same() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let mut relay = Relay::start(&broadcast.push_url);
+    relay.kill();
+    let notes = relay.spool().join("clock-notes");
+    std::fs::create_dir(&notes).expect("nothing was recorded, so there are none");
+    relay.run();
+    let tap = Tap::before(relay.push_url().split("/push/").next().expect("an address"));
+    Encoder { seconds: 4, ..Encoder::default() }.push(&tap.by_way(&relay.push_url())).end_well(RUN_MAX);
+    eventually("trouble", RUN_MAX, || {
+        let said = relay.program().said();
+        if said.contains("remove `clock-notes` from the spool") { Ok(()) } else { Err(said) }
+    });
+    assert_eq!(segments_in(relay.spool()), tap.segments().len());
+    std::fs::remove_dir(notes).expect("it is empty");
+    until_stored(&far, &broadcast.id, tap.segments().len());
+}
+
+#[test]
 fn another_recording_under_the_same_numbers_is_kept_and_told() {
     let far = Headwater::start();
     let broadcast = far.create_broadcast();
