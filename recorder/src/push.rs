@@ -132,13 +132,9 @@ impl Recorder {
             }
             Err(problem) => return Err(problem),
         }
-        let followed = match self.broadcasts.get(id).await {
-            // Those that came before it go first.
-            Ok(followed) if self.take_up_strangers_of(id).await.is_ok() => Ok(followed),
-            Ok(_) => return self.take_from_stranger(id, pushed, body).await,
-            Err(error) => Err(error),
-        };
-        match followed {
+        match self.broadcasts.get(id).await {
+            // It goes behind those that came before it.
+            Ok(_) if self.has_strangers_of(id) => self.take_from_stranger(id, pushed, body).await,
             Ok(followed) => self.take_media(&followed, &self.pusher_of(id), pushed, body).await,
             Err(MetadataError::Unavailable(_)) => self.take_from_stranger(id, pushed, body).await,
             Err(error) => Err(problems::of_metadata(error)),

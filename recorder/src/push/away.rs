@@ -124,6 +124,10 @@ impl Recorder {
         }
     }
 
+    pub(super) fn has_strangers_of(&self, id: BroadcastId) -> bool {
+        self.strangers.first_of(id).is_some()
+    }
+
     /// Takes up all that waits of one broadcast, which is about to end.
     pub(crate) async fn take_up_strangers_of(self: &Arc<Self>, id: BroadcastId) -> Result<(), Problem> {
         while let Some(parked) = self.strangers.first_of(id) {

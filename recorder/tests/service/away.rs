@@ -78,7 +78,8 @@ async fn what_comes_when_the_store_is_back_does_not_overtake_what_came_before() 
     world.push("out0.ts", ts.segments[2].clone()).await.expect(202);
     world.log.feel(Mood::Well);
     world.push_playlist(&["out0.ts"], "").await.expect(200);
-    world.push("out1.ts", ts.segments[3].clone()).await.expect(202);
+    let status = world.push("out1.ts", ts.segments[3].clone()).await.status;
+    assert!(status.is_success(), "{status}");
     world.until_passed(Duration::from_secs(1), "both", async |world| world.stored().await.len() == 4).await;
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
 }
