@@ -193,7 +193,7 @@ impl Recorder {
             let state = pusher.state.lock().await;
             let numbering = &state.numbering;
             let named = numbering.named(&pushed.path).cloned().or_else(|| numbering.by_digits(&pushed.path))?;
-            if state.is_held_up(&state.waiting, &named.rendition, pushed.arrived_ms) {
+            if state.is_held_up(&state.waiting, &named.rendition, (pushed.arrived_ms, false)) {
                 return None;
             }
             named
@@ -260,17 +260,18 @@ impl Recorder {
             return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));
         }
         let arrived = CapturedAt(found.arrived_ms);
-        let numbered = state.numbering.assign(&followed.read(), &known.named, found.digest, arrived);
+        let (numbered, base) = state.numbering.number(&followed.read(), &known.named, found.digest, arrived);
         let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
-        state.note_latest(known, found.arrived_ms);
         let candidate = known.candidate(seq, found);
         if let Some(kept) = self.kept_already(followed, &candidate) {
             let kept = kept?;
+            state.note_latest(known, (base, arrived.0));
             state.no_longer_waits(parked.as_ref());
             return Ok(Taken::Kept(kept));
         }
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
         let durable = self.make_durable(followed, &candidate, source, clock).await?;
+        state.note_latest(known, (base, arrived.0));
         match self.commit_durable(followed, &durable).await {
             Ok(kept) => {
                 state.no_longer_waits(parked.as_ref());
@@ -357,7 +358,7 @@ impl Recorder {
             pusher.state.lock().await.waiting.push(Waiting::new(parked, digest, container));
         }
         self.metrics.segments.with_label_values(&["parked"]).inc();
-        self.settle_parked(followed, pusher).await;
+        self.settle_parked(followed, pusher, 1).await;
         Ok(StatusCode::ACCEPTED.into_response())
     }
 

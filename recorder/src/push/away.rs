@@ -1,7 +1,7 @@
 //! What a pusher sends while the metadata store is away. It is durable and acknowledged with 202, because nobody will
 //! send it again, and committed once the store is back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,26 +47,36 @@ impl Strangers {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn first_of(&self, id: BroadcastId) -> Option<Parked> {
-        self.lock().parked.iter().find(|parked| parked.name().broadcast() == id).cloned()
+    /// All of one broadcast, in the order in which their requests began.
+    fn of(&self, id: BroadcastId) -> Vec<Parked> {
+        let waiting = self.lock();
+        let mut of_it: Vec<_> =
+            waiting.parked.iter().filter(|parked| parked.name().broadcast() == id).cloned().collect();
+        of_it.sort_by_key(|parked| parked.name().arrived_ms());
+        of_it
     }
 
-    fn remove(&self, taken_up: &Parked) {
-        self.lock().parked.retain(|parked| parked != taken_up);
+    fn any(&self, is_it: impl Fn(&ParkedName) -> bool) -> bool {
+        self.lock().parked.iter().any(|parked| is_it(parked.name()))
     }
 
-    /// Lets those of other broadcasts go first: those of its own come after it, in the order of their arrival.
-    fn postpone(&self, parked: &Parked) {
+    fn remove(&self, taken_up: &[Parked]) {
+        let taken_up: BTreeSet<String> = taken_up.iter().map(ToString::to_string).collect();
+        self.lock().parked.retain(|parked| !taken_up.contains(&parked.to_string()));
+    }
+
+    /// Lets those of other broadcasts go first.
+    fn postpone(&self, id: BroadcastId) {
         let mut waiting = self.lock();
-        let is_of_it = |other: &Parked| other.name().broadcast() == parked.name().broadcast();
-        let (of_it, others): (Vec<_>, Vec<_>) = waiting.parked.drain(..).partition(is_of_it);
+        let (of_it, others): (Vec<_>, Vec<_>) =
+            waiting.parked.drain(..).partition(|parked| parked.name().broadcast() == id);
         waiting.parked.extend(others.into_iter().chain(of_it));
     }
 
-    /// The one to see to next; nobody does any more when there is none.
-    fn attend(&self) -> Option<Parked> {
+    /// The broadcast to see to next; nobody does any more when there is none.
+    fn attend(&self) -> Option<BroadcastId> {
         let mut waiting = self.lock();
-        let first = waiting.parked.front().cloned();
+        let first = waiting.parked.front().map(|parked| parked.name().broadcast());
         waiting.attended = first.is_some();
         first
     }
@@ -85,6 +95,7 @@ impl Recorder {
         if self.strangers.lock().parked.len() >= STRANGERS_MAX {
             return Err(ProblemKind::UNAVAILABLE.detail("too much waits for the metadata store").retry_after(RETRY));
         }
+        let _arriving = self.pusher_of(id).arriving(&pushed.path, pushed.arrived_ms);
         let arrived = match take_in(&self.store, &mut body, None, |_| Ok(None)).await {
             Ok(arrived) => arrived,
             Err(problem) => {
@@ -115,40 +126,41 @@ impl Recorder {
     }
 
     async fn take_up_strangers(self: &Arc<Self>) {
-        while let Some(parked) = self.strangers.attend() {
-            if self.take_up_stranger(&parked).await.is_err() {
-                // It may be about this one alone.
-                self.strangers.postpone(&parked);
+        while let Some(id) = self.strangers.attend() {
+            if self.take_up_strangers_of(id).await.is_err() {
+                // It may be about this broadcast alone.
+                self.strangers.postpone(id);
                 self.clock.sleep(RETRY).await;
             }
         }
     }
 
     pub(super) fn has_strangers_of(&self, id: BroadcastId) -> bool {
-        self.strangers.first_of(id).is_some()
+        self.strangers.any(|name| name.broadcast() == id)
     }
 
-    /// Takes up all that waits of one broadcast, which is about to end.
+    pub(super) fn has_stranger_at(&self, id: BroadcastId, path: &str) -> bool {
+        self.strangers.any(|name| name.broadcast() == id && name.path() == path)
+    }
+
+    /// Takes up all that waits of one broadcast. Fails if it may be possible later.
     pub(crate) async fn take_up_strangers_of(self: &Arc<Self>, id: BroadcastId) -> Result<(), Problem> {
-        while let Some(parked) = self.strangers.first_of(id) {
-            self.take_up_stranger(&parked).await?;
-        }
-        Ok(())
-    }
-
-    /// Fails if it may be possible later.
-    async fn take_up_stranger(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
         let _taking_up = self.strangers.taking_up.lock().await;
-        if !self.strangers.lock().parked.contains(parked) {
-            return Ok(());
+        loop {
+            let all = self.strangers.of(id);
+            if all.is_empty() {
+                return Ok(());
+            }
+            match self.try_take_up(id, &all).await {
+                Err(problem) if problem.status().is_server_error() => return Err(problem),
+                Err(problem) => {
+                    let (count, problem) = (all.len(), problem.to_json());
+                    tracing::warn!(%id, count, %problem, "cannot take up parked uploads");
+                }
+                Ok(()) => {}
+            }
+            self.strangers.remove(&all);
         }
-        match self.try_take_up(parked).await {
-            Err(problem) if problem.status().is_server_error() => return Err(problem),
-            Err(problem) => tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload"),
-            Ok(()) => {}
-        }
-        self.strangers.remove(parked);
-        Ok(())
     }
 
     /// Brings log and memory to the same state: commits what is durable and could not be committed, and reads what

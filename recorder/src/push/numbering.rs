@@ -115,16 +115,16 @@ impl Numbering {
         self.latest.get(rendition).map_or(0, |latest| latest.saturating_add(1))
     }
 
-    /// Gives our number to the pusher's. `arrived` is when the request for it began.
-    pub(crate) fn assign(
-        &mut self,
+    /// Our number for the pusher's, and with it that minus the pusher's. `arrived` is when the request for it began.
+    pub(crate) fn number(
+        &self,
         broadcast: &Broadcast,
         named: &Named,
         digest: Digest,
         arrived: CapturedAt,
-    ) -> Numbered {
+    ) -> (Numbered, i128) {
         let (base, place) = self.place_of(broadcast, named);
-        let (numbered, base) = match place {
+        match place {
             Some((seq, place)) if place.is_free(arrived) => (Numbered::New(seq), base),
             Some((seq, Place::Taken(stored))) if is_resent(broadcast, stored, digest, arrived) => {
                 (Numbered::Already(seq), base)
@@ -134,10 +134,13 @@ impl Numbering {
                 let next = next(broadcast, &named.rendition);
                 (Numbered::New(next), i128::from(next.0) - i128::from(named.number))
             }
-        };
+        }
+    }
+
+    /// It has that number now.
+    pub(crate) fn note(&mut self, named: &Named, base: i128) {
         self.bases.insert(named.rendition.clone(), base);
         self.latest.insert(named.rendition.clone(), named.number);
-        numbered
     }
 
     /// Whether this segment's pusher has started again, or sends it twice.

@@ -181,12 +181,20 @@ pub(crate) struct PusherState {
     pub(super) end_waits_since: Option<Instant>,
 }
 
-/// The last segment of a rendition that was given its number.
+/// The segments of a rendition that were given their numbers.
 #[derive(Clone, Copy, Debug)]
 struct Latest {
+    /// When the last to come arrived.
     arrived_ms: i64,
-    /// When its init section arrived, if that is held.
+    /// When the init section of the last one arrived, if that is held.
     init_ms: Option<i64>,
+}
+
+impl Latest {
+    /// When the last that is known of its run arrived.
+    fn last_ms(self) -> i64 {
+        self.init_ms.map_or(self.arrived_ms, |init_ms| init_ms.max(self.arrived_ms))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -253,8 +261,8 @@ pub(super) struct Ready {
     pub(super) parked: Parked,
     pub(super) seen: Seen,
     pub(super) named: Named,
-    /// Its place among those that wait.
-    pub(super) at: usize,
+    /// So many of those that wait came before it, and may hold it up.
+    pub(super) behind: usize,
     /// Whether it has waited long enough.
     pub(super) overdue: bool,
 }
@@ -295,9 +303,9 @@ impl PusherState {
         before: &[Waiting],
     ) -> InitOf {
         let Some(path) = named.map.as_deref() else { return InitOf::Log };
-        // What an earlier run of ours has parked there may be it.
+        // What an earlier run of ours has parked there may be it, but who knows when it can be read.
         let is_unseen = self.waiting.iter().any(|waiting| waiting.seen.is_none() && waiting.path() == path);
-        if is_unseen || self.is_held_up(before, &named.rendition, arrived_ms) {
+        if (is_unseen && !overdue) || self.is_held_up(before, &named.rendition, (arrived_ms, overdue)) {
             return InitOf::ToCome;
         }
         let held = self.inits.get(path).map(Vec::as_slice).unwrap_or_default();
@@ -305,7 +313,7 @@ impl PusherState {
         let latest = self.latest.get(&named.rendition);
         let chosen = if self.numbering.starts_again(broadcast, named, CapturedAt(arrived_ms)) {
             // Something that came after the former run.
-            let is_of_it = |held: &HeldInit| latest.is_none_or(|latest| held.arrived_ms() > latest.arrived_ms);
+            let is_of_it = |held: &HeldInit| latest.is_none_or(|latest| held.arrived_ms() > latest.last_ms());
             let of_it = &held[held.iter().position(is_of_it).unwrap_or(held.len())..];
             match latest_before(of_it).or_else(|| of_it.first().cloned()) {
                 None if !overdue => return InitOf::ToCome,
@@ -322,13 +330,22 @@ impl PusherState {
         chosen.map_or(InitOf::Log, InitOf::Held)
     }
 
-    /// Whether one of these keeps what arrived a little later in the same rendition from being numbered before it.
-    pub(super) fn is_held_up(&self, before: &[Waiting], rendition: &RenditionName, arrived_ms: i64) -> bool {
+    /// Whether one of these keeps what arrived a little later in the same rendition from being numbered before it: what is
+    /// overdue is kept only by one whose init section is known and cannot be read.
+    pub(super) fn is_held_up(
+        &self,
+        before: &[Waiting],
+        rendition: &RenditionName,
+        (arrived_ms, overdue): (i64, bool),
+    ) -> bool {
         let holds_up = |waiting: &Waiting| {
             let is_just_before = arrived_ms - waiting.parked.name().arrived_ms() <= HELD_UP_MAX_MS;
-            let can_be_read = waiting.seen.is_some() && !waiting.unreadable.is_some_and(|it| it.is_itself);
+            let may = match waiting.unreadable {
+                Some(unreadable) => !unreadable.is_itself,
+                None => !overdue,
+            };
             let named = || self.name(waiting, false).is_some_and(|named| named.rendition == *rendition);
-            is_just_before && can_be_read && named()
+            is_just_before && may && waiting.seen.is_some() && named()
         };
         before.iter().any(holds_up)
     }
@@ -338,9 +355,13 @@ impl PusherState {
         self.waiting.retain(|waiting| Some(&waiting.parked) != parked);
     }
 
-    pub(super) fn note_latest(&mut self, known: &Known, arrived_ms: i64) {
+    /// A segment that arrived at that moment has its number.
+    pub(super) fn note_latest(&mut self, known: &Known, (base, arrived_ms): (i128, i64)) {
+        self.numbering.note(&known.named, base);
         let rendition = &known.named.rendition;
-        let init_ms = known.init_ms.or_else(|| self.latest.get(rendition)?.init_ms);
+        let before = self.latest.get(rendition);
+        let init_ms = known.init_ms.or_else(|| before?.init_ms);
+        let arrived_ms = before.map_or(arrived_ms, |before| before.arrived_ms.max(arrived_ms));
         self.latest.insert(rendition.clone(), Latest { arrived_ms, init_ms });
     }
 
@@ -351,7 +372,9 @@ impl PusherState {
             if let Some(seen) = waiting.seen
                 && let Some(named) = self.name(waiting, overdue)
             {
-                return Some(Ready { parked: waiting.parked.clone(), seen, named, at: *at, overdue });
+                // An end waits for none of them.
+                let behind = if due_ms == i64::MAX { 0 } else { *at };
+                return Some(Ready { parked: waiting.parked.clone(), seen, named, behind, overdue });
             }
             *at += 1;
         }

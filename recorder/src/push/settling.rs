@@ -34,7 +34,7 @@ enum Settled {
     Kept,
     /// Its init section is still to come.
     Waits,
-    /// Its file, or that of its init section, cannot be read now, or that one cannot be kept.
+    /// Its file, or that of its init section, cannot be read now, or not be kept.
     Later {
         problem: Problem,
         is_itself: bool,
@@ -42,9 +42,9 @@ enum Settled {
 }
 
 impl Recorder {
-    /// Commits a segment that has just been parked if its name is known, or when it has waited long enough.
-    pub(super) async fn settle_parked(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) {
-        self.metrics.parked.inc();
+    /// Commits segments that have just been parked if their names are known, or when they have waited long enough.
+    pub(super) async fn settle_parked(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>, count: usize) {
+        self.metrics.parked.add(i64::try_from(count).unwrap_or(i64::MAX));
         self.settle(followed, pusher).await;
         self.settle_later(followed, pusher, self.config.unnamed_wait());
     }
@@ -133,6 +133,11 @@ impl Recorder {
                     let Waiting { parked, .. } = self.take_out(pusher, at).await;
                     let path = parked.name().path();
                     tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload cannot be taken in");
+                    if problem.kind() == ProblemKind::NOT_FOUND {
+                        // It may have its place already, and nothing have come of that: then it is found there.
+                        self.marks.forget(id);
+                        self.make_whole(followed, pusher);
+                    }
                     self.put_away(&parked, &problem).await;
                 }
             }
@@ -258,11 +263,12 @@ impl Recorder {
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
-        Ready { parked, seen, named, at, overdue }: &Ready,
+        Ready { parked, seen, named, behind, overdue }: &Ready,
     ) -> Result<Settled, Problem> {
         let arrived_ms = parked.name().arrived_ms();
-        let init =
-            |state: &PusherState| state.init_of(&followed.read(), named, (arrived_ms, *overdue), &state.waiting[..*at]);
+        let init = |state: &PusherState| {
+            state.init_of(&followed.read(), named, (arrived_ms, *overdue), &state.waiting[..*behind])
+        };
         let known = match self.with_init(followed, pusher, named.clone(), init).await {
             Err(problem) => return Ok(Settled::Later { problem, is_itself: false }),
             Ok(known) => known,
@@ -282,7 +288,13 @@ impl Recorder {
         };
         let found = Found { digest: seen.digest, len: parked.len(), inspection, arrived_ms };
         let source = Source::Parked(parked.clone());
-        self.number_and_keep(followed, pusher, &known, found, source).await.map_err(NotTaken::problem)?;
+        match self.number_and_keep(followed, pusher, &known, found, source).await {
+            Err(NotTaken::Refused(problem)) if problem.status().is_server_error() => {
+                return Ok(Settled::Later { problem, is_itself: true });
+            }
+            Err(not_taken) => return Err(not_taken.problem()),
+            Ok(_) => {}
+        }
         // What was there already has left its copy behind.
         self.discard(parked).await;
         Ok(Settled::Kept)
@@ -296,7 +308,8 @@ impl Recorder {
         named: Named,
         init_of: impl FnOnce(&PusherState) -> InitOf,
     ) -> Result<Known, Problem> {
-        let is_arriving = named.map.as_deref().is_some_and(|path| pusher.is_arriving(path));
+        let may_come = |path: &str| pusher.is_arriving(path) || self.has_stranger_at(followed.id(), path);
+        let is_arriving = named.map.as_deref().is_some_and(may_come);
         let init_of = if is_arriving { InitOf::ToCome } else { init_of(&*pusher.state.lock().await) };
         let (id, rendition) = (followed.id(), &named.rendition);
         let (init, init_ms) = match init_of {
@@ -323,17 +336,12 @@ impl Recorder {
         Ok(Known { named, init, init_ms })
     }
 
-    /// What was acknowledged and refused: what is no media at all is removed, what came too late for ever is for people to look
-    /// at, and for all else the next start tries again.
+    /// What was acknowledged and refused for ever is for people to look at; for all else the next start tries again.
     async fn put_away(&self, parked: &Parked, problem: &Problem) {
-        if problem.kind() == problems::NOT_MEDIA {
-            return self.discard(parked).await;
+        if [problems::NOT_MEDIA, problems::ENDED, problems::ABANDONED].contains(&problem.kind()) {
+            tracing::error!(%parked, "an acknowledged upload has no place in its broadcast; it is in refused/");
+            self.set_parked_aside(parked).await;
         }
-        if problem.kind() != problems::ENDED && problem.kind() != problems::ABANDONED {
-            return;
-        }
-        tracing::error!(%parked, "an acknowledged upload has no place in its broadcast; it is in refused/");
-        self.set_parked_aside(parked).await;
     }
 
     /// Whether that could be done.
@@ -357,20 +365,19 @@ impl Recorder {
             // The portal may have to be asked about it, and that may take a while.
             return self.take_up_later(parked);
         }
-        match self.try_take_up(&parked).await {
+        match self.try_take_up(parked.name().broadcast(), std::slice::from_ref(&parked)).await {
             Ok(()) => {}
             Err(problem) if problem.status().is_server_error() => self.take_up_later(parked),
             Err(problem) => tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload"),
         }
     }
 
-    /// Fails if nobody can say whether it may be taken in. From then on it waits, whether it can be read or not.
-    pub(super) async fn try_take_up(self: &Arc<Self>, parked: &Parked) -> Result<(), Problem> {
-        let id = parked.name().broadcast();
+    /// Fails if nobody can say whether they may be taken in. From then on they wait, whether they can be read or not.
+    pub(super) async fn try_take_up(self: &Arc<Self>, id: BroadcastId, parked: &[Parked]) -> Result<(), Problem> {
         self.admit_parked(id).await?;
         let (followed, pusher) = (self.followed(id).await?, self.pusher_of(id));
-        pusher.state.lock().await.waiting.push(Waiting::unseen(parked.clone()));
-        self.settle_parked(&followed, &pusher).await;
+        pusher.state.lock().await.waiting.extend(parked.iter().cloned().map(Waiting::unseen));
+        self.settle_parked(&followed, &pusher, parked.len()).await;
         Ok(())
     }
 }

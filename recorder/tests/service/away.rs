@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use futures_util::stream;
+
 use crate::fixtures::{Media, Mood, World};
 
 #[tokio::test(start_paused = true)]
@@ -63,6 +66,34 @@ async fn what_came_while_the_store_was_away_keeps_its_order() {
     world.log.feel(Mood::Well);
     world.until_passed(Duration::from_secs(1), "all", async |world| world.stored().await.len() == 5).await;
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
+}
+
+/// A pusher starts again, and the body of its init section ends after its first segment.
+#[tokio::test(start_paused = true)]
+async fn what_came_while_the_store_was_away_has_the_init_section_of_its_run() {
+    let (mut world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    world.push("out0.m4s", large.segments[0].clone()).await.expect(201);
+    world.move_elsewhere().await;
+    world.log.feel(Mood::Away);
+    let (cut, rest) = tokio::sync::oneshot::channel::<()>();
+    let body = small.init.clone();
+    let body = Body::from_stream(stream::once(async {
+        rest.await.expect("the segment was sent");
+        Ok::<_, std::io::Error>(body)
+    }));
+    let segment = async {
+        world.pass(1).await;
+        world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
+        world.log.feel(Mood::Well);
+        world.pass(10).await;
+        cut.send(()).expect("somebody waits for it");
+    };
+    let (init, ()) = tokio::join!(world.push("init.mp4", body), segment);
+    init.expect(201);
+    world.until_passed(Duration::from_secs(1), "both", async |world| world.stored().await.len() == 2).await;
+    assert_eq!(world.widths().await, [128, 64]);
 }
 
 /// A pusher starts again while the store is away, and goes on when it is back.

@@ -158,3 +158,56 @@ async fn an_init_section_that_cannot_be_read_is_not_taken_for_one_that_has_not_c
     until_recorded(&world, fmp4, &[(0, 0), (1, 1)]).await;
     world.say("end", "").await.expect(200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_end_waits_a_minute_for_all_of_them_together() {
+    let (mut world, fmp4) = (World::new().await, Media::fmp4());
+    world.push("init.mp4", fmp4.init.clone()).await.expect(201);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    world.push("out0.m4s", fmp4.segments[0].clone()).await.expect(201);
+    for file in world.parked_files("parked") {
+        std::fs::remove_file(file).unwrap();
+    }
+    let is_init = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().starts_with("init");
+    let init = world.segment_files().into_iter().find(is_init).unwrap();
+    world.crash().await;
+    let _unreadable = Unreadable::make(&world, &init);
+    world.push_playlist(&["out0.m4s"], "").await.expect(200);
+    for n in 1..4 {
+        world.push(&format!("out{n}.m4s"), fmp4.segments[n].clone()).await.expect(202);
+    }
+    world.say("end", "").await.expect(503);
+    for_secs(&world, 61).await;
+    world.say("end", "").await.expect(200);
+    assert_eq!((world.parked_files("refused").len(), world.stored().await.len()), (3, 1));
+}
+
+/// What waits for an init section that never came holds up nothing that has its own.
+#[tokio::test(start_paused = true)]
+async fn an_end_takes_in_what_comes_after_what_never_can_be() {
+    let (world, fmp4) = (World::new().await, Media::fmp4());
+    world.push_playlist(&["a0.m4s"], "").await.expect(200);
+    world.push("a0.m4s", fmp4.segments[0].clone()).await.expect(202);
+    let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0";
+    let playlist = format!("{head}\n#EXT-X-MAP:URI=\"second.mp4\"\n#EXTINF:1.0,\nb0.m4s\n");
+    world.push("out.m3u8", playlist).await.expect(200);
+    world.push("second.mp4", fmp4.init.clone()).await.expect(201);
+    world.push("b0.m4s", fmp4.segments[1].clone()).await.expect(202);
+    world.say("end", "").await.expect(200);
+    assert!(world.recorded(fmp4).await.iter().any(|(_, nth)| *nth == 1), "{:?}", world.recorded(fmp4).await);
+}
+
+/// The disk takes nothing where it belongs.
+#[tokio::test(start_paused = true)]
+async fn an_end_goes_without_what_can_never_be_kept() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let place = world.folder("segments").join(world.id.to_string()).join("main");
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, "no directory").unwrap();
+    world.push_playlist(&["clip0.ts"], "").await.expect(200);
+    world.say("end", "").await.expect(503);
+    for_secs(&world, 61).await;
+    world.say("end", "").await.expect(200);
+    assert_eq!(world.parked_files("refused").len(), 1);
+}
