@@ -98,6 +98,18 @@ impl Disk {
         }
     }
 
+    /// To be asked before a file is read, which is done elsewhere.
+    #[cfg(not(any(test, feature = "simulation")))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests stop here")]
+    pub(crate) fn before_read(&self, _: &Path) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn before_read(&self, path: &Path) -> Result<(), StoreError> {
+        self.crash.read(path)
+    }
+
     /// The file's length; 0 if it is not there.
     pub(crate) fn len(&self, path: &Path) -> Result<Option<u64>, StoreError> {
         match fs::metadata(path) {

@@ -171,7 +171,7 @@ impl LocalStore {
 
     /// The bytes of a parked upload.
     pub async fn read_parked(&self, parked: &Parked) -> Result<Blob, StoreError> {
-        reading::read(&Hop::default(), self.0.path_of_parked(parked), None).await
+        reading::read((&Hop::default(), &self.0.disk), self.0.path_of_parked(parked), None).await
     }
 
     /// All parked uploads, in no order: acknowledged, and waiting to be adopted or discarded.
@@ -235,7 +235,7 @@ impl Local {
         };
         Ok(Self {
             incoming,
-            objects: LocalReader::of_segments(segments, Hop::default()),
+            objects: LocalReader::of_segments(segments, Hop::default(), disk.clone()),
             parked,
             refused,
             damaged,

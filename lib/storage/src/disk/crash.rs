@@ -1,5 +1,5 @@
 //! Disks that fail, for tests and simulations: the power is cut before a chosen step, and what was not synced may be
-//! lost; there is no space left; what is synced is not.
+//! lost; there is no space left; what is synced is not; a file cannot be read.
 
 #![cfg_attr(
     not(feature = "simulation"),
@@ -10,6 +10,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
 
 use super::Step;
 use crate::error::StoreError;
@@ -24,6 +26,8 @@ struct State {
     crashed: bool,
     full: bool,
     lies: bool,
+    /// What cannot be read, and all that is under it.
+    unreadable: Vec<PathBuf>,
     /// What has not been synced, in the order in which it was done.
     unsynced: Vec<Done>,
 }
@@ -68,9 +72,29 @@ impl Crash {
         self.state().full = full;
     }
 
+    /// Whether there is no space for anything.
+    pub fn is_full(&self) -> bool {
+        self.state().full
+    }
+
     /// Whether the disk says from now on that it has synced what it has not.
     pub fn lie(&self, lies: bool) {
         self.state().lies = lies;
+    }
+
+    /// Whether a file, or all files in a directory, cannot be read from now on (EIO). They can be looked at and moved.
+    pub fn cannot_read(&self, path: &Path, cannot: bool) {
+        let unreadable = &mut self.state().unreadable;
+        match unreadable.iter().position(|other| other == path) {
+            None if cannot => unreadable.push(path.into()),
+            Some(at) if !cannot => drop(unreadable.swap_remove(at)),
+            _ => {}
+        }
+    }
+
+    /// Whether all can be read.
+    pub fn can_read_all(&self) -> bool {
+        self.state().unreadable.is_empty()
     }
 
     /// Whether the power is gone.
@@ -90,6 +114,11 @@ impl Crash {
         state.steps_left = state.steps_left.map(|left| left - 1);
         state.note(step);
         Ok(())
+    }
+
+    pub(super) fn read(&self, path: &Path) -> Result<(), StoreError> {
+        let is_unreadable = self.state().unreadable.iter().any(|unreadable| path.starts_with(unreadable));
+        if is_unreadable { Err(StoreError::io("read", path, Errno::IO.into())) } else { Ok(()) }
     }
 
     /// Makes the files look as a disk may show them when the power is back, which it is from now on.

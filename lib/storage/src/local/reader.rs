@@ -19,16 +19,17 @@ use crate::store::{Listed, Listing, Store};
 pub struct LocalReader {
     segments: PathBuf,
     hop: Hop,
+    disk: Disk,
 }
 
 impl LocalReader {
     /// Reads what the store in `dir` has. Nothing need be there yet.
     pub fn new(dir: &Path) -> Self {
-        Self::of_segments(dir.join("segments"), Hop::default())
+        Self::of_segments(dir.join("segments"), Hop::default(), Disk::default())
     }
 
-    pub(super) fn of_segments(segments: PathBuf, hop: Hop) -> Self {
-        Self { segments, hop }
+    pub(super) fn of_segments(segments: PathBuf, hop: Hop, disk: Disk) -> Self {
+        Self { segments, hop, disk }
     }
 
     pub(super) fn path_of(&self, key: &Key) -> PathBuf {
@@ -43,12 +44,12 @@ impl Store for LocalReader {
     }
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
-        reading::read(&self.hop, self.path_of(key), range).await
+        reading::read((&self.hop, &self.disk), self.path_of(key), range).await
     }
 
     async fn len(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        let path = self.path_of(key);
-        self.hop.run("look at an object", move || Disk::default().len(&path)).await
+        let (disk, path) = (self.disk.clone(), self.path_of(key));
+        self.hop.run("look at an object", move || disk.len(&path)).await
     }
 
     async fn remove(&self, _: &Key) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use rustix::buffer::spare_capacity;
 
 use crate::blob::Blob;
+use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::hop::Hop;
 
@@ -18,9 +19,14 @@ use crate::hop::Hop;
 const PIECE_LEN: usize = 256 << 10;
 
 /// The file's bytes `range`, as far as it has them. Opening it and reading the first piece is one hop.
-pub(super) async fn read(hop: &Hop, path: PathBuf, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
+pub(super) async fn read(
+    (hop, disk): (&Hop, &Disk),
+    path: PathBuf,
+    range: Option<Range<u64>>,
+) -> Result<Blob, StoreError> {
+    let disk = disk.clone();
     let open = move || {
-        let mut reader = Reader::open(path, range)?;
+        let mut reader = Reader::open(disk, path, range)?;
         Ok((reader.next_piece()?, reader))
     };
     let (first, reader) = hop.run("read", open).await?;
@@ -38,6 +44,7 @@ pub(super) async fn read(hop: &Hop, path: PathBuf, range: Option<Range<u64>>) ->
 }
 
 struct Reader {
+    disk: Disk,
     path: Arc<PathBuf>,
     file: File,
     len: u64,
@@ -46,7 +53,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(path: PathBuf, range: Option<Range<u64>>) -> Result<Self, StoreError> {
+    fn open(disk: Disk, path: PathBuf, range: Option<Range<u64>>) -> Result<Self, StoreError> {
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (found, file) = match opened {
             Ok((found, file)) if found.is_file() => (found, file),
@@ -58,10 +65,11 @@ impl Reader {
         let asked = range.unwrap_or(0..len);
         let start = asked.start.min(len);
         let range = start..asked.end.clamp(start, len);
-        Ok(Self { path: Arc::new(path), file, len, left: range.clone(), range })
+        Ok(Self { disk, path: Arc::new(path), file, len, left: range.clone(), range })
     }
 
     fn next_piece(&mut self) -> Result<Bytes, StoreError> {
+        self.disk.before_read(&self.path)?;
         let left = self.left.end - self.left.start;
         let wanted = usize::try_from(left).unwrap_or(PIECE_LEN).min(PIECE_LEN);
         let mut piece = Vec::with_capacity(wanted);

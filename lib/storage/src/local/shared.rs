@@ -56,7 +56,7 @@ impl SharedDirectory {
         Self(Arc::new(Shared {
             root: root.to_owned(),
             incoming: root.join("incoming"),
-            objects: LocalReader::of_segments(root.join("segments"), hop.clone()),
+            objects: LocalReader::of_segments(root.join("segments"), hop.clone(), disk.clone()),
             directories: Directories::new(root.to_owned(), disk.clone()),
             disk,
             hop,

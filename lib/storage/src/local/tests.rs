@@ -246,6 +246,24 @@ async fn a_full_disk_is_told_as_such_and_harms_nothing() {
     assert_eq!(contents(&store).await.len(), 1);
 }
 
+#[tokio::test]
+async fn what_cannot_be_read_for_a_while_is_there_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = roomy(Crash::default());
+    let store = LocalStore::open_on(disk.clone(), dir.path().to_owned(), NO_RESERVE).await.unwrap();
+    put(&store, &key(0), bytes(9)).await.unwrap();
+    put(&store, &key(1), bytes(9)).await.unwrap();
+    let (path, all) = (store.0.path_of(&key(0)), dir.path().join("segments"));
+    for unreadable in [&path, &all] {
+        disk.crash.cannot_read(unreadable, true);
+        assert!(matches!(read(&store, &key(0)).await, Err(StoreError::Io { .. })));
+        assert_eq!(read(&store, &key(1)).await.is_ok(), unreadable == &path);
+        assert_eq!(store.len(&key(0)).await.unwrap(), Some(9));
+        disk.crash.cannot_read(unreadable, false);
+        assert_eq!(read(&store, &key(0)).await.unwrap(), bytes(9));
+    }
+}
+
 /// A real one: only root may make a file system to fill.
 #[tokio::test]
 async fn a_really_full_disk() {
