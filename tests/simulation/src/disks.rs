@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use broadcast::{Digest, Key};
+use broadcast::{BroadcastId, Digest, Key};
+
+use crate::spool::digests_in;
 
 /// The directories of all recorders, and of the hot store.
 #[derive(Clone, Debug)]
@@ -32,6 +34,16 @@ impl Disks {
     /// Whether an object is nowhere, and may have been on one that is gone.
     pub(crate) fn has_lost(&self, key: &Key) -> bool {
         self.lost.load(Ordering::SeqCst) > 0 && !self.hold(key)
+    }
+
+    /// Whether any of them has a segment or init section of this digest.
+    pub(crate) fn hold_digest(&self, id: BroadcastId, digest: Digest) -> bool {
+        let of = |dir: &PathBuf| {
+            std::fs::read_dir(dir.join("segments").join(id.to_string())).into_iter().flatten().flatten()
+        };
+        let mut renditions = self.dirs.iter().flat_map(of).map(|rendition| rendition.path());
+        let init = format!("init-{digest}.mp4");
+        renditions.any(|rendition| rendition.join(&init).exists() || digests_in(&rendition).contains(&digest))
     }
 
     /// Whether any of them has this object.

@@ -21,6 +21,11 @@ use crate::truth::Truth;
 /// How wrong the clock of a machine may become, in milliseconds: what its fellows sign is good for minutes.
 pub(crate) const SKEW_MAX_MS: u64 = 120_000;
 
+/// For how long what is on a recorder's disk cannot be read, at most, and how long all can be read after that, at least, in
+/// milliseconds: an end waits a minute for what was acknowledged and cannot be read, and passes over it then.
+const UNREADABLE_MS_MAX: u64 = 45_000;
+const READABLE_MS_MIN: u64 = 90_000;
+
 /// Everything that can be made to fail.
 #[derive(Clone, Debug)]
 pub(crate) struct Faults {
@@ -55,6 +60,7 @@ impl Faults {
                         faults.truth.note(&format_args!("{} loses its disk", node.name));
                         node.lose_disk();
                         faults.disks.lost_one();
+                        faults.truth.lost_disk_of(&node.name, |id, digest| faults.disks.hold_digest(id, digest));
                     }
                     tokio::time::sleep(Duration::from_millis(dice.between(10, 60_000))).await;
                     faults.truth.note(&format_args!("{} starts", node.name));
@@ -82,6 +88,35 @@ impl Faults {
             }
             let (faults, dice) = (self.clone(), self.dice.fork());
             self.tasks.spawn("a fault", async move { faults.one(&dice).await });
+        }
+    }
+
+    /// Some file on a recorder's disk cannot be read for a while, or all that stock pushers have left there; and then another,
+    /// until it is over.
+    pub(crate) async fn befall_reading(self) {
+        loop {
+            self.last(READABLE_MS_MIN + self.dice.between(1, 2 * self.every_ms)).await;
+            if self.over.get() {
+                return;
+            }
+            let node = &self.nodes.all()[self.dice.index(self.nodes.all().len())];
+            let parked = node.dir.join("parked");
+            let mut files: Vec<PathBuf> =
+                ["parked", "segments"].iter().flat_map(|sub| files_in(&node.dir.join(sub))).collect();
+            files.sort();
+            let path = match self.dice.index(3) {
+                0 if !files.is_empty() => files.swap_remove(self.dice.index(files.len())),
+                1 => parked,
+                _ => node.dir.join("segments"),
+            };
+            let what = path.strip_prefix(&node.dir).expect("it is under it").display().to_string();
+            self.truth.note(&format_args!("{what} of {} cannot be read", node.name));
+            node.disk.cannot_read(&path, true);
+            node.unreadable.goes();
+            self.last(self.dice.between(1_000, UNREADABLE_MS_MAX)).await;
+            node.unreadable.comes_back();
+            node.disk.cannot_read(&path, false);
+            self.truth.note(&format_args!("{what} of {} can be read", node.name));
         }
     }
 
@@ -144,6 +179,7 @@ impl Faults {
         let ms = dice.between(0, 2 * most).cast_signed() - most.cast_signed();
         self.truth.note(&format_args!("the clock of phone {} is set by {ms} ms", phone.id));
         phone.clock.set_by_ms(ms);
+        phone.lives.clock_is_set();
     }
 
     /// So long, but no longer than faults shall last.
@@ -235,6 +271,12 @@ impl Faults {
         }
         self.truth.note(&"the metadata store is well");
     }
+}
+
+/// All that is in a directory, at any depth.
+fn files_in(dir: &Path) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|found| found.path());
+    found.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
 }
 
 /// Nothing is written meanwhile: all is done on one thread.

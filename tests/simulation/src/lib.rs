@@ -6,11 +6,14 @@
 //! speak the publish protocol to each other, over a network of our own. What is recorded is MPEG-TS or fragmented MP4, in
 //! one to three renditions, by encoders that start again, pause and change their format (`camera`, `phone`).
 //!
+//! In some worlds stock pushers send to recorders too, each thing once (`pusher`), and disks cannot be read for a while.
+//!
 //! What must hold at each moment is in `viewer` and `judge` (the seven rules of the views), `spool` and `truth`; what must
-//! hold in the end is in `world`.
+//! hold in the end is in `world`, `captured` and `pushed`.
 
 mod balancing;
 mod camera;
+mod captured;
 mod dice;
 mod disks;
 mod faults;
@@ -20,6 +23,8 @@ mod network;
 mod node;
 mod operator;
 mod phone;
+mod pushed;
+mod pusher;
 mod reach;
 mod signal;
 mod spool;
@@ -39,6 +44,8 @@ pub struct Options {
     pub phones_max: u64,
     /// The fewest recorders.
     pub recorders_min: u64,
+    /// The fewest stock pushers.
+    pub pushers_min: u64,
     /// What the code has to go without.
     pub without: Option<Safeguard>,
     /// Whether to keep what happened, line by line.
@@ -47,7 +54,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { minutes_max: 20, phones_max: 2, recorders_min: 1, without: None, tell: false }
+        Self { minutes_max: 20, phones_max: 2, recorders_min: 1, pushers_min: 0, without: None, tell: false }
     }
 }
 

@@ -25,6 +25,9 @@ struct Cli {
     /// The most publishers in one world.
     #[arg(long, default_value_t = Options::default().phones_max)]
     phones: u64,
+    /// The fewest stock pushers in one world; without it, some worlds have some.
+    #[arg(long, default_value_t = Options::default().pushers_min)]
+    pushers: u64,
     /// Take a safeguard away: fsync, idempotency, safe-rule, put-back or grace. Seeds should fail then.
     #[arg(long, value_parser = safeguard)]
     without: Option<Safeguard>,
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
     let options = Options {
         minutes_max: cli.minutes,
         phones_max: cli.phones,
+        pushers_min: cli.pushers,
         without: cli.without,
         tell: cli.tell,
         ..Options::default()

@@ -26,6 +26,7 @@ use crate::balancing::BALANCER;
 use crate::dice::Dice;
 use crate::hot::HotStore;
 use crate::network::lock;
+use crate::pusher::Sent;
 use crate::reach::others;
 use crate::signal::Away;
 use crate::store::SharedStore;
@@ -72,6 +73,8 @@ pub(crate) struct Node {
     pub(crate) hot: Option<Arc<HotStore>>,
     pub(crate) config: RecorderConfig,
     pub(crate) life: Mutex<Option<Life>>,
+    /// Something on its disk.
+    pub(crate) unreadable: Away,
     /// Somebody kills the process.
     pub(crate) killed: Notify,
     /// How many times the process has ended.
@@ -159,6 +162,12 @@ impl Node {
         (!self.disk.crashed()).then_some(since)
     }
 
+    /// Whether it answers, and can do what it is asked to.
+    pub(crate) fn is_well(&self) -> bool {
+        let reaches_hot = self.hot.as_ref().is_none_or(|hot| !hot.away.is());
+        self.serving_since().is_some() && !self.disk.is_full() && !self.unreadable.is() && reaches_hot
+    }
+
     fn life(&self) -> Option<(Tasks, Router)> {
         let life = lock(&self.life).clone()?;
         Some((life.tasks, life.router?.0))
@@ -186,6 +195,11 @@ pub(crate) struct Nodes {
 impl Nodes {
     pub(crate) fn new(all: Vec<Arc<Node>>, truth: Truth, dice: Dice) -> Self {
         Self { all: Arc::new(all), balancer: Arc::default(), balancer_away: Away::default(), truth, dice }
+    }
+
+    /// The same, by other dice.
+    pub(crate) fn with_dice(&self, dice: Dice) -> Self {
+        Self { dice, ..self.clone() }
     }
 
     pub(crate) fn all(&self) -> &[Arc<Node>] {
@@ -225,6 +239,7 @@ impl Nodes {
         let (mut tell, told) = oneshot::channel();
         let (truth, notices) = (self.truth.clone(), self.dice.chance(500));
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (pushed, by) = (request.extensions_mut().remove::<Sent>(), host.to_owned());
         tasks.spawn("request", async move {
             let answer = async {
                 let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -242,7 +257,9 @@ impl Nodes {
             if disk.crashed() {
                 return;
             }
-            if method == Method::PUT {
+            if let Some(sent) = pushed {
+                truth.answered_push(sent, &by, answer.status());
+            } else if method == Method::PUT {
                 truth.answered(&path, answer.status(), answer.body());
             }
             let _ = tell.send(answer);

@@ -20,6 +20,9 @@ use crate::within_reach::WithinReach;
 /// How long it takes until somebody looks.
 const LOOKS_AFTER: Duration = Duration::from_secs(30);
 const LOOKS_AGAIN: Duration = Duration::from_secs(5);
+/// How long after a stock pusher or its owner has ended a broadcast it may take until it is complete: `end_grace_ms`, and a
+/// minute for what cannot be read, and some.
+const COMPLETES_WITHIN: Duration = Duration::from_secs(300);
 
 /// One who is always there.
 #[derive(Clone, Debug)]
@@ -85,6 +88,40 @@ impl Operator {
         while !self.say(id, "end", dice.index(self.nodes.all().len())).await {
             tokio::time::sleep(LOOKS_AGAIN).await;
         }
+    }
+
+    /// A stock pusher that has closed its playlists has ended its broadcast by that. Otherwise its owner says so, and gives up
+    /// what is still waited for.
+    pub(crate) async fn end_pushed(&self, id: BroadcastId, ends_itself: bool) {
+        if ends_itself && !self.completes(id).await {
+            self.truth.violated(format!("{id} was closed by its pusher, and does not end"));
+        }
+        for what in ["end", "abandon"] {
+            if self.is_complete(id).await {
+                return;
+            }
+            while !self.say(id, what, 0).await {
+                tokio::time::sleep(LOOKS_AGAIN).await;
+            }
+            self.completes(id).await;
+        }
+    }
+
+    async fn completes(&self, id: BroadcastId) -> bool {
+        let completes = async {
+            while !self.is_complete(id).await {
+                tokio::time::sleep(LOOKS_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(COMPLETES_WITHIN, completes).await.is_ok()
+    }
+
+    async fn is_complete(&self, id: BroadcastId) -> bool {
+        let log = self.store.log().read(id, EventIndex(0), usize::MAX).await.unwrap_or_default();
+        let (Ok(Some(broadcast)), Some(now)) = (Broadcast::replay(&log), self.store.log().horizon()) else {
+            return false;
+        };
+        broadcast.state(now) == State::Complete
     }
 
     /// Whether the recorder that was asked has done it.

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 
 use crate::camera::{Epoch, Form, Made};
+use crate::captured::Lives;
 use crate::dice::Dice;
 use crate::network::{Link, Network};
 use crate::node::{Nodes, OWNER_KEY, open_store, token_key};
@@ -44,6 +45,7 @@ pub(crate) struct Phone {
     pub(crate) form: Form,
     /// How many timelines and formats there have been.
     pub(crate) epochs: AtomicU64,
+    pub(crate) lives: Lives,
     /// Somebody kills the app, or the battery is empty.
     pub(crate) killed: Notify,
 }
@@ -77,6 +79,7 @@ impl Phone {
     pub(crate) async fn live(&self) {
         loop {
             let mut life = self.start().await;
+            self.lives.begins();
             let crashed = async {
                 tokio::select! {
                     biased;
@@ -93,6 +96,7 @@ impl Phone {
                 () = crashed => {}
             }
             self.end(life).await;
+            self.lives.is_cut_short();
             let kept = [Kept::Everything, Kept::Names, Kept::Nothing][self.dice.index(3)];
             self.truth.note(&format_args!("phone {} stops, its disk keeps {kept:?}", self.id));
             self.disk.power_back(kept);
@@ -279,6 +283,7 @@ impl Phone {
         let after_ms = u64::try_from(after.as_millis()).expect("a world is not that old");
         // Whatever its clock said when the recording of it began.
         let captured_ms = self.clock.now_ms() - duration_ms.cast_signed();
+        let captured = self.clock.instant() - Duration::from_millis(duration_ms);
         for rendition in &self.form.renditions {
             let Made { bytes, digest } = self.form.segment(epoch, after_ms, duration_ms, self.dice.roll());
             let (media_ms, duration_ms) = (after_ms.cast_signed(), duration_ms.cast_signed());
@@ -286,7 +291,7 @@ impl Phone {
             let request = self.request(life, rendition, &format!("{seq}.{}", self.form.container.extension()));
             let request = request.header("segment-captured-at", captured_ms).body(Body::from(bytes));
             self.put(life, request.expect("a request")).await?;
-            self.truth.recorded(self.id, SegmentName { rendition: rendition.clone(), seq }, digest);
+            self.truth.recorded(self.id, SegmentName { rendition: rendition.clone(), seq }, digest, captured);
         }
         Some(())
     }

@@ -106,6 +106,16 @@ impl Reach {
         Self { nodes, hot, store, disks, clock, tiers }
     }
 
+    /// The same, by other dice: what it does moves nobody else.
+    pub(crate) fn with_dice(&self, dice: &Dice) -> Self {
+        let hot = self.hot.as_ref().map(|hot| {
+            let HotStore { store, away, .. } = &**hot;
+            Arc::new(HotStore { store: store.clone(), away: away.clone(), dice: dice.fork() })
+        });
+        let nodes = self.nodes.with_dice(dice.fork());
+        Self::new(nodes, hot, self.store.clone(), self.disks.clone(), self.clock.clone(), dice.fork())
+    }
+
     /// Fetches what is listed, or says what is wrong with that it cannot be had.
     pub(crate) async fn fetch(&self, key: &Key) -> Result<(), String> {
         let well_before = self.is_well();
@@ -120,6 +130,7 @@ impl Reach {
     fn is_well(&self) -> bool {
         let now = self.clock.instant();
         let since = self.nodes.all().iter().map(|node| node.serving_since());
+        let since = since.chain(self.nodes.all().iter().map(|node| node.unreadable.back_since()));
         let mut since = since.chain(self.hot.iter().map(|hot| hot.back_since())).chain([self.store.back_since()]);
         since.all(|since| since.is_some_and(|since| now.duration_since(since) >= WELL_FOR))
     }

@@ -46,7 +46,7 @@ fn look(phone: &Phone, safe_dirs: &[PathBuf], truth: &Truth, deleted: &mut BTree
 }
 
 /// Of the segments in a directory; see `broadcast::Key` for their names.
-fn digests_in(dir: &Path) -> BTreeSet<Digest> {
+pub(crate) fn digests_in(dir: &Path) -> BTreeSet<Digest> {
     let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let digest = |file: std::fs::DirEntry| {
         let name = file.file_name().into_string().ok()?;

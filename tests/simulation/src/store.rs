@@ -90,6 +90,12 @@ impl SharedStore {
         self.breaks.change(|breaks| *breaks += 1);
     }
 
+    /// Whether it can be reached, fails no calls and takes its usual time.
+    pub(crate) fn is_well(&self) -> bool {
+        let Mood { fails, silent, slow_ms } = self.mood();
+        !self.away.is() && fails == 0 && silent == 0 && slow_ms == 0
+    }
+
     fn mood(&self) -> Mood {
         self.mood.get()
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::network::{lock, tokio_now};
+use crate::pusher::Sent;
 
 /// What counts as a segment of one broadcast: names and digests.
 pub(crate) type Segments = BTreeMap<SegmentName, Digest>;
@@ -32,6 +33,19 @@ pub(crate) struct Place {
 struct Recorded {
     digest: Digest,
     at: Instant,
+    /// When its first frame was.
+    captured: Instant,
+}
+
+/// What a recorder has acknowledged to a stock pusher.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) sent: Sent,
+    /// By whom, and when.
+    pub(crate) by: String,
+    pub(crate) at: Instant,
+    /// The disk that it was on is gone for good, and it was nowhere else.
+    pub(crate) is_lost: bool,
 }
 
 /// Clones share it.
@@ -43,6 +57,7 @@ struct State {
     made: BTreeMap<(BroadcastId, Digest), Place>,
     recorded: BTreeMap<BroadcastId, BTreeMap<SegmentName, Recorded>>,
     acknowledged: BTreeMap<BroadcastId, Segments>,
+    taken: Vec<Taken>,
     violations: Vec<String>,
     story: DefaultHasher,
     told: Vec<String>,
@@ -67,9 +82,9 @@ impl Truth {
     }
 
     /// The publisher's spool has said that it has it.
-    pub(crate) fn recorded(&self, id: BroadcastId, name: SegmentName, digest: Digest) {
+    pub(crate) fn recorded(&self, id: BroadcastId, name: SegmentName, digest: Digest, captured: Instant) {
         self.note(&format_args!("recorded {id} {} {}", name.rendition, name.seq));
-        let recorded = Recorded { digest, at: tokio_now() };
+        let recorded = Recorded { digest, at: tokio_now(), captured };
         lock(&self.0).recorded.entry(id).or_default().insert(name, recorded);
     }
 
@@ -99,6 +114,27 @@ impl Truth {
         self.note(&format_args!("acknowledged {id} {rendition} {seq}"));
     }
 
+    /// A recorder has answered to what a stock pusher sent.
+    pub(crate) fn answered_push(&self, sent: Sent, by: &str, status: StatusCode) {
+        self.note(&format_args!("{status} by {by} to {sent:?}"));
+        if status.is_success() {
+            let taken = Taken { sent, by: by.to_owned(), at: tokio_now(), is_lost: false };
+            lock(&self.0).taken.push(taken);
+        }
+    }
+
+    pub(crate) fn taken_of(&self, id: BroadcastId) -> Vec<Taken> {
+        lock(&self.0).taken.iter().filter(|taken| taken.sent.id == id).cloned().collect()
+    }
+
+    /// A recorder's disk is gone for good, and with it what stock pushers sent there and is nowhere else: they do not send it
+    /// again.
+    pub(crate) fn lost_disk_of(&self, name: &str, is_elsewhere: impl Fn(BroadcastId, Digest) -> bool) {
+        for taken in lock(&self.0).taken.iter_mut().filter(|taken| taken.by == name) {
+            taken.is_lost |= taken.sent.digest().is_none_or(|digest| !is_elsewhere(taken.sent.id, digest));
+        }
+    }
+
     pub(crate) fn recorded_of(&self, id: BroadcastId) -> Segments {
         self.recorded_when(id, |_| true)
     }
@@ -106,6 +142,13 @@ impl Truth {
     /// What was recorded by then.
     pub(crate) fn recorded_until(&self, id: BroadcastId, until: Instant) -> Segments {
         self.recorded_when(id, |at| at <= until)
+    }
+
+    /// When what was recorded was captured.
+    pub(crate) fn captured_of(&self, id: BroadcastId) -> Vec<(SegmentName, Instant)> {
+        let state = lock(&self.0);
+        let recorded = state.recorded.get(&id).into_iter().flatten();
+        recorded.map(|(name, recorded)| (name.clone(), recorded.captured)).collect()
     }
 
     fn recorded_when(&self, id: BroadcastId, is_then: impl Fn(Instant) -> bool) -> Segments {

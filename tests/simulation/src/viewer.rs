@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{BroadcastId, Event, EventIndex, Format, Key, LogEntry, State, StoreTime};
+use broadcast::{BroadcastId, Event, EventIndex, Format, Key, LogEntry, Segment, State, StoreTime};
 use metadata::{Expect, Metadata, READ_MAX};
 use service::Tasks;
 
+use crate::dice::Dice;
 use crate::judge::Judge;
 use crate::reach::Reach;
 use crate::signal::Signal;
@@ -27,6 +28,9 @@ pub(crate) struct Viewer {
     id: BroadcastId,
     store: Arc<SharedStore>,
     reach: Reach,
+    /// The same, for what it fetches once more.
+    again: Reach,
+    dice: Dice,
     truth: Truth,
     /// Of the world.
     tasks: Tasks,
@@ -42,10 +46,16 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    pub(crate) fn new(id: BroadcastId, store: Arc<SharedStore>, reach: Reach, truth: Truth, tasks: Tasks) -> Self {
-        let judge = Judge::default();
+    pub(crate) fn new(
+        id: BroadcastId,
+        store: Arc<SharedStore>,
+        (reach, dice): (Reach, Dice),
+        truth: Truth,
+        tasks: Tasks,
+    ) -> Self {
+        let (judge, again) = (Judge::default(), reach.with_dice(&dice));
         let (seen, complete) = (Vec::new(), None);
-        Self { id, store, reach, truth, tasks, judge, seen, breaks: 0, forgotten: 0, looks: 0, complete }
+        Self { id, store, reach, again, dice, truth, tasks, judge, seen, breaks: 0, forgotten: 0, looks: 0, complete }
     }
 
     /// Watches until the run is over: by then all is complete.
@@ -72,20 +82,38 @@ impl Viewer {
         // First the time, then the log: what is settled by then is in it.
         let Some(now) = self.store.log().horizon() else { return Ok(()) };
         self.read_on().await?;
+        if self.forgotten > 0 || self.judge.broadcast().is_none() {
+            return Ok(());
+        }
+        self.judge.wait_until(now);
         // Of what is complete, nothing changes by time alone.
-        if self.forgotten > 0 || self.judge.broadcast().is_none() || self.complete == Some(self.seen.len()) {
+        if self.complete == Some(self.seen.len()) {
             return Ok(());
         }
         self.looks += 1;
-        self.judge.wait_until(now);
         self.judge.look_at_live(now);
         match &mut self.complete {
             Some(looked_at) if *looked_at == 0 => self.judge.look_back(now),
             None if !self.looks.is_multiple_of(LOOKS_PER_LONG) => {}
             Some(_) | None => self.judge.look_at_all(now),
         }
+        if self.looks.is_multiple_of(LOOKS_PER_LONG) || self.complete == Some(0) {
+            self.fetch_any();
+        }
         self.complete = self.complete.map(|_| self.seen.len());
         Ok(())
+    }
+
+    /// What is listed stays: it may be on another disk by now, or on one disk less.
+    fn fetch_any(&self) {
+        let stored = |entry: &LogEntry| match &entry.event {
+            Event::Stored(segment) => Some(Key::of_segment(self.id, segment)),
+            _ => None,
+        };
+        let keys: Vec<Key> = self.seen.iter().filter_map(stored).collect();
+        if !keys.is_empty() {
+            self.fetch(&self.again, keys[self.dice.index(keys.len())].clone());
+        }
     }
 
     fn look_for_the_last_time(&mut self) {
@@ -139,6 +167,7 @@ impl Viewer {
             for entry in entries {
                 self.judge.take(&entry, |digest| self.truth.place(self.id, digest))?;
                 self.stays_complete(entry.at);
+                self.note_what_is_pushed(&entry.event);
                 self.fetch_what_is_new(&entry.event);
                 self.seen.push(entry);
             }
@@ -174,19 +203,32 @@ impl Viewer {
         Ok(false)
     }
 
+    /// What became of what a stock pusher sent, for those who have to find out why.
+    fn note_what_is_pushed(&self, event: &Event) {
+        if let Event::Stored(segment) = event
+            && let Some(number) = segment.pushed
+        {
+            let Segment { rendition, seq, digest, captured_at, format, .. } = segment;
+            self.truth.note(&format_args!(
+                "{} has {digest} as {rendition} {seq}, by its number {number}, captured at {captured_at:?}, of {format}",
+                self.id
+            ));
+        }
+    }
+
     fn fetch_what_is_new(&self, event: &Event) {
         match event {
-            Event::Stored(segment) => self.fetch(Key::of_segment(self.id, segment)),
+            Event::Stored(segment) => self.fetch(&self.reach, Key::of_segment(self.id, segment)),
             Event::Format(Format { rendition, init: Some(init), .. }) => {
-                self.fetch(Key::of_init(self.id, rendition.clone(), init.digest));
+                self.fetch(&self.reach, Key::of_init(self.id, rendition.clone(), init.digest));
             }
             _ => {}
         }
     }
 
     /// Rule 2.
-    fn fetch(&self, key: Key) {
-        let (reach, truth) = (self.reach.clone(), self.truth.clone());
+    fn fetch(&self, reach: &Reach, key: Key) {
+        let (reach, truth) = (reach.clone(), self.truth.clone());
         self.tasks.spawn("a fetch", async move {
             if let Err(what) = reach.fetch(&key).await {
                 truth.violated(format!("rule 2: {key} is listed, and {what}"));

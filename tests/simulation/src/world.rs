@@ -16,8 +16,10 @@ use recorder::{HotConfig, RecorderConfig};
 use service::{Clock, Random, Tasks};
 use storage::Crash;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::camera::Form;
+use crate::captured::{self, Lives};
 use crate::dice::Dice;
 use crate::disks::Disks;
 use crate::faults::Faults;
@@ -26,6 +28,8 @@ use crate::network::Link;
 use crate::node::{Node, Nodes, OWNER_KEY, open_store};
 use crate::operator::Operator;
 use crate::phone::{Habits, Phone};
+use crate::pushed::{Able, Pushed};
+use crate::pusher::{self, Names, Pusher, Sends};
 use crate::reach::Reach;
 use crate::signal::{Away, Signal};
 use crate::store::{Mood, STORE_FILE, SharedStore, store_dir};
@@ -49,6 +53,17 @@ const OWNERS_IN_EVERY: u64 = 3;
 /// How many of a thousand broadcasts they end, and how long after their publishers, at most.
 const ENDED_BY_OWNER: u64 = 700;
 const ENDED_AFTER_MS: u64 = 60_000;
+/// In which worlds there are stock pushers, and disks that cannot be read, by the rest of their number: the others are what they
+/// were before there was any of that.
+const YOUNGER_IN_EVERY: u64 = 4;
+const YOUNGER_AT: u64 = 2;
+const PUSHERS_MAX: u64 = 2;
+/// What makes the dice of some others than those of everybody else.
+const PUSHERS_SEED: u64 = 0x7075_7368;
+const VIEWERS_SEED: u64 = 0x7669_6577;
+const READING_SEED: u64 = 0x7265_6164;
+/// How many of a thousand broadcasts that are pushed their owner ends while they are.
+const PUSHED_AND_ENDED: u64 = 200;
 /// How long the views may take to show the end.
 const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
@@ -97,9 +112,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     tasks.spawn("an operator", operator.clone().look_after());
     let (owners, mut within_reach) = (Dice::new(!seed), BTreeMap::new());
     for phone in phones.iter().filter(|_| seed.is_multiple_of(OWNERS_IN_EVERY) && owners.chance(ENDED_BY_OWNER)) {
-        let lasts_ms = phone.habits.until.duration_since(world.clock.instant()).as_millis();
-        let lasts_ms = u64::try_from(lasts_ms).expect("a world is not that old");
-        let after = Duration::from_millis(owners.between(0, lasts_ms + ENDED_AFTER_MS));
+        let after = Duration::from_millis(owners.between(0, world.lasts_ms(phone.habits.until) + ENDED_AFTER_MS));
         tasks.spawn("an owner", operator.clone().end(phone.id, after, owners.fork()));
         if let (Some(dice), Some(grace)) = (&hasty, grace) {
             let reach = WithinReach::new(world.store.clone(), world.nodes.clone(), phone.clone(), (after, grace));
@@ -109,13 +122,21 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
             within_reach.insert(phone.id, reach);
         }
     }
+    let pushers_dice = Dice::new(seed ^ PUSHERS_SEED);
+    let pushers = world.pushers(seed, &pushers_dice, options).await;
+    recorded_ms += pushers.iter().map(|pusher| world.lasts_ms(pusher.habits.until)).sum::<u64>();
+    let able = Able::new(world.nodes.clone(), world.store.clone());
     let befalls = faults(phones.clone());
+    let every_ms = befalls.every_ms;
+    if is_younger(seed) {
+        let reading = Faults { dice: Dice::new(seed ^ READING_SEED), ..befalls.clone() };
+        tasks.spawn("disks that cannot be read", reading.befall_reading());
+    }
     tasks.spawn("faults", befalls.befall());
     let (mut lives, mut viewers, run_is_over) = (Vec::new(), Vec::new(), Signal::new(false));
-    for phone in &phones {
-        let (tell, told) = oneshot::channel();
-        let (phone, id) = (phone.clone(), phone.id);
-        let reach = world.reach(&dice);
+    let viewers_dice = Dice::new(seed ^ VIEWERS_SEED);
+    let watch = |id, dice: &Dice| {
+        let reach = (world.reach(dice), viewers_dice.fork());
         let viewer = Viewer::new(id, world.store.clone(), reach, truth.clone(), tasks.clone());
         let (has_watched, watched) = oneshot::channel();
         let watch = viewer.watch(run_is_over.clone());
@@ -123,7 +144,12 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
             watch.await;
             let _ = has_watched.send(());
         });
-        viewers.push((id, watched));
+        (id, watched)
+    };
+    for phone in &phones {
+        let (tell, told) = oneshot::channel();
+        let (phone, id) = (phone.clone(), phone.id);
+        viewers.push(watch(id, &dice));
         tasks.spawn("a spool is watched", spool::watch(phone.clone(), world.safe_dirs(dir), truth.clone()));
         tasks.spawn("a phone", async move {
             phone.live().await;
@@ -131,9 +157,28 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         });
         lives.push((id, told));
     }
-    let until = phones.iter().map(|phone| phone.habits.until).max().expect("there is a phone");
+    if !pushers.is_empty() {
+        tasks.spawn("who is able", able.clone().watch());
+    }
+    for pusher in &pushers {
+        let (tell, told) = oneshot::channel();
+        viewers.push(watch(pusher.id, &pushers_dice));
+        tasks.spawn("the way of a pusher", pusher.clone().befall(faults_over.clone(), every_ms));
+        if pushers_dice.chance(PUSHED_AND_ENDED) {
+            let after = Duration::from_millis(pushers_dice.between(0, world.lasts_ms(pusher.habits.until)));
+            tasks.spawn("an owner", operator.clone().end(pusher.id, after, pushers_dice.fork()));
+        }
+        lives.push((pusher.id, told));
+        let pusher = pusher.clone();
+        tasks.spawn("a pusher", async move {
+            pusher.live().await;
+            let _ = tell.send(());
+        });
+    }
+    let until = phones.iter().map(|phone| phone.habits.until).chain(pushers.iter().map(|pusher| pusher.habits.until));
+    let until = until.max().expect("there is a phone");
     tokio::time::sleep_until(until).await;
-    world.mend(&faults_over, &phones);
+    world.mend(&faults_over, &phones, &pushers);
     let mut done = true;
     for (id, life) in lives {
         if tokio::time::timeout(MENDED_WITHIN, life).await.is_err() {
@@ -141,7 +186,18 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
             done = false;
         }
     }
+    let pushed = |pusher| Pushed {
+        pusher,
+        nodes: &world.nodes,
+        disks: &world.disks,
+        able: &able,
+        truth: &truth,
+        is_rebuilt: world.store.rebuilt.get() > 0,
+    };
     if done {
+        for pusher in &pushers {
+            operator.end_pushed(pusher.id, pushed(pusher).ends_itself()).await;
+        }
         tokio::time::sleep(SHOWN_WITHIN + grace.unwrap_or_default()).await;
         for phone in &phones {
             operator.say_what_nobody_heard(phone.id, within_reach.get(&phone.id)).await;
@@ -154,6 +210,10 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
                 reach.judge(&world.truth).await;
             }
         }
+        for pusher in &pushers {
+            let log = world.store.log().read(pusher.id, EventIndex(0), usize::MAX).await.expect("the log can be read");
+            pushed(pusher).check(&log);
+        }
         run_is_over.change(|over| *over = true);
         for (id, viewer) in viewers {
             if tokio::time::timeout(SHOWN_WITHIN, viewer).await.is_err() {
@@ -165,7 +225,8 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     if failed {
         truth.violated("a task panicked".to_owned());
     }
-    let segments = phones.iter().map(|phone| truth.recorded_of(phone.id).len() as u64).sum();
+    let recorded = phones.iter().map(|phone| truth.recorded_of(phone.id).len());
+    let segments = recorded.chain(pushers.iter().map(|pusher| truth.taken_of(pusher.id).len())).sum::<usize>() as u64;
     for node in world.nodes.all() {
         node.crash(storage::Kept::Everything).await;
     }
@@ -206,6 +267,7 @@ impl World {
                 hot: hot.clone(),
                 config: config.clone(),
                 life: Mutex::default(),
+                unreadable: Away::default(),
                 killed: Notify::new(),
                 crashes: AtomicU64::new(0),
                 loses_disk: AtomicBool::new(false),
@@ -255,8 +317,56 @@ impl World {
             habits,
             form,
             epochs: AtomicU64::new(0),
+            lives: Lives::default(),
             killed: Notify::new(),
         })
+    }
+
+    /// Those of this world.
+    async fn pushers(&self, seed: u64, dice: &Dice, options: &Options) -> Vec<Pusher> {
+        let count = if is_younger(seed) { dice.between(1, PUSHERS_MAX) } else { 0 };
+        let mut pushers = Vec::new();
+        for _ in 0..count.max(options.pushers_min) {
+            pushers.push(self.pusher(dice, options).await);
+        }
+        pushers
+    }
+
+    async fn pusher(&self, dice: &Dice, options: &Options) -> Pusher {
+        let lasts_ms = dice.between(60_000, options.minutes_max * 60_000);
+        let segment_ms = dice.between(250, 2_500) * 4;
+        let habits = pusher::Habits {
+            segment_ms,
+            until: self.clock.instant() + Duration::from_millis(lasts_ms),
+            connections: [1, 2, 6][dice.index(3)],
+            sends: [Sends::Whole, Sends::AsEncoded][dice.index(2)],
+            names: [Names::Numbers { from: 0 }, Names::Numbers { from: 1 }, Names::Times][dice.index(3)],
+            window: [5, usize::MAX][dice.index(2)],
+            gives_up: Duration::from_millis(dice.between(5_000, 90_000)),
+            closes: [0, 500, 1_000][dice.index(3)],
+            moves: [0, 500][dice.index(2)],
+        };
+        let form = Form {
+            container: [Container::Ts, Container::M4s][dice.index(2)],
+            renditions: ["0", "1"][..[1, 1, 2][dice.index(3)]].iter().map(|name| name_of(name)).collect(),
+            padding: dice.between(0, 20) as usize,
+            base_ms: dice.between(0, 100_000_000),
+        };
+        Pusher {
+            id: self.create(dice.chance(500).then(|| segment_ms.div_ceil(1_000))).await,
+            dice: dice.fork(),
+            clock: self.clock.clone(),
+            link: Link::new(self.clock.instant()),
+            nodes: self.nodes.clone(),
+            truth: self.truth.clone(),
+            habits,
+            form,
+        }
+    }
+
+    /// How long it is until then.
+    fn lasts_ms(&self, until: Instant) -> u64 {
+        u64::try_from(until.duration_since(self.clock.instant()).as_millis()).expect("a world is not that old")
     }
 
     /// A broadcast, before anything fails.
@@ -290,11 +400,12 @@ impl World {
     }
 
     /// From now on nothing fails.
-    fn mend(&self, faults_over: &Signal<bool>, phones: &[Arc<Phone>]) {
+    fn mend(&self, faults_over: &Signal<bool>, phones: &[Arc<Phone>], pushers: &[Pusher]) {
         self.truth.note(&"everything is mended");
         faults_over.change(|over| *over = true);
         self.store.mood.change(|mood| *mood = Mood::default());
-        phones.iter().for_each(|phone| phone.link.set(|condition| *condition = crate::network::Condition::GOOD));
+        let links = phones.iter().map(|phone| &phone.link).chain(pushers.iter().map(|pusher| &pusher.link));
+        links.for_each(|link| link.set(|condition| *condition = crate::network::Condition::GOOD));
     }
 
     /// What was recorded is there, and nothing else is.
@@ -323,6 +434,7 @@ impl World {
         for (name, digest) in recorded.iter().chain(&self.truth.acknowledged_of(id)) {
             self.check_kept(id, &broadcast, name, *digest);
         }
+        captured::judge(phone, &broadcast, &self.clock, &self.truth);
     }
 
     /// What was recorded or acknowledged is in the log, and on disks.
@@ -342,6 +454,10 @@ impl World {
         };
         self.truth.violated(format!("{id} {rendition} {seq} {what}"));
     }
+}
+
+fn is_younger(seed: u64) -> bool {
+    seed % YOUNGER_IN_EVERY == YOUNGER_AT
 }
 
 fn name_of(name: &str) -> RenditionName {

@@ -3,7 +3,8 @@
 use headwater_simulation::{Options, Outcome, Safeguard, run};
 
 /// Short enough for every change; `make simulate` runs longer ones.
-const SHORT: Options = Options { minutes_max: 8, phones_max: 2, recorders_min: 1, without: None, tell: false };
+const SHORT: Options =
+    Options { minutes_max: 8, phones_max: 2, recorders_min: 1, pushers_min: 0, without: None, tell: false };
 
 /// Seeds that failed once, each for a reason of its own.
 const FAILED_ONCE: [u64; 24] = [
