@@ -252,7 +252,10 @@ const SCENARIOS = {
     await button.click();
     const deadline = Date.now() + SEEN_MS_MAX;
     let on = await shown();
-    while (!/CAPTIONS/.test(on.text) && Date.now() < deadline) on = await shown();
+    while (!/CAPTIONS/.test(on.text) && Date.now() < deadline) {
+      await page.waitForTimeout(100);
+      on = await shown();
+    }
     await viewer.shot("captions");
     const axe = { captions: await violations(page) };
     await page.keyboard.press("c");

@@ -95,7 +95,7 @@ export type Headline =
   /** `isTold`: whether the server knows of the end. */
   | { kind: "sending"; waiting_s: number; isReachable: boolean; isTold: boolean; byOwner: boolean }
   /** Ended, and the rest cannot be read here now. */
-  | { kind: "reading-again"; segments: number }
+  | { kind: "reading-again"; segments: number; refused: number; damaged: number }
   | { kind: "done"; byOwner: boolean }
   /** Ended, and some of it will never be taken there, or is damaged here. */
   | { kind: "kept-here"; refused: number; damaged: number }
@@ -144,19 +144,20 @@ function whileEnding(spool: UplinkStatus | null): Headline {
   if (spool === null) return { kind: "saving" };
   if (spool.trouble?.kind === "unauthorized") return { kind: "not-accepted" };
   if (spool.trouble?.kind === "no-broadcast") return { kind: "no-broadcast" };
+  const { refused, damaged, unreadable } = spool;
+  const waiting_s = seconds(spool);
+  if (waiting_s === 0 && unreadable > 0) return { kind: "reading-again", segments: unreadable, refused, damaged };
   if (staysHere(spool)) {
     if (spool.isRefusedByEnd) return { kind: "ended-there" };
-    return { kind: "kept-here", refused: spool.refused, damaged: spool.damaged };
+    return { kind: "kept-here", refused, damaged };
   }
-  const waiting_s = seconds(spool);
-  if (waiting_s === 0 && spool.unreadable > 0) return { kind: "reading-again", segments: spool.unreadable };
   const byOwner = spool.endedByOwner;
   return { kind: "sending", waiting_s, isReachable: spool.trouble === null, isTold: spool.endedThere || byOwner, byOwner };
 }
 
-/** Whether nothing more of it will arrive, though not all has. */
-function staysHere(spool: UplinkStatus): boolean {
-  return spool.refused + spool.damaged > 0 && !isWaiting(spool);
+/** Whether nothing more of it will arrive but what cannot be read now, though not all has. */
+function staysHere({ refused, damaged, owed, unwritten_ms }: UplinkStatus): boolean {
+  return refused + damaged > 0 && owed.segments === 0 && unwritten_ms === 0;
 }
 
 /** Whether something of it is still to arrive. What cannot be read now is tried again. */
@@ -252,7 +253,7 @@ export function choicesFor(left: Left): Choice[] {
   // One that was ended elsewhere cannot go on.
   const going: Choice[] = mayGoOn ? (spool.endedThere ? ["finish"] : ["go-on", "finish"]) : [];
   if (left.kind === "interrupted") return going;
-  if (left.kind === "stuck") return [...going, "save", "delete"];
+  if (left.kind === "stuck") return [...going, "save", ...(spool.unreadable > 0 ? [] : ["delete" as const])];
   return left.kind === "sent" ? ["watch"] : [];
 }
 

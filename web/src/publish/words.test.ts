@@ -19,7 +19,7 @@ test.each([
     expect(say(0, count)).toContain(damaged);
   }
   const ended = { waiting_s: 0, unreadable: count, isTold: true, isReachable: true };
-  for (const text of [left.interrupted(0, count), left.sending(ended), headline({ kind: "reading-again", segments: count })]) {
+  for (const text of [left.interrupted(0, count), left.sending(ended), headline({ kind: "reading-again", segments: count, refused: 0, damaged: 0 })]) {
     expect(text).toContain(unreadable);
   }
 });

@@ -17,9 +17,9 @@ function sound(n: number): SoundPacket {
   return { at_us: n * 20_000, duration_us: 20_000, isKey: true, data: new Uint8Array(), config: n === 0 ? hearing : undefined };
 }
 
-function cutter(hasSound: boolean): { cuts: Cut[]; segmenter: Segmenter } {
+function cutter(hasSound: boolean, arePicturesOwed = false): { cuts: Cut[]; segmenter: Segmenter } {
   const cuts: Cut[] = [];
-  return { cuts, segmenter: new Segmenter((cut) => cuts.push(cut), () => hasSound) };
+  return { cuts, segmenter: new Segmenter((cut) => cuts.push(cut), () => hasSound, () => arePicturesOwed) };
 }
 
 describe("segments", () => {
@@ -118,6 +118,18 @@ describe("segments", () => {
     const seen = cuts.flatMap((cut) => cut.pictures.map(({ at_us }) => at_us)).filter((at_us) => at_us >= 200 * FRAME_US);
     expect(seen).toEqual(Array.from({ length: 41 }, (_, n) => (200 + n) * FRAME_US));
     assertNothingUnheard(cuts.slice(0, -1), 0, 240 * FRAME_US);
+  });
+
+  it("have the pictures that the encoder had all the time", () => {
+    const { cuts, segmenter } = cutter(true, true);
+    for (let n = 0; n < 40; n++) segmenter.addPicture(picture(n, n === 0, "a"));
+    for (let n = 0; n < 400; n++) segmenter.addSound(sound(n));
+    for (let n = 40; n < 200; n++) segmenter.addPicture(picture(n, n % 40 === 0));
+    for (let n = 400; n < 500; n++) segmenter.addSound(sound(n));
+    segmenter.finish();
+    const seen = cuts.flatMap((cut) => cut.pictures.map(({ at_us }) => at_us));
+    expect(seen).toEqual(Array.from({ length: 200 }, (_, n) => n * FRAME_US));
+    assertNothingUnheard(cuts, 0, 10_000_000);
   });
 
   it("are none of sound alone, and little of that is kept for the first picture", () => {

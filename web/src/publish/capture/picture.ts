@@ -44,6 +44,8 @@ export class PictureEncoder {
   #frame_us = FRAME_US;
   #counts: PictureCounts = { taken: 0, dropped: 0 };
   #opening: Promise<void> | null = null;
+  /** How many pictures the encoder has taken and not given. */
+  #owed = 0;
   /** Draws what has to be turned. */
   #canvas: OffscreenCanvas | null = null;
   /** Some encoders cannot read what only the graphics processor has: for them everything is drawn. */
@@ -62,6 +64,11 @@ export class PictureEncoder {
 
   get size(): PictureSize | null {
     return this.#config && { width: this.#config.width, height: this.#config.height };
+  }
+
+  /** Whether pictures are still to come that it has taken. */
+  get owes(): boolean {
+    return this.#owed > 0;
   }
 
   get framesPerSecond(): number {
@@ -114,6 +121,7 @@ export class PictureEncoder {
     const isFull = at_us - this.#segmentFrom_us >= SEGMENT_US;
     if (isFull) this.#beginSegment(at_us, size);
     this.#encoder!.encode(picture, { keyFrame: isFull });
+    this.#owed += 1;
     picture.close();
     this.#last_us = at_us;
   }
@@ -166,6 +174,7 @@ export class PictureEncoder {
 
   /** The next picture opens another encoder. */
   #failed(error: unknown): void {
+    this.#owed = 0;
     if (this.#drawsAll) return this.fail(error);
     console.warn("encoding again, from memory", error);
     this.#drawsAll = true;
@@ -173,6 +182,7 @@ export class PictureEncoder {
   }
 
   #output(chunk: EncodedVideoChunk, meta?: EncodedVideoChunkMetadata): void {
+    this.#owed -= 1;
     const data = new Uint8Array(chunk.byteLength);
     chunk.copyTo(data);
     this.give({
@@ -198,6 +208,7 @@ export class PictureEncoder {
   #close(): void {
     if (this.#encoder && this.#encoder.state !== "closed") this.#encoder.close();
     this.#encoder = null;
+    this.#owed = 0;
   }
 }
 

@@ -30,7 +30,7 @@ export class Recording {
     private readonly sound: SoundEncoder | null,
     private readonly events: RecordingEvents,
   ) {
-    this.#segmenter = new Segmenter((cut) => this.#write(cut), () => sound?.isRunning ?? false);
+    this.#segmenter = new Segmenter((cut) => this.#write(cut), () => sound?.isRunning ?? false, () => this.#pictures.owes);
     this.#pictures = new PictureEncoder(
       (packet) => this.#segmenter.addPicture(packet),
       (current, { width, height }, framesPerSecond) => {

@@ -35,6 +35,8 @@ const STANDSTILL_US = 1_000_000;
  * is in segments. Longer than the encoder itself lets the next picture stand in.
  */
 const AWAY_US = 5_000_000;
+/** The same, while the encoder has pictures that it has not given: they would come too late. */
+const OWED_US = 15_000_000;
 /** For how long it stands in at a time: a segment as long as others. */
 const STAND_IN_US = 1_900_000;
 /** How much later than sound the picture may come with which pictures go on. */
@@ -60,6 +62,8 @@ export class Segmenter {
     private readonly cut: (cut: Cut) => void,
     /** Whether sound comes at all. */
     private readonly hasSound: () => boolean,
+    /** Whether pictures are still to come from the encoder. */
+    private readonly arePicturesOwed: () => boolean,
   ) {}
 
   addPicture(packet: PicturePacket): void {
@@ -95,7 +99,7 @@ export class Segmenter {
 
   /** While sound comes, and no pictures. */
   #standInForThoseAway(): void {
-    if (this.#soundUntil_us - this.#seen_us < AWAY_US) return;
+    if (this.#soundUntil_us - this.#seen_us < (this.arePicturesOwed() ? OWED_US : AWAY_US)) return;
     for (let last = this.#pictures.at(-1); last; last = this.#pictures.at(-1)) {
       if (this.#soundUntil_us - endOf(last) < STAND_IN_US + PICTURE_LATE_US) return;
       this.#standIn(endOf(last), STAND_IN_US);

@@ -61,6 +61,9 @@ describe("a listing", () => {
     const listing = readListing([whole(0), whole(1), { name: segmentName(moved), bytes: moved.bytes }]);
     expect(listing.segments.map(({ seq }) => seq)).toEqual([1, 7]);
     expect(listing.twice).toEqual([whole(0).name]);
+    // Also when it is safe under that one, and deleted here.
+    const others = { name: othersName([0, 6]), bytes: 0 };
+    expect(readListing([whole(0), { name: goneName(moved), bytes: 0 }, others])).toMatchObject({ segments: [], twice: [whole(0).name], lost: [] });
   });
 
   it("takes nothing as lost that somebody else has", () => {

@@ -54,7 +54,9 @@ export function readListing(files: readonly Found[]): Listing {
   // A deletion that broke off leaves both: the segment is here.
   listing.gone = gone.filter((segment) => !seen.has(segment.seq)).sort(bySeq);
   listing.segments.sort(bySeq);
-  const newest = new Map(listing.segments.map((segment) => [footageOf(segment), segment]));
+  // Also under the other number it may be safe, and deleted here.
+  const numbered = [...listing.segments, ...listing.gone].sort(bySeq);
+  const newest = new Map(numbered.map((segment) => [footageOf(segment), segment]));
   const isNewest = (segment: SegmentFile) => newest.get(footageOf(segment)) === segment;
   listing.twice = listing.segments.filter((segment) => !isNewest(segment)).map(segmentName);
   listing.segments = listing.segments.filter(isNewest);

@@ -208,6 +208,21 @@ it("what was recorded after the device slept keeps its time when the page is clo
   expect(captured[1]).toBe(at_ms + 7_000 + 30 * MINUTE_MS);
 });
 
+it("an end that is refused keeps nobody from asking what a leap of the clock means", async () => {
+  const captured_ms = Math.round(runningTime_ms()) - 2_000;
+  [ahead_ms, takes] = [0, false];
+  const held = await open();
+  held.keep(footage(0, captured_ms));
+  await vi.advanceTimersByTimeAsync(1_000);
+  held.mark("ended", true);
+  await vi.advanceTimersByTimeAsync(1_000);
+  vi.setSystemTime(Date.now() + 3_600_000);
+  takes = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  held.uplink.destroy();
+  expect(Object.keys(captured)).toEqual(["0"]);
+});
+
 it("what was noted for what was never recorded is not the next run's", async () => {
   takes = false;
   [ahead_ms, answers] = [0, true];

@@ -368,7 +368,10 @@ export class Uplink {
       const now_ms = performance.now();
       const recorder = this.#route.pick(now_ms);
       const said = this.#toSay();
-      if (said !== null && recorder !== undefined) await this.#say(recorder, said);
+      // What keeps anything from being sent is asked first: what is to be said may be refused for as long as nothing is sent.
+      const isHeldUp = !this.#dating.isReady || this.#unsure.size > 0;
+      const asksFirst = isHeldUp && now_ms - this.#asked_ms >= this.#askEvery(now_ms);
+      if (said !== null && recorder !== undefined && !asksFirst) await this.#say(recorder, said);
       else await this.#ask(now_ms);
     } finally {
       this.#isTalking = false;
