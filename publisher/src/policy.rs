@@ -150,12 +150,13 @@ impl Planned<'_> {
 
     /// A live segment that is stuck is given to another recorder as well: both may take it.
     fn hedges(&mut self) {
-        let Situation { in_flight, ledger, now_ms, .. } = *self.situation;
+        let Situation { in_flight, ledger, now_ms, unsure, .. } = *self.situation;
+        let may_go = |name: &SegmentName| ledger.is_owed(name) && !unsure.contains(name);
         let stuck = in_flight.iter().filter(|upload| {
             let once = in_flight.iter().filter(|other| other.names == upload.names).count() == 1;
             let after = self.config.hedge_after(ledger.longest(&upload.names));
             let waits = now_ms - upload.moved_ms >= after.0;
-            upload.class == Class::Live && once && waits && upload.names.iter().all(|name| ledger.is_owed(name))
+            upload.class == Class::Live && once && waits && upload.names.iter().all(may_go)
         });
         for upload in stuck {
             if self.count(None) >= self.config.parallel_max {

@@ -21,9 +21,14 @@ vi.mock("../uplink/exchange", async (original) => ({
 let another: string | null = null;
 /** How long an upload to one of them is on its way. */
 let slow_ms: Record<string, number> = {};
+/** Has nothing of the others. */
+let unaware: string | null = null;
+/** Where which segment was sent to. */
+let put: string[] = [];
 
 async function answer(method: string, url: string, body: Request["body"]) {
   const { origin } = new URL(url);
+  if (method === "PUT") put.push(`${url.split("/").at(-1)} ${origin}`);
   await new Promise((resolve) => setTimeout(resolve, (method === "PUT" && slow_ms[origin]) || 400));
   const ok = (json: unknown) => ({ status: 200, retryAfter: null, json });
   if (method === "GET" && url.endsWith("/route")) {
@@ -41,6 +46,7 @@ async function answer(method: string, url: string, body: Request["body"]) {
   }
   const seq = Number(/(\d+)\.ts$/.exec(url)![1]);
   const digest = digestOf(body as Uint8Array);
+  if (origin === unaware) return ok({ digest, safe: false });
   if (stored.has(seq) && stored.get(seq) !== digest) return { ...ok({ type: "/problems/other-bytes-stored" }), status: 409 };
   stored.set(seq, digest);
   return ok({ digest, safe: false });
@@ -52,7 +58,7 @@ beforeEach(() => {
   disk = begin();
   stored = new Map([0, 1, 2, 3, 4].map((seq) => [seq, "other"]));
   said = [];
-  [another, slow_ms] = [null, {}];
+  [another, slow_ms, unaware, put] = [null, {}, null, []];
 });
 afterEach(end);
 
@@ -178,6 +184,27 @@ it("gives one other number to what two recorders call taken", async () => {
   await vi.advanceTimersByTimeAsync(30_000);
   held.uplink.destroy();
   expect([reads > 3, [...stored.keys()]]).toEqual([true, [0, 1, 2]]);
+});
+
+it("sends nothing more under a number that is taken, and believes no late word on it", async () => {
+  [another, unaware, slow_ms] = ["http://s", "http://r", { "http://r": 15_000 }];
+  stored = new Map([[0, "other"]]);
+  const held = await open();
+  await vi.advanceTimersByTimeAsync(3_000);
+  stored.set(1, "other");
+  // It waits for its other number until the first one has answered.
+  disk.failure = (name) => (name.startsWith("others-00000001-") ? new DOMException("full", "QuotaExceededError") : null);
+  vi.spyOn(console, "warn").mockReturnValue();
+  held.keep(footage(1));
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(put).toEqual(["1.ts http://r", "1.ts http://s"]);
+  disk.failure = () => null;
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect((await disk.names("b")).some((name) => name.startsWith("00000002-"))).toBe(true);
+  await vi.advanceTimersByTimeAsync(30_000);
+  held.uplink.destroy();
+  expect([...new Set(put.slice(2).map((one) => one.split(" ")[0]))]).toEqual(["2.ts"]);
+  expect(held.uplink.status()).toMatchObject({ recorded: { segments: 1 }, next: 3 });
 });
 
 it("notes what the others have, so that a reload takes nothing of theirs as lost here", async () => {

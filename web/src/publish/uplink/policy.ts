@@ -66,7 +66,10 @@ export interface Situation {
   now_ms: number;
   ledger: Ledger;
   inFlight: readonly InFlight[];
-  /** What was on its way in a request that broke off: not sent again before it is known whether it arrived. */
+  /**
+   * What was on its way in a request that broke off: not sent again before it is known whether it arrived. And what is held
+   * back for its own sake.
+   */
   unsure: ReadonlySet<number>;
   route: Route;
   /** What the link has carried lately. */
@@ -117,11 +120,12 @@ class Planned {
 
   /** A live segment that is stuck is given to another recorder as well: both may take it. */
   hedges(): void {
-    const { inFlight, ledger, now_ms } = this.situation;
+    const { inFlight, ledger, now_ms, unsure } = this.situation;
+    const mayGo = (seq: number) => ledger.isOwed(seq) && !unsure.has(seq);
     for (const upload of inFlight) {
       const once = inFlight.filter((other) => same(other.seqs, upload.seqs)).length === 1;
       const waits = now_ms - upload.moved_ms >= hedgeAfter_ms(ledger.longest_ms(upload.seqs), this.config);
-      if (upload.class !== "live" || !once || !waits || !upload.seqs.every((seq) => ledger.isOwed(seq))) continue;
+      if (upload.class !== "live" || !once || !waits || !upload.seqs.every(mayGo)) continue;
       if (this.#count() >= this.config.parallelMax) return;
       const recorder = this.#pick(upload.recorder);
       if (recorder === undefined) return;

@@ -282,11 +282,13 @@ export class Uplink {
     this.#flights = this.#flights.filter((other) => other !== flight);
     let bytes = 0;
     for (const { seq, safe, closing } of landed.acknowledged) {
-      this.#ledger.acknowledged(seq, safe);
       if (closing) this.#hearOfTheEnd();
       this.#givenUp.delete(seq);
       this.#unread.forget(seq);
-      const file = this.#files.get(seq)!;
+      const file = this.#files.get(seq);
+      // It has another number meanwhile, because somebody else had this one.
+      if (file === undefined) continue;
+      this.#ledger.acknowledged(seq, safe);
       bytes += file.bytes;
       const captured_ms = this.#ledger.get(seq)!.captured_ms + file.duration_ms;
       this.#newestArrived_ms = Math.max(captured_ms, this.#newestArrived_ms ?? 0);
