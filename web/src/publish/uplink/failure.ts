@@ -12,6 +12,8 @@ export type FailureKind =
   | "stuck"
   | "too-slow"
   | "no-init"
+  /** By its clock, what is to be sent is yet to be captured. */
+  | "ahead"
   /** This segment, for good. */
   | "refused"
   /** Somebody else has sent another segment under this number. */
@@ -38,7 +40,8 @@ export class RemoteFailure extends Error {
 
   /** Whether another recorder may do, or this one later. */
   isOfTheRecorder(): boolean {
-    return ["unreachable", "stalled", "busy", "unexpected"].includes(this.kind);
+    // Of one that calls something ahead, the clock may be behind.
+    return ["unreachable", "stalled", "busy", "unexpected", "ahead"].includes(this.kind);
   }
 
   isFatal(): boolean {
@@ -69,6 +72,7 @@ export function refusal(status: number, retryAfter: string | null, problem: unkn
   if (status === 409 && ours === "no-init-section") return new RemoteFailure("no-init", detail);
   if (status === 408) return new RemoteFailure("too-slow", detail);
   if (ours === "other-bytes-stored") return new RemoteFailure("taken", detail);
+  if (status === 422 && ours === "unprocessable" && Number.isInteger(told.server_time_ms)) return new RemoteFailure("ahead", detail);
   if (FOR_GOOD.includes(ours)) return new RemoteFailure("refused", detail, null, ours === "ended" || ours === "abandoned");
   if (status === 503 || status === 429) {
     const seconds = Number(retryAfter ?? Number.NaN);

@@ -11,6 +11,7 @@ describe("refusals say what to do", () => {
     [403, "", "unexpected"],
     [404, "", "unexpected"],
     [422, "too-far-ahead", "unexpected"],
+    [422, "unprocessable", "unexpected"],
     [409, "no-init-section", "no-init"],
     [409, "other-bytes-stored", "taken"],
     [422, "not-a-media-segment", "refused"],
@@ -25,6 +26,11 @@ describe("refusals say what to do", () => {
     const failure = refusal(status, "7", { type: `/problems/${kind}`, detail: "why" });
     expect([failure.kind, failure.message]).toEqual([expected, "why"]);
     expect(failure.retryAfter_ms).toBe(expected === "busy" ? 7_000 : null);
+  });
+
+  it("for a time ahead of theirs is told by their time", () => {
+    const ahead = refusal(422, null, { type: "/problems/unprocessable", detail: "why", server_time_ms: 1 });
+    expect([ahead.kind, ahead.isOfTheRecorder(), ahead.isFatal()]).toEqual(["ahead", true, false]);
   });
 
   it("that make no sense are unexpected", () => {

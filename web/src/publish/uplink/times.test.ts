@@ -13,6 +13,9 @@ let ahead_ms = 0;
 let answers = true;
 let takes = false;
 let taken: string[] = [];
+/** How far ahead of its clock it takes what was captured, and how often it has refused that. */
+const AHEAD_MAX_MS = 60_000;
+let refused = 0;
 /** How long what it answers of itself is on its way. */
 let late: Promise<void> | null = null;
 const captured: Record<string, number> = {};
@@ -36,6 +39,11 @@ async function answer({ method, url, headers, body }: Request) {
   if (!takes || method === "POST") return { ...ok(null), status: 503 };
   const [, seq] = /(\d+)\.ts$/.exec(url)!;
   if (taken.includes(seq!)) return { ...ok({ type: "/problems/other-bytes-stored" }), status: 409 };
+  const server_time_ms = runningTime_ms() + ahead_ms;
+  if (Number(headers!["segment-captured-at"]) > server_time_ms + AHEAD_MAX_MS) {
+    refused += 1;
+    return { ...ok({ type: "/problems/unprocessable", server_time_ms }), status: 422 };
+  }
   captured[seq!] = Number(headers!["segment-captured-at"]);
   sent.set(seq!, [...(sent.get(seq!) ?? []), captured[seq!]!]);
   return ok({ digest: digestOf(body as Uint8Array), safe: false });
@@ -48,7 +56,7 @@ const footage = (byte: number, captured_ms: number) =>
   ({ bytes: new Uint8Array([byte]), captured_ms, duration_ms: 2_000, container: "ts", init: null }) as const;
 
 beforeEach(() => {
-  [answers, takes, taken, late] = [true, false, [], null];
+  [answers, takes, taken, late, refused] = [true, false, [], null, 0];
   sent.clear();
   for (const seq of Object.keys(captured)) delete captured[seq];
   vi.useFakeTimers();
@@ -221,6 +229,20 @@ it("an end that is refused keeps nobody from asking what a leap of the clock mea
   await vi.advanceTimersByTimeAsync(60_000);
   held.uplink.destroy();
   expect(Object.keys(captured)).toEqual(["0"]);
+});
+
+it("asks at once what the time is of who calls it ahead, and goes on", async () => {
+  [ahead_ms, takes] = [0, true];
+  const held = await open();
+  await record(held, 0);
+  // It has been asked just now, and its clock is put right.
+  await vi.advanceTimersByTimeAsync(8_300);
+  ahead_ms = -300_000;
+  const at_ms = Math.round(runningTime_ms()) - 2_000;
+  held.keep(footage(1, at_ms));
+  await vi.advanceTimersByTimeAsync(1_000);
+  held.uplink.destroy();
+  expect([captured[1]! <= at_ms - 299_000, refused, held.status().trouble]).toEqual([true, 1, null]);
 });
 
 it("what was noted for what was never recorded is not the next run's", async () => {

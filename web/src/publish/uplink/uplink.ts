@@ -321,6 +321,8 @@ export class Uplink {
       this.#renumbering.add(seq);
       this.taken(file);
     }
+    // What it dates is sent with another time once it is known what its clock says now.
+    if (failure.kind === "ahead") this.#asked_ms = -Infinity;
     const isUnread = failure.kind === "unreadable" || failure.kind === "damaged";
     const isLeft = isUnread && this.#unread.failed(seq, performance.now());
     if (failure.kind === "refused") this.#ledger.refused(seq);
