@@ -28,6 +28,8 @@ use tower::ServiceExt;
 pub(crate) const START_MS: i64 = 1_790_000_000_000;
 /// How often a condition is looked at before it counts as never met.
 const LOOKS_MAX: usize = 100_000;
+/// After so many of them a step is taken.
+const LOOKS_PER_STEP: usize = 100;
 const OWNER_KEY: &str = "the-owner-of-the-test";
 
 /// What is there from one life of a recorder to the next.
@@ -289,13 +291,21 @@ impl World {
             if holds(self).await {
                 return;
             }
-            // Real disks need real time: calls that are waited for with a limit would seem to take for ever.
-            if look % 100 == 99 {
+            if look % LOOKS_PER_STEP == LOOKS_PER_STEP - 1 {
+                self.keep_pace_with_the_disk().await;
                 tokio::time::advance(step).await;
             }
             tokio::task::yield_now().await;
         }
         panic!("never came: {what}");
+    }
+
+    /// Real disks need real time, and some need much: calls that are waited for with a limit would seem to take for ever. So no
+    /// time passes, and nobody looks any further, before the disk has kept something.
+    async fn keep_pace_with_the_disk(&self) {
+        let file = self.dir.path().join("pace");
+        let kept = Tasks::blocking(move || std::fs::File::create(file).and_then(|file| file.sync_all()));
+        kept.await.unwrap();
     }
 
     /// A counter of this life of the recorder.
@@ -397,9 +407,12 @@ impl World {
 
     /// Until a condition holds. Time does not pass.
     pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
-        for _ in 0..LOOKS_MAX {
+        for look in 0..LOOKS_MAX {
             if holds(self).await {
                 return;
+            }
+            if look % LOOKS_PER_STEP == LOOKS_PER_STEP - 1 {
+                self.keep_pace_with_the_disk().await;
             }
             tokio::task::yield_now().await;
         }
