@@ -22,11 +22,13 @@ pub(super) struct Glance {
     pub(super) log: DocumentFold,
     safe: BTreeMap<RenditionName, SeqSet>,
     last_at: StoreTime,
+    /// Whether it may end by itself, some time after what was said of its end.
+    pub(super) is_ending: bool,
 }
 
 impl Default for Glance {
     fn default() -> Self {
-        Self { log: DocumentFold::default(), safe: BTreeMap::new(), last_at: StoreTime(0) }
+        Self { log: DocumentFold::default(), safe: BTreeMap::new(), last_at: StoreTime(0), is_ending: false }
     }
 }
 
@@ -75,8 +77,13 @@ impl Recorder {
             for entry in &entries {
                 glance.log.take(entry);
                 glance.last_at = entry.at;
-                if let Event::Safe { rendition, seqs } = &entry.event {
-                    glance.safe.entry(rendition.clone()).or_default().insert(*seqs);
+                match &entry.event {
+                    Event::Safe { rendition, seqs } => {
+                        glance.safe.entry(rendition.clone()).or_default().insert(*seqs);
+                    }
+                    Event::EndHinted | Event::Closing { .. } => glance.is_ending = true,
+                    Event::Ended { .. } => glance.is_ending = false,
+                    _ => {}
                 }
             }
             if entries.is_empty() {

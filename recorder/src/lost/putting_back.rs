@@ -44,6 +44,10 @@ impl Recorder {
             let Some(glance) = self.glance_or_reopen(id, told.as_ref(), (&mut has_lost, &mut restart)).await? else {
                 return Ok(0);
             };
+            if glance.is_ending {
+                // It may have been said, or put back by somebody who is gone since, after the log was scanned here.
+                self.end_after_grace(id);
+            }
             let lacks = told.as_ref().map(|told| glance.log.lacks(told)).unwrap_or_default();
             has_lost |= !lacks.is_empty() || told.is_some_and(|told| told.covers > glance.log.covers());
             let mut found = self.find(id, &glance, &mut has_lost).await?;

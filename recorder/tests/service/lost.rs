@@ -207,6 +207,17 @@ async fn an_end_that_was_hinted_unheard_comes() {
     world.until_passed(Duration::from_secs(1), "the end", is_complete).await;
 }
 
+/// Whoever has put the hint back is gone, and did so after the log was scanned here.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_hinted_and_not_scanned_comes() {
+    let mut world = World::new().await;
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    world.push("out0.ts", Media::ts().segments[0].clone()).await.expect(201);
+    world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
+    world.crash_unscanned().await;
+    world.until_passed(Duration::from_secs(1), "the end", is_complete).await;
+}
+
 /// The file here of which the name begins like this.
 fn file_here(world: &World, start: &str) -> std::path::PathBuf {
     let is_it = |file: &std::path::PathBuf| file.file_name().unwrap().to_string_lossy().starts_with(start);
