@@ -2,8 +2,10 @@
  * One recording at work: pictures and sound are encoded, cut to segments, and given away as footage.
  */
 import type { Footage } from "../keeper/messages";
+import { deviceAhead_ms } from "../uplink/running-time";
 import { nextBitrate, limitsFor, type Observed } from "./bitrate";
 import type { Taken } from "./frames";
+import { Leaps } from "./leaps";
 import type { SegmentWriter } from "./muxer";
 import { PictureEncoder } from "./picture";
 import { type Cut, Segmenter } from "./segmenter";
@@ -21,6 +23,7 @@ export class Recording {
   readonly #zero_ms = performance.now();
   readonly #pictures: PictureEncoder;
   readonly #segmenter: Segmenter;
+  readonly #leaps = new Leaps(deviceAhead_ms());
   #writing: Promise<void> = Promise.resolve();
   #writer: SegmentWriter | null = null;
   #isEnded = false;
@@ -67,11 +70,13 @@ export class Recording {
   }
 
   addSound(...packet: Parameters<Segmenter["addSound"]>): void {
+    this.#look();
     if (!this.#isEnded) this.#segmenter.addSound(...packet);
   }
 
   addPicture(taken: Taken): void {
-    const at_us = Math.round((taken.at_ms - this.#zero_ms) * 1000);
+    this.#look();
+    const at_us = this.#mediaTime_us(taken.at_ms);
     if (this.#isEnded || at_us < 0) taken.frame.close();
     else this.#pictures.add(taken, at_us);
   }
@@ -84,14 +89,24 @@ export class Recording {
     await this.#writing;
   }
 
+  /** The device may have slept since. */
+  #look(): void {
+    this.#leaps.look(this.#mediaTime_us(performance.now()), deviceAhead_ms());
+  }
+
+  #mediaTime_us(at_ms: number): number {
+    return Math.round((at_ms - this.#zero_ms) * 1000);
+  }
+
   #write(cut: Cut): void {
     const captured_ms = performance.timeOrigin + this.#zero_ms + cut.from_us / 1000;
     const duration_ms = cut.duration_us / 1000;
+    const ahead_ms = this.#leaps.at(cut.from_us);
     this.#writing = this.#writing
       .then(async () => {
         const written = await this.#writer!.write(cut);
         this.#recorded_ms += duration_ms;
-        this.events.footage({ ...written, captured_ms, duration_ms });
+        this.events.footage({ ...written, captured_ms, ahead_ms, duration_ms });
       })
       .catch((error: unknown) => this.events.failed(error));
   }

@@ -5,7 +5,7 @@ import { initName, segmentName } from "../spool/names";
 import { Spool } from "../spool/spool";
 import { digestOf, digestOfRange } from "../uplink/blake3";
 import type { Request } from "../uplink/exchange";
-import { runningTime_ms } from "../uplink/running-time";
+import { deviceAhead_ms, runningTime_ms } from "../uplink/running-time";
 import { Held } from "./held";
 
 /** What the recorder has, and what it was told. */
@@ -144,7 +144,7 @@ it("is sent after all when the init section that it needs is written anew", asyn
   const held = (await Held.open("b", null, () => 0, events))!;
   await vi.advanceTimersByTimeAsync(15_000);
   expect([[...stored.keys()], held.uplink.status().damaged]).toEqual([[], 1]);
-  held.keep({ ...about, captured_ms: runningTime_ms() - 2_000, bytes: new Uint8Array([1, 1]), init });
+  held.keep({ ...about, captured_ms: runningTime_ms() - 2_000, ahead_ms: deviceAhead_ms(), bytes: new Uint8Array([1, 1]), init });
   held.mark("ended", true);
   await vi.advanceTimersByTimeAsync(15_000);
   expect([[...stored.keys()].sort(), said]).toEqual([[0, 1], [{ said: "end", last: { main: 1 } }]]);

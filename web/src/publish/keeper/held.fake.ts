@@ -1,13 +1,14 @@
 /** For tests: a spool on a disk of its own, and footage for it. */
 import { vi } from "vitest";
 import { FakeDisk } from "../spool/files.fake";
-import { runningTime_ms } from "../uplink/running-time";
+import { deviceAhead_ms, runningTime_ms } from "../uplink/running-time";
 import { Held } from "./held";
 import type { Footage } from "./messages";
 
 export const footage = (byte: number): Footage => ({
   bytes: new Uint8Array([byte, byte]),
   captured_ms: runningTime_ms() - 2_000,
+  ahead_ms: deviceAhead_ms(),
   duration_ms: 2_000,
   container: "ts",
   init: null,

@@ -22,6 +22,7 @@ const address = { id: "b", server: "http://r", token: "wrong", title: "Regatta" 
 const footage = (length = 3): Footage => ({
   bytes: new Uint8Array(length),
   captured_ms: 1_790_000_000_000,
+  ahead_ms: 0,
   duration_ms: 2_000,
   container: "ts",
   init: null,

@@ -125,7 +125,7 @@ export class Held {
     });
   }
 
-  async #keep({ bytes, captured_ms, duration_ms, container, init }: Footage): Promise<void> {
+  async #keep({ bytes, captured_ms, ahead_ms, duration_ms, container, init }: Footage): Promise<void> {
     const kept = init && (await this.#untilWritten(() => this.spool.keepInit(init)));
     const segment = {
       seq: await this.#number(),
@@ -139,7 +139,7 @@ export class Held {
     if (kept?.isWritten) this.uplink.initWritten(kept.digest);
     await this.#untilWritten(() => this.spool.keep(segment, bytes));
     this.#next = segment.seq + 1;
-    this.uplink.recorded(segment);
+    this.uplink.recorded(segment, ahead_ms);
     this.events.kept(segment.seq, segment.bytes);
   }
 

@@ -19,6 +19,8 @@ export interface Footage {
   bytes: Uint8Array<ArrayBuffer>;
   /** By the clock that dates segments here: see `runningTime_ms`. */
   captured_ms: number;
+  /** How far the device's clock was ahead of that one then: see `deviceAhead_ms`. */
+  ahead_ms: number;
   duration_ms: number;
   container: Container;
   init: Uint8Array<ArrayBuffer> | null;

@@ -4,13 +4,13 @@
  */
 import { type Spool, SpoolFull } from "../spool/spool";
 import { Offset } from "./offset";
-import { runningTime_ms } from "./running-time";
-import { type ClockNote, type ClockNow, offsetOf, toNote, toNoteOfRenumbered, withNotes } from "./times";
+import { deviceAhead_ms, LEAP_MIN_MS, runningTime_ms } from "./running-time";
+import { type ClockNote, type ClockNow, offsetOf, toNote, toNoteOfEarlier, toNoteOfRenumbered, withNotes } from "./times";
 
-/** By less than this, the device's clock goes ahead of ours by itself. */
-const LEAP_MIN_MS = 1_000;
 /** How long to wait before a note that could not be written is tried again. */
 const AGAIN_MS = 1_000;
+/** How many leaps are remembered for what was captured before them and becomes durable afterwards. */
+const LEAPS_MAX = 16;
 
 /** A question to a recorder, as it was sent. */
 export interface Asked {
@@ -25,6 +25,8 @@ export class Dating {
   #ahead_ms = 0;
   #confirmed_ms = 0;
   #isConfirmed = false;
+  /** The same before each leap; and what was known of ours then, if anybody had answered. */
+  #before: { ahead_ms: number; offset_ms: number | null }[] = [];
   #notes: ClockNote[];
   /** What is in the spool. */
   readonly #written: Set<ClockNote>;
@@ -52,11 +54,20 @@ export class Dating {
   /** Whether the device's clock has leapt, as when it slept, or somebody has set it. Which, a recorder can say. */
   look(next: number): boolean {
     const ahead_ms = deviceAhead_ms() - this.#began_ms;
-    if (Math.abs(ahead_ms - this.#ahead_ms) < LEAP_MIN_MS) return false;
+    if (isSame(ahead_ms, this.#ahead_ms)) return false;
+    const before = { ahead_ms: this.#ahead_ms, offset_ms: this.#isConfirmed ? this.#offset.get() : null };
+    this.#before = [...this.#before, before].slice(-LEAPS_MAX);
     this.#ahead_ms = ahead_ms;
     this.#isConfirmed = false;
     this.note(next);
     return true;
+  }
+
+  /** A segment is durable, which was captured when the device's clock was so far ahead: it may have leapt since. */
+  recorded(seq: number, deviceAhead_ms: number): void {
+    const ahead_ms = deviceAhead_ms - this.#began_ms;
+    if (isSame(ahead_ms, this.#ahead_ms)) return;
+    this.#notes = withNotes(this.#notes, toNoteOfEarlier(seq, this.#then(ahead_ms), this.#now()));
   }
 
   asks(): Asked {
@@ -88,11 +99,21 @@ export class Dating {
     return Math.min(captured_ms + (offsetOf(this.#notes, seq) ?? now_ms), runningTime_ms() + now_ms - duration_ms);
   }
 
-  /** Until a recorder answers, it is assumed that the device slept. */
   #now(): ClockNow {
+    return { ...this.#assumed(this.#ahead_ms), isConfirmed: this.#isConfirmed };
+  }
+
+  /** What our clock was when the device's was so far ahead. */
+  #then(ahead_ms: number): ClockNow {
+    const known = this.#before.filter((before) => isSame(before.ahead_ms, ahead_ms) && before.offset_ms !== null).at(-1);
+    return known ? { ...known, isConfirmed: true } : this.#assumed(ahead_ms);
+  }
+
+  /** Until a recorder answers, it is assumed that the device slept. */
+  #assumed(ahead_ms: number): ClockNow {
     const learned_ms = this.#offset.get();
-    const offset_ms = learned_ms === null ? null : learned_ms + this.#ahead_ms - this.#confirmed_ms;
-    return { offset_ms, ahead_ms: this.#ahead_ms, isConfirmed: this.#isConfirmed };
+    const offset_ms = learned_ms === null ? null : learned_ms + ahead_ms - this.#confirmed_ms;
+    return { offset_ms, ahead_ms, isConfirmed: false };
   }
 
   #unwritten(): ClockNote | undefined {
@@ -122,7 +143,7 @@ export class Dating {
   }
 }
 
-/** How far the device's clock, which goes on while it sleeps, is ahead of ours. */
-function deviceAhead_ms(): number {
-  return Math.round(Date.now() - runningTime_ms());
+/** By less than that, the device's clock goes ahead of ours by itself. */
+function isSame(ahead_ms: number, other_ms: number): boolean {
+  return Math.abs(ahead_ms - other_ms) < LEAP_MIN_MS;
 }

@@ -6,7 +6,7 @@ import { digestOf } from "./blake3";
 import type { Request } from "./exchange";
 import { RemoteFailure } from "./failure";
 import { type ClockNote, type ClockNow, offsetOf, toNote, toNoteOfRenumbered } from "./times";
-import { runningTime_ms } from "./running-time";
+import { deviceAhead_ms, runningTime_ms } from "./running-time";
 
 /** How far the recorder's clock is ahead of ours, whether it answers, takes segments, and which of them it has of others. */
 let ahead_ms = 0;
@@ -53,7 +53,7 @@ let disk = new FakeDisk();
 const events = { kept: vi.fn(), lost: vi.fn() };
 const open = async () => (await Held.open("b", { id: "b", server: "http://r", token: "t", title: "" }, () => 1e9, events))!;
 const footage = (byte: number, captured_ms: number) =>
-  ({ bytes: new Uint8Array([byte]), captured_ms, duration_ms: 2_000, container: "ts", init: null }) as const;
+  ({ bytes: new Uint8Array([byte]), captured_ms, ahead_ms: deviceAhead_ms(), duration_ms: 2_000, container: "ts", init: null }) as const;
 
 beforeEach(() => {
   [answers, takes, taken, late, refused] = [true, false, [], null, 0];
@@ -178,6 +178,45 @@ it.each<[string, { isKnown: boolean }, (() => void)[], number[]]>([
   // The recorder tells of none that it has, so they are sent again, always with the same time.
   const times = [...sent].map(([seq, times]) => [Number(seq), [...new Set(times)]] as const).sort(([a], [b]) => a - b);
   expect(times).toEqual([0, ...off_min].map((minutes, seq) => [seq, [at_ms[seq]! + 7_000 + minutes * MINUTE_MS]]));
+});
+
+const set = (by_ms: number) => void vi.setSystemTime(Date.now() + by_ms);
+
+/** What is done to the clocks while some that was recorded cannot be written; whether anybody answers before it can be. */
+it.each<[string, { written: number; isKnown: boolean; isAnswered: boolean }, () => void, number]>([
+  ["the device slept", { written: 1, isKnown: true, isAnswered: true }, () => sleep(30 * MINUTE_MS), 30],
+  ["the device slept, and nobody answers", { written: 1, isKnown: true, isAnswered: false }, () => sleep(30 * MINUTE_MS), 30],
+  ["the device slept before anything was written", { written: 0, isKnown: true, isAnswered: true }, () => sleep(30 * MINUTE_MS), 30],
+  ["the device slept before anybody has ever answered", { written: 1, isKnown: false, isAnswered: false }, () => sleep(30 * MINUTE_MS), 30],
+  ["the device slept before anything", { written: 0, isKnown: false, isAnswered: true }, () => sleep(30 * MINUTE_MS), 30],
+  ["the clock was set", { written: 1, isKnown: true, isAnswered: true }, () => set(30 * MINUTE_MS), 0],
+  ["the clock was set, and nobody answers", { written: 1, isKnown: true, isAnswered: false }, () => set(30 * MINUTE_MS), 0],
+  ["the clock was set back before anything was written", { written: 0, isKnown: true, isAnswered: true }, () => set(-30 * MINUTE_MS), 0],
+])("what waited to be written when %s has the time at which it was captured", async (_, { written, isKnown, isAnswered }, change, off_min) => {
+  [ahead_ms, takes, answers] = [7_000, true, isKnown];
+  let held = await open();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const at_ms: number[] = [];
+  while (at_ms.length < written) at_ms.push(await record(held, at_ms.length));
+  disk.failure = (name) => (/^\d/.test(name) ? new DOMException("busy", "InvalidStateError") : null);
+  while (at_ms.length < 3) at_ms.push(await record(held, at_ms.length));
+  answers = isAnswered;
+  change();
+  await vi.advanceTimersByTimeAsync(5_000);
+  at_ms.push(await record(held, 3));
+  disk.failure = () => null;
+  await vi.advanceTimersByTimeAsync(5_000);
+  at_ms.push(await record(held, 4));
+  answers = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  held.uplink.destroy();
+  // The same in the next run, should it have to send them again.
+  held = await open();
+  await vi.advanceTimersByTimeAsync(60_000);
+  held.uplink.destroy();
+  const times = [...sent].map(([seq, times]) => [Number(seq), [...new Set(times)]] as const).sort(([a], [b]) => a - b);
+  const expected = at_ms.map((captured_ms, seq) => [seq, [captured_ms + 7_000 + (seq < 3 ? 0 : off_min) * MINUTE_MS]]);
+  expect(times).toEqual(expected);
 });
 
 it("an answer to a question from before the device slept says nothing of what is recorded after it", async () => {

@@ -62,6 +62,11 @@ export function toNoteOfRenumbered(notes: readonly ClockNote[], from: number, to
   return [{ ...before, from: to }, noted(to + 1, now)];
 }
 
+/** What is to be noted of a segment that was captured before the clock leapt, and is durable only now. */
+export function toNoteOfEarlier(seq: number, then: ClockNow, now: ClockNow): ClockNote[] {
+  return [noted(seq, then), noted(seq + 1, now)];
+}
+
 function noted(from: number, { offset_ms, ahead_ms, isConfirmed }: ClockNow): ClockNote {
   return { from, offset_ms, ...(isConfirmed ? {} : { ahead_ms }) };
 }

@@ -134,9 +134,10 @@ export class Uplink {
     this.#isStopped = true;
   }
 
-  /** A segment is durable here. */
-  recorded(segment: SegmentFile): void {
+  /** A segment is durable here. `ahead_ms`: how far the device's clock was ahead of ours when it was captured. */
+  recorded(segment: SegmentFile, ahead_ms: number): void {
     this.#lookAtTheClock();
+    this.#dating.recorded(segment.seq, ahead_ms);
     this.#note(segment, "owed");
     this.#step();
   }
