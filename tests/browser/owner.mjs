@@ -29,14 +29,12 @@ const seen = await withPage(executablePath, async (page) => {
 
   // What the buttons of the list do.
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-  await card.getByRole("button", { name: "Copy the embed code" }).click();
-  await card.getByText("Copied", { exact: true }).waitFor();
+  const copy = card.getByRole("button", { name: "Copy the embed code" });
+  await pressAndHear(page, copy, "Copied");
   const embed = { copied: await page.evaluate(() => navigator.clipboard.readText()) };
-  await card.getByText("Copied", { exact: true }).waitFor({ state: "hidden" });
   // Where a page may not write to the clipboard, the text is there to be copied by hand.
   await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
-  await card.getByRole("button", { name: "Copy the embed code" }).click();
-  await card.getByText("Press Ctrl+C", { exact: true }).waitFor();
+  await pressAndHear(page, copy, "Press Ctrl+C");
   embed.selected = await page.evaluate(() => getSelection().toString());
   wrong.push(...(await violations(page)));
   const other = page.locator("ul.broadcasts > li").filter({ hasNot: page.locator(`a[href="/broadcasts/${id}"]`) });
@@ -122,6 +120,20 @@ const seen = await withPage(executablePath, async (page) => {
   return { listed, fragment, nothing, embed, end, links, facts, holes, rendition, codes, afterNo, waitedFor, notGivenUp, givenUp, made, wrong };
 });
 console.log(JSON.stringify(seen));
+
+/** Presses a button, and waits until it has said this and is itself again: what stands there for a moment may be over before anybody looks. */
+async function pressAndHear(page, locator, expected) {
+  const button = await locator.elementHandle();
+  const heard = await button.evaluateHandle((button) => {
+    const heard = { usual: button.innerText, said: [] };
+    const hear = () => button.checkVisibility() && heard.said.push(button.innerText);
+    new MutationObserver(hear).observe(button, { childList: true, characterData: true, subtree: true });
+    return heard;
+  });
+  await button.click();
+  await page.waitForFunction(({ heard, expected }) => heard.said.includes(expected), { heard, expected });
+  await page.waitForFunction(({ heard, button }) => button.innerText === heard.usual, { heard, button });
+}
 
 /** Gives how to ask what of the page does not fit a narrow screen in Russian, whose words are the longest; nor of its questions. */
 async function narrowInRussian(page, address) {
