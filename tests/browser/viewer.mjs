@@ -28,6 +28,11 @@ export class Viewer {
       const { player, video, errors } = window.headwater;
       const root = document.querySelector(".hw-player");
       const text = (selector) => root.querySelector(selector)?.innerText ?? null;
+      const live = (button) => ({
+        state: button.dataset.live,
+        name: button.getAttribute("aria-label") ?? button.innerText,
+        dot: getComputedStyle(button.querySelector(".hw-dot")).backgroundColor,
+      });
       const shown = (selector) => root.querySelector(`${selector}:not([hidden])`) !== null;
       return {
         ...player.state,
@@ -36,6 +41,7 @@ export class Viewer {
         card: shown(".hw-card") ? text(".hw-card") : null,
         timer: shown(".hw-card") ? text(".hw-card .hw-timer") : shown(".hw-line") ? text(".hw-line .hw-timer") : null,
         catchingUp: shown(".hw-catching-up") ? text(".hw-catching-up") : null,
+        live: shown(".hw-live") ? live(root.querySelector(".hw-live")) : null,
         offer: shown(".hw-offer") ? text(".hw-missed") : null,
         rate: video.playbackRate,
         preservesPitch: video.preservesPitch,

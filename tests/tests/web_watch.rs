@@ -140,6 +140,10 @@ fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
     let card = text(&seen["interrupted"]["card"]);
     assert!(card.contains("is interrupted") && card.contains("We will be back by ourselves"), "{card}");
     assert_eq!(seen["interrupted"]["standing"], "interrupted");
+    // Only what goes on is called live.
+    let (still, again) = (&seen["interrupted"]["live"], &seen["after"]["live"]);
+    assert_eq!((text(&still["name"]), text(&again["name"])), ("Live is interrupted", "You are watching live"));
+    assert_ne!(still["dot"], again["dot"], "{still}");
     // Back live, without a choice: over the hole.
     assert_eq!((text(&seen["back"]["view"]), text(&seen["back"]["following"])), ("dvr", "live"), "{}", seen["back"]);
     assert!(text(&seen["offered"]["offer"]).starts_with("Watch what you missed (0:"), "{}", seen["offered"]);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { atLive, nameOf } from "./at-live";
 import { LANGUAGES } from "../language";
 import { type Command, commandOf } from "./keys";
 import { type Situation, messageFor } from "./message";
@@ -48,6 +49,19 @@ test("each trouble has its own words, and no two the same", () => {
     const said = situations.map((situation) => messageFor(situation, wordsIn(language))?.title);
     expect(new Set(said).size, language).toBe(situations.length);
     expect(said, language).not.toContain(undefined);
+  }
+});
+
+test("live is only said of what goes on", () => {
+  const silence = { kind: "offline", since_ms: 5 } as const;
+  const state = (isAtLive: boolean, more: Partial<Knowledge>) => atLive(isAtLive, { ...live.knowledge, ...more });
+  expect([state(true, {}), state(false, {}), state(true, interrupted), state(false, interrupted)]).toEqual(["live", "behind", "interrupted", "behind"]);
+  expect([state(true, { standing: { kind: "paused", since_ms: 5 } }), state(true, { silence })]).toEqual(["paused", "unheard"]);
+  for (const language of LANGUAGES) {
+    const names = (["live", "interrupted", "paused"] as const).map((one) => nameOf(one, wordsIn(language)));
+    expect(new Set(names).size, language).toBe(3);
+    // Whoever says what they see has to be understood.
+    for (const name of names.slice(1)) expect(name?.toLowerCase(), language).toContain(wordsIn(language).live.toLowerCase());
   }
 });
 

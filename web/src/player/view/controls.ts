@@ -3,6 +3,7 @@
  */
 import { element } from "../../element";
 import { type Language, clock } from "../../language";
+import { atLive, nameOf } from "../at-live";
 import type { Playback } from "../playback";
 import { length_s } from "../reading";
 import { isBehind } from "../rejoin";
@@ -95,11 +96,12 @@ export class Controls {
     const { playback, words } = this;
     // While it catches up, the same button is at the top.
     reveal(this.#live, playback.isLive && playback.following.kind !== "catching-up" && playback.picture !== "none");
-    const isAtLive = this.#isAtLive();
-    this.#live.dataset["live"] = String(isAtLive);
-    put(this.#liveText, isAtLive ? words.live : words.jumpToLive);
-    if (isAtLive) this.#live.setAttribute("aria-label", words.isLive);
-    else this.#live.removeAttribute("aria-label");
+    const state = atLive(this.#isAtLive(), playback.knowledge);
+    this.#live.dataset["live"] = state;
+    put(this.#liveText, state === "behind" ? words.jumpToLive : words.live);
+    const name = nameOf(state, words);
+    if (name === null) this.#live.removeAttribute("aria-label");
+    else this.#live.setAttribute("aria-label", name);
   }
 
   #isAtLive(): boolean {
