@@ -167,7 +167,60 @@ function drawnCamera() {
   };
 }
 
+/** What a tab says of a broadcast that another one has. */
+const HELD = '.left [data-state="held"]';
+const INTERRUPTED = '.left [data-state="interrupted"]';
+
+/** Asks for it. */
+async function askFor(page) {
+  await page.bringToFront();
+  await page.click(`${HELD} .primary`);
+}
+
+async function answerTo(page, answer) {
+  await page.bringToFront();
+  const asks = await page.textContent("dialog[open] h2");
+  await page.click(`dialog[open] button[value=${answer}]`);
+  return asks;
+}
+
+async function goOn(page) {
+  await page.bringToFront();
+  await page.click(`${INTERRUPTED} .primary`);
+  await until(page, "live");
+  await untilRecorded(page, (await spool(page)).recorded.segments + 2);
+}
+
 const SCENARIOS = {
+  /** Two tabs of one broadcast: it goes from one to the other, and where it is recorded to, only if that is agreed to there. */
+  async take_over({ context }) {
+    const said = (page, text) => page.waitForFunction(([held, text]) => document.querySelector(`${held} p`)?.textContent.includes(text), [HELD, text]);
+    const first = await openPage(context, url);
+    await goLive(first);
+    const second = await openPage(context, url);
+    await askFor(second);
+    await said(second, "Answer there");
+    const asks = await answerTo(first, "no");
+    await said(second, "keeps it");
+    await untilRecorded(first, (await spool(first)).recorded.segments + 1);
+    const kept = await first.evaluate(() => window.publisher.model.stage.kind);
+    await askFor(second);
+    await answerTo(first, "yes");
+    await second.waitForSelector(INTERRUPTED);
+    await said(first, "has taken");
+    const told = await first.textContent('.warnings [role="alert"] p');
+    await goOn(second);
+    // Whoever was waiting for it gets it when the page is reloaded, and gives it back without a word.
+    encoded.breaksOff();
+    await second.reload();
+    await first.waitForSelector(INTERRUPTED);
+    await askFor(second);
+    await goOn(second);
+    await said(first, "has taken");
+    await end(second);
+    return { words: { asks, kept, told }, segments: await report(second) };
+  },
+
   async straight({ context }) {
     const page = await openPage(context, url);
     await goLive(page);
@@ -327,7 +380,7 @@ const SCENARIOS = {
     await goLive(first);
     const id = (await spool(first)).id;
     await second.waitForSelector(".left .card");
-    const held = await second.textContent(".left .card");
+    const held = await second.textContent(".left .card p");
     const address = await first.evaluate(() => location.href);
     say("live");
     await untilWaiting(first, 3);

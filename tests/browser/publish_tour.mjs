@@ -126,6 +126,7 @@ async function whatIsLeft({ road, inContext, open, create, visit }) {
   const other = await open(context);
   await other.waitForSelector('.left [data-state="held"]');
   await visit("held", other);
+  await takenOver(page, other, visit);
   await other.close();
   road.cut();
   await until(page, "later");
@@ -150,6 +151,35 @@ async function whatIsLeft({ road, inContext, open, create, visit }) {
   road.open();
   await page.waitForSelector('.left [data-state="sent"]');
   await visit("sent", page);
+}
+
+/** What one tab records to, and another one asks for: refused, given, and taken back. */
+async function takenOver(page, other, visit) {
+  const TAKE_OVER = '.left [data-state="held"] .primary';
+  const held = (tab, state) => tab.waitForFunction((state) => window.publisher.model.keeper.held[0]?.state === state, state);
+  const ask = async () => {
+    await other.bringToFront();
+    await other.click(TAKE_OVER);
+    await held(other, "recording");
+  };
+  const answer = async (value) => {
+    await page.bringToFront();
+    await page.waitForSelector("dialog[open]");
+    if (value === "no") await visit("hand-over", page);
+    await page.click(`dialog button[value=${value}]`);
+  };
+  await ask();
+  await visit("held-asked", other);
+  await answer("no");
+  await held(other, "kept");
+  await visit("held-kept", other);
+  await ask();
+  await answer("yes");
+  await held(page, "taken-over");
+  await visit("taken-over", page);
+  await page.click(TAKE_OVER);
+  await page.click('.left [data-state="interrupted"] .primary');
+  await until(page, "live");
 }
 
 /** What the server does not take, and what cannot be read. */

@@ -307,6 +307,16 @@ fn an_owner_makes_a_broadcast_and_another_tab_takes_over_what_is_left() {
 }
 
 #[test]
+fn two_tabs_give_a_broadcast_to_each_other_and_nothing_is_lost() {
+    let mut page = Page::open("take_over");
+    let seen = page.is_whole(7);
+    page.is_what_was_encoded(&seen);
+    assert_eq!(words(&seen, "asks"), "Let another tab take over?");
+    assert_eq!(words(&seen, "kept"), "recording");
+    assert!(words(&seen, "told").starts_with("Another tab has taken over"), "{seen}");
+}
+
+#[test]
 fn without_room_what_is_recorded_waits_and_that_is_said() {
     let mut page = Page::open("full");
     page.records_without_a_network();
@@ -397,10 +407,9 @@ fn assert_fits_everybody(language: &str) {
     let said = looking.said_whole();
     let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
     let states = seen["states"].as_object().expect("states by name");
-    for state in
-        ["ready", "settings", "live", "ask", "later", "warned", "interrupted", "stuck", "delete", "unsupported"]
-    {
-        assert!(states.contains_key(state), "{state} was not reached: {seen}");
+    let recording = ["ready", "settings", "live", "ask", "later", "warned", "hand-over", "taken-over"];
+    for state in recording.iter().chain(&["interrupted", "stuck", "delete", "unsupported"]) {
+        assert!(states.contains_key(*state), "{state} was not reached: {seen}");
     }
     for (state, found) in states {
         assert_eq!(found, &Value::Array(vec![]), "{state}");

@@ -1,7 +1,7 @@
 /**
  * What the page shows, as data: where the publisher is, and what is true at this moment. Pure.
  */
-import type { KeeperStatus, StorageStatus } from "./keeper/messages";
+import type { Elsewhere, KeeperStatus, StorageStatus } from "./keeper/messages";
 import type { UplinkStatus } from "./uplink/status";
 
 /** Why nothing can be recorded here. */
@@ -41,6 +41,8 @@ export interface Model {
   ended: readonly string[];
   target: Target;
   keeper: KeeperStatus | null;
+  /** A broadcast that is at work here, and that another tab asks for. */
+  wanted: string | null;
   /** What went wrong last. */
   problem: Problem | null;
   bitrate: number | null;
@@ -68,6 +70,8 @@ export type Problem =
   | { kind: "refused" }
   | { kind: "unreachable" }
   | { kind: "held" }
+  /** Another tab has taken over what was at work here. */
+  | { kind: "taken-over" }
   /** Footage is gone: there was no room for it, or it could not be saved. */
   | { kind: "no-room" | "lost" }
   | { kind: "encoder" }
@@ -212,7 +216,7 @@ export type Left =
   | { kind: "stuck"; spool: UplinkStatus }
   | { kind: "sent"; spool: UplinkStatus }
   /** Another tab has it. */
-  | { kind: "held"; id: string }
+  | ({ kind: "held" } & Elsewhere)
   /** It cannot be opened. */
   | { kind: "unreadable"; id: string };
 
@@ -220,7 +224,7 @@ export type Left =
 export function leftOver(model: Pick<Model, "stage" | "keeper">): Left[] {
   const at = "id" in model.stage ? model.stage.id : null;
   const spools = model.keeper?.spools.filter((spool) => spool.id !== at) ?? [];
-  const held = model.keeper?.held.map((id): Left => ({ kind: "held", id })) ?? [];
+  const held = model.keeper?.held.map((elsewhere): Left => ({ kind: "held", ...elsewhere })) ?? [];
   const unreadable = model.keeper?.unreadable.map((id): Left => ({ kind: "unreadable", id })) ?? [];
   return [...spools.map(stateOf), ...held, ...unreadable];
 }
@@ -242,11 +246,12 @@ function isTurnedAway({ trouble }: UplinkStatus): boolean {
 }
 
 /** What can be done with what is left. */
-export type Choice = "go-on" | "finish" | "save" | "delete" | "watch";
+export type Choice = "take-over" | "go-on" | "finish" | "save" | "delete" | "watch";
 
 /** In the order in which they are offered. Nothing is offered to be deleted that will still be sent. */
 export function choicesFor(left: Left): Choice[] {
-  if (left.kind === "held") return [];
+  // Once is enough, until there is an answer.
+  if (left.kind === "held") return left.state === "asking" || left.state === "recording" ? [] : ["take-over"];
   if (left.kind === "unreadable") return ["delete"];
   const { spool } = left;
   const mayGoOn = spool.said !== "ended" && !isTurnedAway(spool);

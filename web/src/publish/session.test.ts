@@ -53,7 +53,7 @@ vi.mock("./device-state", () => ({
     destroy = () => undefined;
   },
 }));
-let events: { status(status: KeeperStatus): void };
+let events: { status(status: KeeperStatus): void; wanted(id: string): void };
 vi.mock("./keeper/keeper", () => ({
   Keeper: class {
     constructor(told: typeof events) {
@@ -67,6 +67,9 @@ vi.mock("./keeper/keeper", () => ({
     know = () => undefined;
     pause = (_: string, on: boolean) => said.push(on ? "paused" : "resumed");
     end = (id: string) => said.push(id === "b" ? "ended" : `ended ${id}`);
+    takeOver = (id: string) => said.push(`take over ${id}`);
+    handOver = (id: string) => said.push(`hand over ${id}`);
+    answer = (id: string, answer: string) => said.push(`${id}: ${answer}`);
     destroy = () => undefined;
   },
 }));
@@ -233,4 +236,32 @@ it("warns whoever leaves while the last moments are being saved, also of the bro
   expect(isUnsent(session.model)).toBe(true);
   heard({ ...spool, said: "ended", endedThere: true });
   expect(isUnsent(session.model)).toBe(false);
+});
+
+it("asks before another tab gets what is recorded here", async () => {
+  const session = await recording();
+  events.wanted("b");
+  expect([said, session.model.wanted, session.model.stage.kind]).toEqual([["b: asking"], "b", "recording"]);
+  session.keepHere("b");
+  expect([said.at(-1), session.model.wanted, session.model.stage.kind]).toEqual(["b: kept", null, "recording"]);
+  events.wanted("b");
+  said.length = 0;
+  await session.handOver("b");
+  // After the last moments, which go with it.
+  expect(said).toEqual(["rest", "end", "hand over b"]);
+  expect([session.model.stage.kind, session.model.problem?.kind, session.model.wanted, awake]).toEqual(["ready", "taken-over", null, false]);
+  session.takeOver("b");
+  expect([said.at(-1), session.model.problem]).toEqual(["take over b", null]);
+});
+
+it("gives another tab what is only sent here, or left, without a word", async () => {
+  const session = await recording();
+  events.wanted("c");
+  await vi.waitFor(() => expect(said).toEqual(["hand over c"]));
+  expect([session.model.stage.kind, session.model.problem]).toEqual(["recording", null]);
+  const ended = session.end();
+  events.wanted("b");
+  await ended;
+  await vi.waitFor(() => expect(said.slice(1)).toEqual(["rest", "end", "ended", "rest", "hand over b"]));
+  expect([session.model.stage.kind, session.model.problem?.kind, session.model.ended]).toEqual(["ready", "taken-over", []]);
 });

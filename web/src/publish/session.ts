@@ -37,6 +37,7 @@ export class Session {
     this.model = {
       stage: { kind: "asking" },
       ended: [],
+      wanted: null,
       target: this.#target(),
       keeper: null,
       problem: null,
@@ -70,6 +71,7 @@ export class Session {
       lost: (_, why) => this.#trouble({ kind: why.kind === "no-room" ? "no-room" : "lost" }),
       saved: (name, file) => download(name, file),
       leftOut: (segments) => this.#trouble({ kind: "left-out", segments }),
+      wanted: (id) => this.#takeWanted(id),
       notSaved: () => this.#trouble({ kind: "not-saved" }),
       failed: () => this.#trouble({ kind: "keeper" }),
     });
@@ -326,6 +328,45 @@ export class Session {
   discard(id: string): void {
     this.#keeper.discard(id);
     this.#forgetEnded(id);
+  }
+
+  /** Asks the tab that has a broadcast for it. */
+  takeOver(id: string): void {
+    const { problem } = this.model;
+    if (problem?.kind === "held" || problem?.kind === "taken-over") this.model = { ...this.model, problem: null };
+    this.#keeper.takeOver(id);
+  }
+
+  /** Another tab asks for a broadcast. Where it is at work, the person is asked. */
+  #takeWanted(id: string): void {
+    const { stage } = this.model;
+    const isAtWork = stage.kind === "starting" || stage.kind === "recording" || stage.kind === "paused";
+    if (!isAtWork || stage.id !== id) return void this.handOver(id);
+    this.#keeper.answer(id, "asking");
+    this.model = { ...this.model, wanted: id };
+    this.#look();
+  }
+
+  /** Gives a broadcast to the tab that asked for it, with all that was recorded. */
+  async handOver(id: string): Promise<void> {
+    this.model = { ...this.model, wanted: null };
+    await this.#then(async () => {
+      const { stage } = this.model;
+      if ("id" in stage && stage.id === id) {
+        await this.#cut();
+        this.#recordedBefore_ms = 0;
+        this.#goTo({ kind: "ready" });
+        this.#trouble({ kind: "taken-over" });
+      }
+      this.#forgetEnded(id);
+      this.#keeper.handOver(id);
+    });
+  }
+
+  /** The other tab does not get it. */
+  keepHere(id: string): void {
+    this.model = { ...this.model, wanted: null };
+    this.#keeper.answer(id, "kept");
   }
 
   /** After one is done: back to the beginning. */

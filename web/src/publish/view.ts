@@ -40,6 +40,7 @@ export class PublishView {
   readonly #meter = element("meter", { class: "level", min: "0", max: "1" });
   #said = "";
   #isUnsupported = false;
+  #isAsking = false;
 
   constructor(
     private readonly root: HTMLElement,
@@ -118,6 +119,18 @@ export class PublishView {
     show(this.#alarms, said.filter(({ isUrgent }) => isUrgent));
     show(this.#warnings, said.filter(({ isUrgent }) => !isUrgent));
     this.#showButtons(model);
+    if (model.wanted !== null) void this.#askWhetherToHandOver(session, model.wanted);
+  }
+
+  /** After any other question: they are asked one at a time. */
+  async #askWhetherToHandOver(session: Session, id: string): Promise<void> {
+    if (this.#isAsking || document.querySelector("dialog[open]") !== null) return;
+    this.#isAsking = true;
+    const { words } = this;
+    const question = { asks: words.handOverSure, consequence: words.handOverText, yes: words.handOverYes, no: words.handOverNo };
+    if (await confirmed(question, "sheet")) await session.handOver(id);
+    else session.keepHere(id);
+    this.#isAsking = false;
   }
 
   /** Instead of everything else. */

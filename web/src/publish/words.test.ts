@@ -41,6 +41,12 @@ test("nothing is said of what there is none of", () => {
   }
 });
 
+test("each state of what another tab has is told apart, in every language", () => {
+  const states = ["there", "taken-over", "asking", "recording", "kept", "silent"] as const;
+  const said = LANGUAGES.flatMap((language) => states.map((state) => wordsIn(language).left.held(state)));
+  expect(new Set(said).size).toBe(said.length);
+});
+
 test("how much room is left is said in minutes", () => {
   for (const language of LANGUAGES) {
     const words = wordsIn(language);
@@ -50,7 +56,7 @@ test("how much room is left is said in minutes", () => {
 });
 
 test("each problem has words of its own, in every language", () => {
-  const kinds = ["refused", "unreachable", "held", "no-room", "lost", "encoder", "storage", "keeper", "other"] as const;
+  const kinds = ["refused", "unreachable", "held", "taken-over", "no-room", "lost", "encoder", "storage", "keeper", "other"] as const;
   const none = ["denied", "none", "busy"] as const;
   const problems: Problem[] = [
     ...kinds.map((kind) => ({ kind })),

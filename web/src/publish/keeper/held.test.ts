@@ -91,6 +91,28 @@ it("is gone from the disk when it is discarded, with what waits to be written", 
   expect([kept, lost, await allSpools()]).toEqual([[0], [], []]);
 });
 
+it("gives another tab all that was recorded, and changes nothing any more", async () => {
+  const held = await open();
+  disk.failure = () => new DOMException("busy", "InvalidStateError");
+  held.keep(footage());
+  held.keep(footage());
+  const handedOver = vi.fn();
+  const done = held.handOver().then(handedOver);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([handedOver.mock.calls.length, kept]).toEqual([0, []]);
+  disk.failure = () => null;
+  await vi.advanceTimersByTimeAsync(2_000);
+  await done;
+  const before = await disk.names("b");
+  expect([kept, before.filter((name) => name.endsWith(".ts")).length]).toEqual([[0, 1], 2]);
+  asked.length = 0;
+  held.mark("ended", true);
+  held.keep(footage());
+  await expect(held.readdress({ ...address, token: "right" })).resolves.toBeUndefined();
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect([await disk.names("b"), asked, lost, held.isGone]).toEqual([before, [], [{ kind: "failed" }], true]);
+});
+
 it("is not said to be sent and safe while it is deleted, and can be deleted again when that fails", async () => {
   const held = await open();
   held.keep(footage());
@@ -137,7 +159,7 @@ it("keeps a token that is right when a wrong one is given, also if nobody can be
 });
 
 it("says that what is recorded to a spool that is deleted is lost, and keeps it when that is opened anew", async () => {
-  const shelf = new Shelf<Held>({ all: allSpools, hold: async () => true, holdLater: async () => undefined, open: (id, given) => Held.open(id, given, () => 0, events), remove: removeSpool });
+  const shelf = new Shelf<Held>({ all: allSpools, hold: async () => true, holdLater: async () => undefined, letGo: () => undefined, open: (id, given) => Held.open(id, given, () => 0, events), remove: removeSpool });
   expect(await shelf.adopt(address)).toBeNull();
   const done = shelf.spools.get("b")!;
   done.uplink.destroy();

@@ -20,33 +20,6 @@ const WAITING_BYTES_MAX = 64 << 20;
 
 export { allSpools, removeSpool };
 
-/** Takes a spool for this tab, as long as it runs; `null` while another one has it. */
-export async function hold(id: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const take = (lock: Lock | null) => {
-      resolve(lock !== null);
-      // Held until this worker ends.
-      return lock === null ? undefined : new Promise<void>(() => undefined);
-    };
-    navigator.locks.request(lockName(id), { ifAvailable: true }, take).catch(reject);
-  });
-}
-
-/** Waits until the other tab lets go of a spool, and takes it. */
-export async function holdLater(id: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const take = () => {
-      resolve();
-      return new Promise<void>(() => undefined);
-    };
-    navigator.locks.request(lockName(id), take).catch(reject);
-  });
-}
-
-function lockName(id: string): string {
-  return `headwater-spool-${id}`;
-}
-
 /** What a held spool tells its keeper. */
 export interface Events {
   kept(seq: number, bytes: number): void;
@@ -67,6 +40,7 @@ export class Held {
   #heldUp: "full" | "failing" | null = null;
   #destroyed: Promise<void> | null = null;
   #isDiscarded = false;
+  #isHandedOver = false;
 
   private constructor(
     readonly spool: Spool,
@@ -180,6 +154,7 @@ export class Held {
   async #untilWritten<T>(write: () => Promise<T>): Promise<T> {
     for (;;) {
       if (this.#destroyed) throw new Error("the spool was deleted");
+      if (this.#isHandedOver) throw new Error("the spool was handed over");
       try {
         const written = await write();
         this.#heldUp = null;
@@ -222,9 +197,17 @@ export class Held {
     await this.destroy();
   }
 
-  /** Whether it is done or discarded, and so deleted, or about to be. */
+  /** Another tab takes over: all that was recorded is durable, and from then on nothing is written, sent or deleted here. */
+  async handOver(): Promise<void> {
+    await this.#then("noting", async () => undefined);
+    this.#isHandedOver = true;
+    this.uplink.destroy();
+    await this.spool.close();
+  }
+
+  /** Whether it is done or discarded, and so deleted, or about to be; or another tab's. */
   get isGone(): boolean {
-    return this.#isDiscarded || this.#destroyed !== null || this.uplink.isDone;
+    return this.#isDiscarded || this.#isHandedOver || this.#destroyed !== null || this.uplink.isDone;
   }
 
   /** Deletes a spool that is done. What is known of it stays, to be shown. */
@@ -247,8 +230,8 @@ export class Held {
   /** One thing after the other. Footage is lost only where it is that which fails. */
   #then(what: "recording" | "noting", work: () => Promise<void>): Promise<void> {
     this.#writing = this.#writing.then(work).catch((error: unknown) => {
-      // Nobody wants any more what was deleted.
-      if (this.#isDiscarded) return;
+      // Nobody wants any more what was deleted, and another tab does what is still to be done.
+      if (this.#isDiscarded || (this.#isHandedOver && what === "noting")) return;
       console.error(error);
       if (what === "recording") this.events.lost({ kind: "failed" });
     });

@@ -28,7 +28,7 @@ it("lets nobody wait for a worker that has failed", async () => {
   vi.spyOn(console, "error").mockReturnValue();
   const failed = vi.fn();
   const nothing = () => undefined;
-  const keeper = new Keeper({ status: nothing, kept: nothing, lost: nothing, saved: nothing, leftOut: nothing, notSaved: nothing, failed });
+  const keeper = new Keeper({ status: nothing, kept: nothing, lost: nothing, saved: nothing, leftOut: nothing, notSaved: nothing, wanted: nothing, failed });
   const address = { id: "b", token: "t", server: "http://r", title: "" };
   const [adopted, reported] = [keeper.adopt(address), keeper.report("b")];
   FakeWorker.last.fail("out of memory");

@@ -12,6 +12,8 @@ export interface KeeperEvents {
   /** Not everything is in the files; or there is none. */
   leftOut(segments: number): void;
   notSaved(): void;
+  /** Another tab asks for it. */
+  wanted(id: string): void;
   /** The worker itself has failed. */
   failed(): void;
 }
@@ -80,6 +82,20 @@ export class Keeper {
     this.#post({ kind: "discard", id });
   }
 
+  /** Asks the tab that has it for it. */
+  takeOver(id: string): void {
+    this.#post({ kind: "take-over", id });
+  }
+
+  /** Gives it to the tab that asked for it; or says what is done instead. */
+  handOver(id: string): void {
+    this.#post({ kind: "hand-over", id });
+  }
+
+  answer(id: string, answer: "asking" | "kept"): void {
+    this.#post({ kind: "answer", id, answer });
+  }
+
   /** Whoever waits for the worker waits no longer. Without a message it has never started. */
   #fail(message: string): void {
     this.#isDead ||= message === "" || message === undefined;
@@ -111,6 +127,8 @@ export class Keeper {
         return this.events.kept(message.id, message.seq, message.bytes);
       case "lost":
         return this.events.lost(message.id, message.why);
+      case "wanted":
+        return this.events.wanted(message.id);
       case "status":
         return this.events.status(message.status);
     }

@@ -38,6 +38,11 @@ export type ToKeeper =
   | { kind: "save"; id: string }
   /** Delete it from this device, sent or not. */
   | { kind: "discard"; id: string }
+  /** Ask the tab that has it for it. */
+  | { kind: "take-over"; id: string }
+  /** Another tab asked for it: it gets it, or is told what is done instead. */
+  | { kind: "hand-over"; id: string }
+  | { kind: "answer"; id: string; answer: "asking" | "kept" }
   /** The network is said to be back. */
   | { kind: "online" };
 
@@ -47,6 +52,8 @@ export type FromKeeper =
   | { kind: "kept"; id: string; seq: number; bytes: number }
   /** What was recorded is gone. */
   | { kind: "lost"; id: string; why: WhyLost }
+  /** Another tab asks for it. */
+  | { kind: "wanted"; id: string }
   | { kind: "status"; status: KeeperStatus }
   | { kind: "report"; id: string; segments: SegmentReport[] }
   | { kind: "saved"; id: string; name: string; file: Blob }
@@ -71,10 +78,29 @@ export type NotAdopted =
 export interface KeeperStatus {
   spools: UplinkStatus[];
   /** Spools that another tab works on. */
-  held: string[];
+  held: Elsewhere[];
   /** Spools that cannot be opened. */
   unreadable: string[];
   storage: StorageStatus;
+}
+
+/** A spool that another tab works on. */
+export interface Elsewhere {
+  id: string;
+  /** Empty as long as it is not known. */
+  title: string;
+  state:
+    | "there"
+    /** That tab has taken it over from this one. */
+    | "taken-over"
+    /** This tab has asked for it, */
+    | "asking"
+    /** and the person is asked there, because it is recorded to; */
+    | "recording"
+    /** or has said no; */
+    | "kept"
+    /** or nobody answers. */
+    | "silent";
 }
 
 export interface StorageStatus {

@@ -12,6 +12,7 @@ interface Fake {
   begin(): void;
   readdress(address: Address): Promise<void>;
   discard(): Promise<void>;
+  handOver(): Promise<void>;
 }
 
 let given: Address[] = [];
@@ -19,6 +20,7 @@ let others = new Set<string>();
 let broken = new Set<string>();
 let deleted: string[] = [];
 let begun: string[] = [];
+let gone: string[] = [];
 /** Lets go of what another tab has. */
 let letGo: (id: string) => void = () => undefined;
 
@@ -37,14 +39,19 @@ const shelfOf = (all: () => Promise<string[]>) =>
         destroy: async () => void deleted.push(`what was done of ${id}`),
         begin: () => void begun.push(id),
         readdress: async (address) => void given.push(address),
+        handOver: async () => void gone.push(`${id} is written`),
         discard: async () => void deleted.push(`all of ${id}`),
       };
+    },
+    letGo: (id) => {
+      gone.push(id);
+      others.add(id);
     },
     remove: async (id) => void deleted.push(id),
   });
 
 beforeEach(() => {
-  [given, others, broken, deleted, begun] = [[], new Set(), new Set(), [], []];
+  [given, others, broken, deleted, begun, gone] = [[], new Set(), new Set(), [], [], []];
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -85,6 +92,29 @@ it("deletes what is here, whether it can be read or not, and nothing of another 
   expect(deleted).toEqual(["a", "all of c"]);
   expect([here.spools.size, here.unreadable.size, [...here.held]]).toEqual([0, 0, ["b"]]);
   expect(await here.adopt(address("c"))).toBeNull();
+});
+
+it("gives another tab what it has, whole, and takes it up again when that lets go of it", async () => {
+  broken.add("b");
+  const here = shelf("a", "b");
+  expect(await here.adopt(address("a"))).toBeNull();
+  for (const id of ["a", "b", "x"]) await here.handOver(id);
+  expect(gone).toEqual(["a is written", "a", "b"]);
+  expect([[...here.spools.keys()], [...here.unreadable], here.has("a")]).toEqual([[], [], false]);
+  expect([[...here.held], [...here.handedOver]]).toEqual([["a", "b"], ["a", "b"]]);
+  expect(await here.adopt(address("a"))).toEqual({ kind: "held" });
+  broken.delete("b");
+  letGo("b");
+  await vi.waitFor(() => expect([...here.spools.keys()]).toEqual(["b"]));
+  expect([[...here.held], [...here.handedOver], here.has("b")]).toEqual([["a"], ["a"], true]);
+});
+
+it("says at once that another tab has what was to be begun", async () => {
+  const here = shelf();
+  await here.openAgain();
+  others.add("a");
+  expect(await here.adopt(address("a"))).toEqual({ kind: "held" });
+  expect([...here.held]).toEqual(["a"]);
 });
 
 it("opens anew what is done when it is recorded to again, and not for a link alone", async () => {

@@ -10,6 +10,8 @@ export interface Opened {
   readdress(address: Address): Promise<void>;
   /** Deletes all of it. */
   discard(): Promise<void>;
+  /** Has everything durable, and does nothing more with it. */
+  handOver(): Promise<void>;
   /** Whether it is done, and so deleted, or about to be. */
   readonly isGone: boolean;
   /** Deletes one that is done; at once, if it is deleted already. */
@@ -24,6 +26,7 @@ export interface ShelfDoes<S extends Opened> {
   hold(id: string): Promise<boolean>;
   /** The same, as soon as the other one lets go of it. */
   holdLater(id: string): Promise<void>;
+  letGo(id: string): void;
   /** `null` if there is nothing in it, nor known of it. */
   open(id: string, address: Address | null): Promise<S | null>;
   /** Deletes one that cannot be opened. */
@@ -34,6 +37,8 @@ export class Shelf<S extends Opened> {
   readonly spools = new Map<string, S>();
   /** Another tab works on these. */
   readonly held = new Set<string>();
+  /** Those of them that were ours. */
+  readonly handedOver = new Set<string>();
   /** These cannot be opened. */
   readonly unreadable = new Set<string>();
   readonly #ours = new Set<string>();
@@ -52,7 +57,10 @@ export class Shelf<S extends Opened> {
     return this.#then(async () => {
       const { id } = address;
       try {
-        if (!(await this.#hold(id))) return { kind: "held" };
+        if (!(await this.#hold(id))) {
+          await this.#takeUp(id);
+          return { kind: "held" };
+        }
         const given = address.token === "" ? null : address;
         await this.#openOrReaddress(id, given);
         this.spools.get(id)?.begin();
@@ -83,6 +91,25 @@ export class Shelf<S extends Opened> {
       else if (this.unreadable.has(id)) await this.does.remove(id);
       this.spools.delete(id);
       this.unreadable.delete(id);
+    });
+  }
+
+  /** Whether this tab has it. */
+  has(id: string): boolean {
+    return this.#ours.has(id);
+  }
+
+  /** Another tab takes it over. This one waits until that lets go of it. */
+  handOver(id: string): Promise<void> {
+    return this.#then(async () => {
+      if (!this.#ours.has(id)) return;
+      await this.spools.get(id)?.handOver();
+      this.spools.delete(id);
+      this.unreadable.delete(id);
+      this.#ours.delete(id);
+      this.handedOver.add(id);
+      this.does.letGo(id);
+      this.#await(id);
     });
   }
 
@@ -134,7 +161,11 @@ export class Shelf<S extends Opened> {
     if (this.spools.has(id)) return;
     const isOurs = await this.#hold(id).catch(() => false);
     if (isOurs) await this.#open(id, null);
-    else this.#takeUpLater(id).catch((error: unknown) => console.error(`cannot take up the spool ${id}`, error));
+    else this.#await(id);
+  }
+
+  #await(id: string): void {
+    this.#takeUpLater(id).catch((error: unknown) => console.error(`cannot take up the spool ${id}`, error));
   }
 
   async #takeUpLater(id: string): Promise<void> {
@@ -146,6 +177,7 @@ export class Shelf<S extends Opened> {
     } finally {
       this.#awaited.delete(id);
       this.held.delete(id);
+      this.handedOver.delete(id);
     }
     // The other tab may have sent all of it.
     await this.#then(async () => {

@@ -1,8 +1,11 @@
 /**
  * The keeper: a worker that takes what is recorded, makes it durable, and sends it, with all that earlier visits left.
  */
-import type { Address, Footage, FromKeeper, KeeperStatus, StorageStatus, ToKeeper } from "./messages";
-import { allSpools, Held, hold, holdLater, removeSpool } from "./held";
+import { titleOf } from "../spool/spool";
+import { Claims } from "./claims";
+import { allSpools, Held, removeSpool } from "./held";
+import { goBehind, hold, holdLater, letGo } from "./locks";
+import type { Address, Elsewhere, Footage, FromKeeper, KeeperStatus, StorageStatus, ToKeeper } from "./messages";
 import { Shelf } from "./shelf";
 import { keepBytes, storageStatus } from "./storage";
 
@@ -12,8 +15,15 @@ const OPEN_AGAIN_EVERY_MS = 10_000;
 
 let storage: StorageStatus = storageStatus(0, Number.MAX_SAFE_INTEGER, 0);
 let shown = "";
-const shelf = new Shelf<Held>({ all: allSpools, hold, holdLater, open, remove: removeSpool });
+const shelf = new Shelf<Held>({ all: allSpools, hold, holdLater, letGo, open, remove: removeSpool });
+const claims = new Claims(new BroadcastChannel("headwater-spools"), crypto.randomUUID(), {
+  has: (id) => shelf.has(id),
+  wanted: (id) => post({ kind: "wanted", id }),
+  goBehind,
+});
 const { spools } = shelf;
+/** What other tabs work on is called so. */
+const titles = new Map<string, string>();
 
 function post(message: FromKeeper): void {
   postMessage(message);
@@ -38,6 +48,13 @@ addEventListener("message", ({ data }: MessageEvent<ToKeeper>) => {
       });
     case "discard":
       return void shelf.discard(data.id);
+    case "take-over":
+      return claims.want(data.id);
+    case "hand-over":
+      claims.answer(data.id, "coming");
+      return void shelf.handOver(data.id);
+    case "answer":
+      return claims.answer(data.id, data.answer);
     case "online":
       return spools.forEach((spool) => spool.uplink.tryNow());
   }
@@ -82,9 +99,10 @@ async function look(): Promise<void> {
 
 /** Says how things stand, if that has changed; and cleans up what is done. */
 function show(): void {
+  claims.keepOnly(shelf.held);
   const status: KeeperStatus = {
     spools: [...spools.values()].map((spool) => spool.status()),
-    held: [...shelf.held],
+    held: [...shelf.held].map(elsewhere),
     unreadable: [...shelf.unreadable],
     storage,
   };
@@ -95,6 +113,16 @@ function show(): void {
   for (const spool of spools.values()) {
     if (spool.uplink.isDone) spool.destroy().catch((error: unknown) => console.warn("what is done is not deleted", error));
   }
+}
+
+function elsewhere(id: string): Elsewhere {
+  if (!titles.has(id)) void learnTitle(id);
+  return { id, title: titles.get(id) ?? "", state: claims.get(id) ?? (shelf.handedOver.has(id) ? "taken-over" : "there") };
+}
+
+async function learnTitle(id: string): Promise<void> {
+  titles.set(id, "");
+  titles.set(id, await titleOf(id));
 }
 
 setInterval(show, STATUS_EVERY_MS);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { digestOf } from "../uplink/blake3";
 import { FakeDisk } from "./files.fake";
 import { initName, type SegmentFile, segmentName } from "./names";
-import { Spool } from "./spool";
+import { Spool, titleOf } from "./spool";
 
 const given = { id: "b", server: "http://r", token: "t", title: "" };
 const init = new Uint8Array([1, 2, 3, 4]);
@@ -91,4 +91,21 @@ it("forgets what was noted of the clock for what was never recorded", async () =
   await spool.noteClock({ from: 5, offset_ms: 7 }, null);
   expect((await Spool.open("b", null))!.found.clocks).toEqual([]);
   expect(await disk.names("b")).toEqual(["about-1.json"]);
+});
+
+it("tells another tab what it is of, also while that is written down anew", async () => {
+  await spool.describe({ ...spool.about, title: "Regatta" });
+  expect([await titleOf("b"), await titleOf("x")]).toEqual(["Regatta", ""]);
+});
+
+it("changes nothing any more once it is closed, and what was begun is done by then", async () => {
+  const kept = spool.keep(segmentOf(0, new Uint8Array([1])), new Uint8Array([1]));
+  await spool.close();
+  const before = await disk.names("b");
+  expect(before).toContain(segmentName(segmentOf(0, new Uint8Array([1]))));
+  await kept;
+  for (const change of [spool.mark("ended"), spool.keepInit(init), spool.describe(spool.about), spool.remove(segmentOf(0, new Uint8Array([1])))]) {
+    await expect(change).rejects.toThrow("another tab has this spool");
+  }
+  expect(await disk.names("b")).toEqual(before);
 });

@@ -58,9 +58,25 @@ async function folder(): Promise<FileSystemDirectoryHandle> {
   return root.getDirectoryHandle(FOLDER, { create: true });
 }
 
+/** What the broadcast of a spool is called, also while another tab has it; empty if that cannot be told. */
+export async function titleOf(id: string): Promise<string> {
+  try {
+    const directory = await (await folder()).getDirectoryHandle(id);
+    const names: string[] = [];
+    for await (const [name] of directory.entries()) names.push(name);
+    return (await newest(directory, readListing(names.map((name) => ({ name, bytes: 0 }))).about))?.title ?? "";
+  } catch (error) {
+    // It is being written anew, or deleted.
+    console.warn(`no title of the spool ${id}`, error);
+    return "";
+  }
+}
+
 export class Spool {
   #marks = new Set<Mark>();
   #aboutVersion = 0;
+  #isClosed = false;
+  readonly #changes = new Set<Promise<unknown>>();
 
   private constructor(
     private readonly directory: FileSystemDirectoryHandle,
@@ -96,13 +112,28 @@ export class Spool {
     return spool;
   }
 
+  /** Another tab has it from now on: nothing is changed any more, and what was begun is done. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#changes);
+  }
+
+  async #change<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new Error("another tab has this spool");
+    const changed = work();
+    this.#changes.add(changed);
+    return changed.finally(() => this.#changes.delete(changed));
+  }
+
   /** Writes down what this is of, beside what was written before, and then instead of it. */
-  async describe(about: About): Promise<void> {
-    this.about = about;
-    const before = this.#aboutVersion;
-    this.#aboutVersion += 1;
-    await write(this.directory, aboutName(this.#aboutVersion), new TextEncoder().encode(JSON.stringify(about)));
-    if (before > 0) await this.directory.removeEntry(aboutName(before)).catch(() => undefined);
+  describe(about: About): Promise<void> {
+    return this.#change(async () => {
+      this.about = about;
+      const before = this.#aboutVersion;
+      this.#aboutVersion += 1;
+      await write(this.directory, aboutName(this.#aboutVersion), new TextEncoder().encode(JSON.stringify(about)));
+      if (before > 0) await this.directory.removeEntry(aboutName(before)).catch(() => undefined);
+    });
   }
 
   /** It is known better how to reach the broadcast. */
@@ -119,22 +150,24 @@ export class Spool {
   }
 
   /** Makes a segment durable. */
-  async keep(segment: SegmentFile, bytes: Uint8Array): Promise<void> {
-    await write(this.directory, segmentName(segment), bytes);
+  keep(segment: SegmentFile, bytes: Uint8Array): Promise<void> {
+    return this.#change(() => write(this.directory, segmentName(segment), bytes));
   }
 
   /** Makes an init section durable. Many segments need it: it is not written over while it is whole. */
-  async keepInit(bytes: Uint8Array): Promise<{ digest: string; isWritten: boolean }> {
-    const digest = digestOf(bytes);
-    const isThere = await this.readInit(digest).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof Damaged) return false;
-        throw error;
-      },
-    );
-    if (!isThere) await write(this.directory, initName(digest), bytes);
-    return { digest, isWritten: !isThere };
+  keepInit(bytes: Uint8Array): Promise<{ digest: string; isWritten: boolean }> {
+    return this.#change(async () => {
+      const digest = digestOf(bytes);
+      const isThere = await this.readInit(digest).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof Damaged) return false;
+          throw error;
+        },
+      );
+      if (!isThere) await write(this.directory, initName(digest), bytes);
+      return { digest, isWritten: !isThere };
+    });
   }
 
   /** The bytes of a segment, if they are what was written. */
@@ -159,16 +192,18 @@ export class Spool {
   }
 
   /** Deletes a segment that is safe; its name stays. */
-  async remove(segment: SegmentFile): Promise<void> {
-    try {
-      await create(this.directory, goneName(segment));
-    } catch (error) {
-      if (!(error instanceof SpoolFull)) throw error;
-      // Names need room too. Should this break off between, the next visit asks for it, and hears that it is safe.
+  remove(segment: SegmentFile): Promise<void> {
+    return this.#change(async () => {
+      try {
+        await create(this.directory, goneName(segment));
+      } catch (error) {
+        if (!(error instanceof SpoolFull)) throw error;
+        // Names need room too. Should this break off between, the next visit asks for it, and hears that it is safe.
+        await this.#removeSegment(segment);
+        await create(this.directory, goneName(segment));
+      }
       await this.#removeSegment(segment);
-      await create(this.directory, goneName(segment));
-    }
-    await this.#removeSegment(segment);
+    });
   }
 
   async #removeSegment(segment: SegmentFile): Promise<void> {
@@ -179,20 +214,22 @@ export class Spool {
   }
 
   /** Notes that somebody else has used these numbers: nothing of ours is missing there. */
-  async noteOthers(range: Range): Promise<void> {
-    await create(this.directory, othersName(range));
+  noteOthers(range: Range): Promise<void> {
+    return this.#change(() => create(this.directory, othersName(range)));
   }
 
   /** Notes how far the recorders' clock is from ours, and forgets the note that this one replaces. */
-  async noteClock(note: ClockNote, before: ClockNote | null): Promise<void> {
-    await create(this.directory, clockName(note));
-    const isOther = before !== null && clockName(before) !== clockName(note);
-    if (isOther) await this.directory.removeEntry(clockName(before)).catch(() => undefined);
+  noteClock(note: ClockNote, before: ClockNote | null): Promise<void> {
+    return this.#change(async () => {
+      await create(this.directory, clockName(note));
+      const isOther = before !== null && clockName(before) !== clockName(note);
+      if (isOther) await this.directory.removeEntry(clockName(before)).catch(() => undefined);
+    });
   }
 
   /** Removes a segment that is kept under another number. */
-  async forget(segment: SegmentFile): Promise<void> {
-    await this.directory.removeEntry(segmentName(segment));
+  forget(segment: SegmentFile): Promise<void> {
+    return this.#change(() => this.directory.removeEntry(segmentName(segment)));
   }
 
   /** Segments that are `playable` as one file, as that file: those of them that can be had. */
@@ -223,14 +260,16 @@ export class Spool {
     return this.#marks.has(mark);
   }
 
-  async mark(mark: Mark): Promise<void> {
-    await create(this.directory, mark);
-    this.#marks.add(mark);
+  mark(mark: Mark): Promise<void> {
+    return this.#change(async () => {
+      await create(this.directory, mark);
+      this.#marks.add(mark);
+    });
   }
 
   async unmark(mark: Mark): Promise<void> {
     this.#marks.delete(mark);
-    await this.directory.removeEntry(mark).catch(() => undefined);
+    await this.#change(() => this.directory.removeEntry(mark).catch(() => undefined));
   }
 
   /** Deletes all of it. */

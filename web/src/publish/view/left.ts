@@ -51,7 +51,7 @@ export class LeftView {
 
   #cardOf(left: Left, session: Session): Card {
     const id = idOf(left);
-    const title = "spool" in left ? left.spool.title || this.words.untitled : null;
+    const title = "spool" in left ? left.spool.title || this.words.untitled : left.kind === "held" && left.title !== "" ? left.title : null;
     const shape = JSON.stringify([left.kind, title, choicesFor(left)]);
     const known = this.#cards.get(id);
     if (known?.shape === shape) return known;
@@ -65,7 +65,8 @@ export class LeftView {
   }
 
   #card(left: Left, title: string | null, shape: string, session: Session): Card {
-    const said = element("p");
+    // What comes of asking another tab is said too.
+    const said = left.kind === "held" ? element("p", { role: "status" }) : element("p");
     const damaged = element("p", { hidden: true });
     // It takes the focus of a button that is gone.
     const attributes = { class: `card ${left.kind}`, "data-id": idOf(left), "data-state": left.kind, tabindex: "-1" };
@@ -81,6 +82,8 @@ export class LeftView {
     const { words } = this;
     const id = idOf(left);
     switch (choice) {
+      case "take-over":
+        return button(words.takeOver, "primary", () => session.takeOver(id));
       case "go-on":
         return button(words.goOn, "primary", () => void session.goOn(id));
       case "finish":
@@ -103,7 +106,7 @@ export class LeftView {
 
   #said(left: Left): string {
     const { words } = this;
-    if (left.kind === "held") return words.left.held;
+    if (left.kind === "held") return words.left.held(left.state);
     if (left.kind === "unreadable") return words.left.unreadable;
     const { owed, unreadable, endedThere, isKnown, trouble } = left.spool;
     const waiting_s = owed.duration_ms / 1000;

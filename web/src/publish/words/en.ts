@@ -1,5 +1,6 @@
 /** What the publish page says, in English. The other languages have the type of this. */
 import { clock, counted, durationInWords, wholeMinutes } from "../../language";
+import type { Elsewhere } from "../keeper/messages";
 import type { Headline, Missing, Problem, Stage } from "../model";
 
 const segments = (count: number) => counted("en", count, { one: "segment", other: "segments" });
@@ -106,7 +107,8 @@ export const en = {
     switch (problem.kind) {
       case "refused": return "The server does not accept your owner key. Open the link again that Headwater printed.";
       case "unreachable": return "The server does not answer. To make a new broadcast, a network is needed; a broadcast that was begun goes on without.";
-      case "held": return "Another tab of this browser is broadcasting this. Close that one, or go on there.";
+      case "held": return "Another tab of this browser is working on this broadcast. To go on here, press “Use this tab”.";
+      case "taken-over": return "Another tab has taken over this broadcast. Nothing is recorded here any more; what was recorded is kept and sent there.";
       case "no-room": return en.lostFootage;
       case "lost": return "Some footage was lost: this device did not save it.";
       case "camera":
@@ -167,10 +169,24 @@ export const en = {
     notAccepted: (waiting_s: number) => `The server does not accept the link that this was recorded with. ${waiting(waiting_s)}It stays on this device, and is sent once a link that is valid is opened here.`,
     noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${waiting(waiting_s)}It stays on this device.`,
     sent: "Everything is sent and safe.",
-    held: "Another tab is working on this one.",
+    held(state: Elsewhere["state"]): string {
+      switch (state) {
+        case "there": return "Another tab is working on this one.";
+        case "taken-over": return "Another tab has taken this one over.";
+        case "asking": return "Asking the other tab for it …";
+        case "recording": return "The other tab is recording this one. Answer there whether it may be taken over.";
+        case "kept": return "The other tab is recording this one, and keeps it.";
+        case "silent": return "The other tab does not answer. Go to it, or close it: this one takes over then.";
+      }
+    },
     unreadable: "A recording on this device cannot be opened now. It stays here, and is tried again, now and at each visit.",
     damaged: (count: number) => `${segments(count)} could not be saved when the browser was stopped.`,
   },
+  takeOver: "Use this tab",
+  handOverSure: "Let another tab take over?",
+  handOverText: "It asks for this broadcast. If it gets it, recording stops here, and can go on there. Nothing that was recorded is lost.",
+  handOverYes: "Let it take over",
+  handOverNo: "Keep recording here",
   finish: "Finish",
   save: "Save to a file",
   discard: "Delete from this device",

@@ -102,7 +102,8 @@ export const sl: Words = {
     switch (problem.kind) {
       case "refused": return "Strežnik ne sprejme vašega lastniškega ključa. Znova odprite povezavo, ki jo je izpisal Headwater.";
       case "unreachable": return "Strežnik se ne odziva. Za nov prenos je potrebno omrežje; začeti prenos teče tudi brez njega.";
-      case "held": return "Ta prenos vodi drug zavihek brskalnika. Zaprite ga ali nadaljujte tam.";
+      case "held": return "S tem prenosom dela drug zavihek. Če želite nadaljevati tukaj, pritisnite »Nadaljuj v tem zavihku«.";
+      case "taken-over": return "Ta prenos je prevzel drug zavihek. Tukaj se nič več ne snema; posneto je shranjeno in se pošilja od tam.";
       case "no-room": return sl.lostFootage;
       case "lost": return "Del posnetka je izgubljen: naprava ga ni shranila.";
       case "camera":
@@ -163,10 +164,24 @@ export const sl: Words = {
     notAccepted: (waiting_s) => `Strežnik ne sprejme povezave, s katero je bil ta prenos posnet. ${waiting(waiting_s)}Posnetek ostane na tej napravi in bo poslan, ko tukaj odprete veljavno povezavo.`,
     noBroadcast: (waiting_s) => `Strežnik ne pozna tega prenosa. ${waiting(waiting_s)}Posnetek ostane na tej napravi.`,
     sent: "Vse je poslano in na varnem.",
-    held: "Z njim dela drug zavihek.",
+    held(state) {
+      switch (state) {
+        case "there": return "S tem posnetkom dela drug zavihek.";
+        case "taken-over": return "Ta posnetek je prevzel drug zavihek.";
+        case "asking": return "Sprašujemo drugi zavihek …";
+        case "recording": return "Drugi zavihek snema ta prenos. Tam odgovorite, ali ga odda.";
+        case "kept": return "Drugi zavihek snema ta prenos in ga obdrži.";
+        case "silent": return "Drugi zavihek ne odgovarja. Odprite ga ali ga zaprite: potem bo prevzel ta.";
+      }
+    },
     damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,
     unreadable: "Posnetka na tej napravi zdaj ni mogoče odpreti. Ostane tukaj; poskušamo znova, zdaj in ob vsakem obisku.",
   },
+  takeOver: "Nadaljuj v tem zavihku",
+  handOverSure: "Oddati prenos drugemu zavihku?",
+  handOverText: "Drugi zavihek prosi za ta prenos. Če ga oddate, se snemanje tukaj ustavi in se lahko nadaljuje tam. Nič posnetega se ne izgubi.",
+  handOverYes: "Oddaj",
+  handOverNo: "Snemaj naprej tukaj",
   finish: "Zaključi",
   save: "Shrani v datoteko",
   discard: "Izbriši s te naprave",

@@ -1,0 +1,97 @@
+/**
+ * What tabs say to each other about the spools that they have: one asks for a spool, and the one that has it gives it, asks
+ * the person in front of it first, or keeps it. Nothing is taken from a tab that does not answer: it may still be writing.
+ */
+
+import type { Elsewhere } from "./messages";
+
+/** What this tab hears of its asking. */
+export type Claimed = Exclude<Elsewhere["state"], "there" | "taken-over">;
+
+/** `asking`: the person there is asked. */
+export type Answer = "coming" | "asking" | "kept";
+
+type Said = { kind: "want"; id: string; tab: string } | { kind: "answer"; id: string; tab: string; answer: Answer };
+
+/** Where tabs hear each other: a BroadcastChannel. */
+export interface Between {
+  postMessage(said: Said): void;
+  addEventListener(type: "message", hear: (event: { data: Said }) => void): void;
+}
+
+export interface ClaimsDoes {
+  /** Whether this tab has it. */
+  has(id: string): boolean;
+  /** Another tab asks for what this one has. */
+  wanted(id: string): void;
+  /** Another tab asks for what this one waits for as well. */
+  goBehind(id: string): void;
+}
+
+/** For how long a tab that is there may leave a question without any answer. */
+const ANSWER_MAX_MS = 3_000;
+
+export class Claims {
+  /** What this tab has asked for. */
+  readonly #claimed = new Map<string, Claimed>();
+  readonly #unanswered = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Which tab has asked last for something of ours. */
+  readonly #askers = new Map<string, string>();
+
+  constructor(
+    private readonly between: Between,
+    /** The name of this tab, which no other has. */
+    private readonly tab: string,
+    private readonly does: ClaimsDoes,
+  ) {
+    between.addEventListener("message", ({ data }) => this.#hear(data));
+  }
+
+  /** Asks for a spool. */
+  want(id: string): void {
+    this.#claimed.set(id, "asking");
+    this.between.postMessage({ kind: "want", id, tab: this.tab });
+    this.#stopWaiting(id);
+    this.#unanswered.set(id, setTimeout(() => this.#claimed.set(id, "silent"), ANSWER_MAX_MS));
+  }
+
+  /** What has become of asking for it; `null` if nobody has. */
+  get(id: string): Claimed | null {
+    return this.#claimed.get(id) ?? null;
+  }
+
+  /** What is not held elsewhere any more is not asked for either. */
+  keepOnly(held: ReadonlySet<string>): void {
+    for (const id of this.#claimed.keys()) {
+      if (held.has(id)) continue;
+      this.#stopWaiting(id);
+      this.#claimed.delete(id);
+    }
+  }
+
+  /** Tells whoever asked for it. */
+  answer(id: string, answer: Answer): void {
+    const tab = this.#askers.get(id);
+    if (tab === undefined) return;
+    this.between.postMessage({ kind: "answer", id, tab, answer });
+    if (answer !== "asking") this.#askers.delete(id);
+  }
+
+  #hear(said: Said): void {
+    if (said.kind === "want") return this.#takeWant(said.id, said.tab);
+    if (said.tab !== this.tab || !this.#claimed.has(said.id)) return;
+    this.#stopWaiting(said.id);
+    this.#claimed.set(said.id, said.answer === "coming" ? "asking" : said.answer === "asking" ? "recording" : "kept");
+  }
+
+  #takeWant(id: string, tab: string): void {
+    if (!this.does.has(id)) return this.does.goBehind(id);
+    this.#askers.set(id, tab);
+    this.does.wanted(id);
+  }
+
+  #stopWaiting(id: string): void {
+    clearTimeout(this.#unanswered.get(id));
+    this.#unanswered.delete(id);
+  }
+}
