@@ -137,8 +137,8 @@ describe("what earlier visits left", () => {
 
   it("can be deleted when it cannot be read, and not while another tab has it", () => {
     expect(choicesFor({ kind: "unreadable", id: "b" })).toEqual(["delete"]);
-    const offered = (["there", "taken-over", "kept", "silent", "asking", "recording"] as const).map((state) => choicesFor({ kind: "held", id: "b", title: "", state }));
-    expect(offered).toEqual([["take-over"], ["take-over"], ["take-over"], ["take-over"], [], []]);
+    const offered = (["there", "taken-over", "kept", "silent", "asking", "held-up", "recording"] as const).map((state) => choicesFor({ kind: "held", id: "b", title: "", state }));
+    expect(offered).toEqual([["take-over"], ["take-over"], ["take-over"], ["take-over"], [], [], []]);
   });
 
   it("is not what is recorded now", () => {

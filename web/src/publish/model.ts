@@ -1,7 +1,7 @@
 /**
  * What the page shows, as data: where the publisher is, and what is true at this moment. Pure.
  */
-import type { Elsewhere, KeeperStatus, StorageStatus } from "./keeper/messages";
+import type { Elsewhere, KeeperStatus, StorageStatus, WhereElse } from "./keeper/messages";
 import type { UplinkStatus } from "./uplink/status";
 
 /** Why nothing can be recorded here. */
@@ -248,10 +248,12 @@ function isTurnedAway({ trouble }: UplinkStatus): boolean {
 /** What can be done with what is left. */
 export type Choice = "take-over" | "go-on" | "finish" | "save" | "delete" | "watch";
 
+/** Once is enough, until there is an answer. */
+const ASKED: readonly WhereElse[] = ["asking", "held-up", "recording"];
+
 /** In the order in which they are offered. Nothing is offered to be deleted that will still be sent. */
 export function choicesFor(left: Left): Choice[] {
-  // Once is enough, until there is an answer.
-  if (left.kind === "held") return left.state === "asking" || left.state === "recording" ? [] : ["take-over"];
+  if (left.kind === "held") return ASKED.includes(left.state) ? [] : ["take-over"];
   if (left.kind === "unreadable") return ["delete"];
   const { spool } = left;
   const mayGoOn = spool.said !== "ended" && !isTurnedAway(spool);

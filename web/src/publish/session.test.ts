@@ -241,14 +241,14 @@ it("warns whoever leaves while the last moments are being saved, also of the bro
 it("asks before another tab gets what is recorded here", async () => {
   const session = await recording();
   events.wanted("b");
-  expect([said, session.model.wanted, session.model.stage.kind]).toEqual([["b: asking"], "b", "recording"]);
+  expect([said, session.model.wanted, session.model.stage.kind]).toEqual([["b: person-asked"], "b", "recording"]);
   session.keepHere("b");
   expect([said.at(-1), session.model.wanted, session.model.stage.kind]).toEqual(["b: kept", null, "recording"]);
   events.wanted("b");
   said.length = 0;
   await session.handOver("b");
   // After the last moments, which go with it.
-  expect(said).toEqual(["rest", "end", "hand over b"]);
+  expect(said).toEqual(["b: coming", "rest", "end", "hand over b"]);
   expect([session.model.stage.kind, session.model.problem?.kind, session.model.wanted, awake]).toEqual(["ready", "taken-over", null, false]);
   session.takeOver("b");
   expect([said.at(-1), session.model.problem]).toEqual(["take over b", null]);
@@ -257,11 +257,11 @@ it("asks before another tab gets what is recorded here", async () => {
 it("gives another tab what is only sent here, or left, without a word", async () => {
   const session = await recording();
   events.wanted("c");
-  await vi.waitFor(() => expect(said).toEqual(["hand over c"]));
+  await vi.waitFor(() => expect(said).toEqual(["c: coming", "hand over c"]));
   expect([session.model.stage.kind, session.model.problem]).toEqual(["recording", null]);
   const ended = session.end();
   events.wanted("b");
   await ended;
-  await vi.waitFor(() => expect(said.slice(1)).toEqual(["rest", "end", "ended", "rest", "hand over b"]));
+  await vi.waitFor(() => expect(said.slice(2)).toEqual(["b: coming", "rest", "end", "ended", "rest", "hand over b"]));
   expect([session.model.stage.kind, session.model.problem?.kind, session.model.ended]).toEqual(["ready", "taken-over", []]);
 });

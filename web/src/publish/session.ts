@@ -342,7 +342,7 @@ export class Session {
     const { stage } = this.model;
     const isAtWork = stage.kind === "starting" || stage.kind === "recording" || stage.kind === "paused";
     if (!isAtWork || stage.id !== id) return void this.handOver(id);
-    this.#keeper.answer(id, "asking");
+    this.#keeper.answer(id, "person-asked");
     this.model = { ...this.model, wanted: id };
     this.#look();
   }
@@ -350,6 +350,7 @@ export class Session {
   /** Gives a broadcast to the tab that asked for it, with all that was recorded. */
   async handOver(id: string): Promise<void> {
     this.model = { ...this.model, wanted: null };
+    this.#keeper.answer(id, "coming");
     await this.#then(async () => {
       const { stage } = this.model;
       if ("id" in stage && stage.id === id) {

@@ -42,7 +42,7 @@ test("nothing is said of what there is none of", () => {
 });
 
 test("each state of what another tab has is told apart, in every language", () => {
-  const states = ["there", "taken-over", "asking", "recording", "kept", "silent"] as const;
+  const states = ["there", "taken-over", "asking", "held-up", "recording", "kept", "silent"] as const;
   const said = LANGUAGES.flatMap((language) => states.map((state) => wordsIn(language).left.held(state)));
   expect(new Set(said).size).toBe(said.length);
 });

@@ -16,7 +16,8 @@ function tab(name: string, ...has: string[]) {
     addEventListener: (_: "message", hear: Hear) => void hearing.push({ tab: name, hear }),
   };
   const claims = new Claims(between, name, { has: (id) => has.includes(id), wanted, goBehind });
-  return { claims, wanted, goBehind };
+  const hear = (said: Said) => hearing.filter((one) => one.tab === name).forEach(({ hear }) => hear({ data: said }));
+  return { claims, wanted, goBehind, hear };
 }
 
 beforeEach(() => {
@@ -31,8 +32,7 @@ it("asks the tab that has it, and all others let whoever asks have it first", as
   here.claims.want("a");
   expect([there.wanted.mock.calls, third.wanted.mock.calls, third.goBehind.mock.calls]).toEqual([[["a"]], [], [["a"]]]);
   expect([here.claims.get("a"), third.claims.get("a")]).toEqual(["asking", null]);
-  there.claims.answer("a", "coming");
-  // It may have much to write before.
+  // It may have much to write before, and is there.
   await vi.advanceTimersByTimeAsync(60_000);
   expect([here.claims.get("a"), third.claims.get("a")]).toEqual(["asking", null]);
   here.claims.keepOnly(new Set(["b"]));
@@ -42,9 +42,13 @@ it("asks the tab that has it, and all others let whoever asks have it first", as
 it("says that the person there is asked, and what comes of it", async () => {
   const [here, there] = [tab("here"), tab("there", "a")];
   here.claims.want("a");
-  there.claims.answer("a", "asking");
+  there.claims.answer("a", "person-asked");
   await vi.advanceTimersByTimeAsync(60_000);
   expect(here.claims.get("a")).toBe("recording");
+  there.claims.answer("a", "coming");
+  expect(here.claims.get("a")).toBe("asking");
+  there.claims.answer("a", "held-up");
+  expect(here.claims.get("a")).toBe("held-up");
   there.claims.answer("a", "kept");
   expect(here.claims.get("a")).toBe("kept");
   // Whoever was answered hears nothing more, until they ask again.
@@ -55,7 +59,7 @@ it("says that the person there is asked, and what comes of it", async () => {
 });
 
 it("says when nobody answers, and hears a late answer all the same", async () => {
-  const [here, there] = [tab("here"), tab("there", "a")];
+  const here = tab("here");
   here.claims.want("a");
   await vi.advanceTimersByTimeAsync(2_000);
   here.claims.want("a");
@@ -63,6 +67,27 @@ it("says when nobody answers, and hears a late answer all the same", async () =>
   expect(here.claims.get("a")).toBe("asking");
   await vi.advanceTimersByTimeAsync(1);
   expect(here.claims.get("a")).toBe("silent");
-  there.claims.answer("a", "asking");
+  here.hear({ kind: "answer", id: "a", tab: "here", answer: "person-asked" });
   expect(here.claims.get("a")).toBe("recording");
+});
+
+it("takes nothing for an answer that is none", () => {
+  const here = tab("here");
+  here.claims.want("a");
+  for (const said of [{ kind: "hello" }, { kind: "answer", answer: "toString" }, { kind: "answer", answer: undefined }]) {
+    here.hear({ id: "a", tab: "here", ...said } as unknown as Said);
+    expect(here.claims.get("a")).toBe("asking");
+  }
+});
+
+it("asks no more when another tab asks later, and can ask again", async () => {
+  const [here, there, third] = [tab("here"), tab("there", "a"), tab("third")];
+  here.claims.want("a");
+  there.claims.answer("a", "person-asked");
+  third.claims.want("a");
+  there.claims.answer("a", "kept");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([here.claims.get("a"), third.claims.get("a")]).toEqual([null, "kept"]);
+  here.claims.want("a");
+  expect(here.claims.get("a")).toBe("asking");
 });

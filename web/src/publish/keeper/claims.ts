@@ -8,8 +8,17 @@ import type { Elsewhere } from "./messages";
 /** What this tab hears of its asking. */
 export type Claimed = Exclude<Elsewhere["state"], "there" | "taken-over">;
 
-/** `asking`: the person there is asked. */
-export type Answer = "coming" | "asking" | "kept";
+/** What the other tab makes of an answer. */
+const CLAIMED = {
+  /** It is being given. */
+  coming: "asking",
+  "person-asked": "recording",
+  /** It is being given, and what was recorded cannot be written at the moment. */
+  "held-up": "held-up",
+  kept: "kept",
+} as const satisfies Record<string, Claimed>;
+
+export type Answer = keyof typeof CLAIMED;
 
 type Said = { kind: "want"; id: string; tab: string } | { kind: "answer"; id: string; tab: string; answer: Answer };
 
@@ -28,7 +37,7 @@ export interface ClaimsDoes {
   goBehind(id: string): void;
 }
 
-/** For how long a tab that is there may leave a question without any answer. */
+/** For how long a tab that is there may leave a question without any answer: its keeper answers at once. */
 const ANSWER_MAX_MS = 3_000;
 
 export class Claims {
@@ -50,9 +59,9 @@ export class Claims {
   /** Asks for a spool. */
   want(id: string): void {
     this.#claimed.set(id, "asking");
-    this.between.postMessage({ kind: "want", id, tab: this.tab });
     this.#stopWaiting(id);
     this.#unanswered.set(id, setTimeout(() => this.#claimed.set(id, "silent"), ANSWER_MAX_MS));
+    this.between.postMessage({ kind: "want", id, tab: this.tab });
   }
 
   /** What has become of asking for it; `null` if nobody has. */
@@ -63,9 +72,7 @@ export class Claims {
   /** What is not held elsewhere any more is not asked for either. */
   keepOnly(held: ReadonlySet<string>): void {
     for (const id of this.#claimed.keys()) {
-      if (held.has(id)) continue;
-      this.#stopWaiting(id);
-      this.#claimed.delete(id);
+      if (!held.has(id)) this.#forget(id);
     }
   }
 
@@ -74,20 +81,31 @@ export class Claims {
     const tab = this.#askers.get(id);
     if (tab === undefined) return;
     this.between.postMessage({ kind: "answer", id, tab, answer });
-    if (answer !== "asking") this.#askers.delete(id);
+    if (answer === "kept") this.#askers.delete(id);
   }
 
   #hear(said: Said): void {
     if (said.kind === "want") return this.#takeWant(said.id, said.tab);
-    if (said.tab !== this.tab || !this.#claimed.has(said.id)) return;
+    const isAnswer = said.kind === "answer" && said.tab === this.tab && Object.hasOwn(CLAIMED, said.answer);
+    if (!isAnswer || !this.#claimed.has(said.id)) return;
     this.#stopWaiting(said.id);
-    this.#claimed.set(said.id, said.answer === "coming" ? "asking" : said.answer === "asking" ? "recording" : "kept");
+    this.#claimed.set(said.id, CLAIMED[said.answer]);
   }
 
   #takeWant(id: string, tab: string): void {
-    if (!this.does.has(id)) return this.does.goBehind(id);
+    if (!this.does.has(id)) {
+      // The one that has it answers whoever asked last.
+      this.#forget(id);
+      return this.does.goBehind(id);
+    }
     this.#askers.set(id, tab);
+    this.answer(id, "coming");
     this.does.wanted(id);
+  }
+
+  #forget(id: string): void {
+    this.#stopWaiting(id);
+    this.#claimed.delete(id);
   }
 
   #stopWaiting(id: string): void {

@@ -97,7 +97,7 @@ it("gives another tab all that was recorded, and changes nothing any more", asyn
   held.keep(footage());
   held.keep(footage());
   const handedOver = vi.fn();
-  const done = held.handOver().then(handedOver);
+  const done = held.written().then(() => held.handOver()).then(handedOver);
   await vi.advanceTimersByTimeAsync(5_000);
   expect([handedOver.mock.calls.length, kept]).toEqual([0, []]);
   disk.failure = () => null;
@@ -111,6 +111,22 @@ it("gives another tab all that was recorded, and changes nothing any more", asyn
   await expect(held.readdress({ ...address, token: "right" })).resolves.toBeUndefined();
   await vi.advanceTimersByTimeAsync(30_000);
   expect([await disk.names("b"), asked, lost, held.isGone]).toEqual([before, [], [{ kind: "failed" }], true]);
+});
+
+it("is given to another tab only when what is being deleted is deleted", async () => {
+  const held = await open();
+  held.keep(footage());
+  await vi.advanceTimersByTimeAsync(0);
+  let isDeleted = () => {};
+  disk.removing = () => new Promise((resolve) => (isDeleted = resolve));
+  const destroyed = held.destroy();
+  const handedOver = vi.fn();
+  const done = held.handOver().then(handedOver);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(handedOver).not.toHaveBeenCalled();
+  isDeleted();
+  await Promise.all([destroyed, done]);
+  expect(await allSpools()).toEqual([]);
 });
 
 it("is not said to be sent and safe while it is deleted, and can be deleted again when that fails", async () => {

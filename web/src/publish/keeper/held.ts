@@ -65,6 +65,11 @@ export class Held {
     return { ...this.uplink.status(), unwritten_ms: this.#heldUp === null ? 0 : this.#waiting_ms };
   }
 
+  /** Whether what was recorded cannot be written at the moment. */
+  get isHeldUp(): boolean {
+    return this.#heldUp !== null;
+  }
+
   /** Whether writing fails, though not for want of room. */
   get isFailing(): boolean {
     return this.#heldUp === "failing";
@@ -197,11 +202,16 @@ export class Held {
     await this.destroy();
   }
 
-  /** Another tab takes over: all that was recorded is durable, and from then on nothing is written, sent or deleted here. */
+  /** Waits until all is durable that was recorded or said so far, for as long as the disk takes. */
+  async written(): Promise<void> {
+    for (let seen; seen !== this.#writing; ) await (seen = this.#writing);
+  }
+
+  /** Another tab takes over: from then on nothing is written, sent or deleted here. */
   async handOver(): Promise<void> {
-    await this.#then("noting", async () => undefined);
     this.#isHandedOver = true;
     this.uplink.destroy();
+    await Promise.allSettled([this.#writing, this.#destroyed]);
     await this.spool.close();
   }
 

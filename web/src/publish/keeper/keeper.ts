@@ -2,6 +2,7 @@
  * The page's end of the keeper.
  */
 import type { SegmentReport } from "../uplink/status";
+import type { Answer } from "./claims";
 import type { Address, Footage, FromKeeper, KeeperStatus, NotAdopted, ToKeeper, WhyLost } from "./messages";
 
 export interface KeeperEvents {
@@ -92,7 +93,7 @@ export class Keeper {
     this.#post({ kind: "hand-over", id });
   }
 
-  answer(id: string, answer: "asking" | "kept"): void {
+  answer(id: string, answer: Answer): void {
     this.#post({ kind: "answer", id, answer });
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Container } from "../spool/names";
 import type { SegmentReport, UplinkStatus } from "../uplink/status";
+import type { Answer } from "./claims";
 
 /** A broadcast, and what lets us publish to it. */
 export interface Address {
@@ -42,7 +43,7 @@ export type ToKeeper =
   | { kind: "take-over"; id: string }
   /** Another tab asked for it: it gets it, or is told what is done instead. */
   | { kind: "hand-over"; id: string }
-  | { kind: "answer"; id: string; answer: "asking" | "kept" }
+  | { kind: "answer"; id: string; answer: Answer }
   /** The network is said to be back. */
   | { kind: "online" };
 
@@ -89,19 +90,23 @@ export interface Elsewhere {
   id: string;
   /** Empty as long as it is not known. */
   title: string;
-  state:
-    | "there"
-    /** That tab has taken it over from this one. */
-    | "taken-over"
-    /** This tab has asked for it, */
-    | "asking"
-    /** and the person is asked there, because it is recorded to; */
-    | "recording"
-    /** or has said no; */
-    | "kept"
-    /** or nobody answers. */
-    | "silent";
+  state: WhereElse;
 }
+
+export type WhereElse =
+  | "there"
+  /** That tab has taken it over from this one. */
+  | "taken-over"
+  /** This tab has asked for it, and gets it as soon as all is written there. */
+  | "asking"
+  /** The other tab cannot write at the moment what was recorded there. */
+  | "held-up"
+  /** It is recorded to, and the person there is asked. */
+  | "recording"
+  /** The person there has said no. */
+  | "kept"
+  /** No other tab answers. */
+  | "silent";
 
 export interface StorageStatus {
   used: number;

@@ -12,6 +12,7 @@ interface Fake {
   begin(): void;
   readdress(address: Address): Promise<void>;
   discard(): Promise<void>;
+  written(): Promise<void>;
   handOver(): Promise<void>;
 }
 
@@ -21,6 +22,10 @@ let broken = new Set<string>();
 let deleted: string[] = [];
 let begun: string[] = [];
 let gone: string[] = [];
+/** Until one is opened. */
+let opening: Promise<void>;
+/** Until all is written. */
+let writing: Promise<void>;
 /** Lets go of what another tab has. */
 let letGo: (id: string) => void = () => undefined;
 
@@ -32,6 +37,7 @@ const shelfOf = (all: () => Promise<string[]>) =>
     hold: async (id) => !others.has(id),
     holdLater: (id) => new Promise((resolve) => (letGo = (other) => other === id && resolve())),
     open: async (id, known) => {
+      await opening;
       if (broken.has(id) && known === null) throw new Error("torn");
       return {
         id,
@@ -39,6 +45,7 @@ const shelfOf = (all: () => Promise<string[]>) =>
         destroy: async () => void deleted.push(`what was done of ${id}`),
         begin: () => void begun.push(id),
         readdress: async (address) => void given.push(address),
+        written: () => writing,
         handOver: async () => void gone.push(`${id} is written`),
         discard: async () => void deleted.push(`all of ${id}`),
       };
@@ -52,6 +59,7 @@ const shelfOf = (all: () => Promise<string[]>) =>
 
 beforeEach(() => {
   [given, others, broken, deleted, begun, gone] = [[], new Set(), new Set(), [], [], []];
+  writing = opening = Promise.resolve();
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -107,6 +115,37 @@ it("gives another tab what it has, whole, and takes it up again when that lets g
   letGo("b");
   await vi.waitFor(() => expect([...here.spools.keys()]).toEqual(["b"]));
   expect([[...here.held], [...here.handedOver], here.has("b")]).toEqual([["a"], ["a"], true]);
+});
+
+it("keeps nothing else waiting while what is given away cannot be written yet", async () => {
+  const here = shelf("a", "b");
+  await here.openAgain();
+  let written = () => {};
+  writing = new Promise((resolve) => (written = resolve));
+  const given = here.handOver("a");
+  await here.discard("b");
+  expect([deleted, gone, [...here.leaving]]).toEqual([["all of b"], [], ["a"]]);
+  // Nothing more is begun with it meanwhile.
+  expect([await here.adopt(address("a")), begun]).toEqual([{ kind: "held" }, []]);
+  written();
+  await given;
+  expect([gone, [...here.leaving], [...here.handedOver]]).toEqual([["a is written", "a"], [], ["a"]]);
+});
+
+it("always says where something is that comes back from another tab", async () => {
+  const here = shelf("a");
+  await here.openAgain();
+  await here.handOver("a");
+  const isThere = () => here.held.has("a") || here.spools.has("a");
+  let open = () => {};
+  opening = new Promise((resolve) => (open = resolve));
+  letGo("a");
+  for (let turn = 0; turn < 20; turn++) {
+    await Promise.resolve();
+    expect(isThere(), `after ${turn} turns`).toBe(true);
+  }
+  open();
+  await vi.waitFor(() => expect([[...here.spools.keys()], [...here.held], [...here.handedOver]]).toEqual([["a"], [], []]));
 });
 
 it("says at once that another tab has what was to be begun", async () => {

@@ -10,7 +10,9 @@ export interface Opened {
   readdress(address: Address): Promise<void>;
   /** Deletes all of it. */
   discard(): Promise<void>;
-  /** Has everything durable, and does nothing more with it. */
+  /** Waits until all is durable that was recorded or said so far, for as long as the disk takes. */
+  written(): Promise<void>;
+  /** Does nothing more with it. */
   handOver(): Promise<void>;
   /** Whether it is done, and so deleted, or about to be. */
   readonly isGone: boolean;
@@ -39,12 +41,14 @@ export class Shelf<S extends Opened> {
   readonly held = new Set<string>();
   /** Those of them that were ours. */
   readonly handedOver = new Set<string>();
+  /** Another tab gets these as soon as all is written. */
+  readonly leaving = new Set<string>();
   /** These cannot be opened. */
   readonly unreadable = new Set<string>();
   readonly #ours = new Set<string>();
   /** For these it is waited until another tab lets go of them, whether anything is left in them or not. */
   readonly #awaited = new Set<string>();
-  /** Of each spool one thing after the other. */
+  /** One thing after the other, whichever spool it is of: nothing may wait in here for as long as a disk takes. */
   #doing: Promise<void>;
 
   /** What earlier visits left is taken up before anything else. */
@@ -57,7 +61,7 @@ export class Shelf<S extends Opened> {
     return this.#then(async () => {
       const { id } = address;
       try {
-        if (!(await this.#hold(id))) {
+        if (this.leaving.has(id) || !(await this.#hold(id))) {
           await this.#takeUp(id);
           return { kind: "held" };
         }
@@ -100,17 +104,26 @@ export class Shelf<S extends Opened> {
   }
 
   /** Another tab takes it over. This one waits until that lets go of it. */
-  handOver(id: string): Promise<void> {
-    return this.#then(async () => {
-      if (!this.#ours.has(id)) return;
-      await this.spools.get(id)?.handOver();
-      this.spools.delete(id);
-      this.unreadable.delete(id);
-      this.#ours.delete(id);
-      this.handedOver.add(id);
-      this.does.letGo(id);
-      this.#await(id);
-    });
+  async handOver(id: string): Promise<void> {
+    if (!this.#ours.has(id) || this.leaving.has(id)) return;
+    this.leaving.add(id);
+    try {
+      // What is deleted meanwhile may be what makes room for it.
+      await this.spools.get(id)?.written();
+      await this.#then(() => this.#letGo(id));
+    } finally {
+      this.leaving.delete(id);
+    }
+  }
+
+  async #letGo(id: string): Promise<void> {
+    await this.spools.get(id)?.handOver();
+    this.spools.delete(id);
+    this.unreadable.delete(id);
+    this.#ours.delete(id);
+    this.handedOver.add(id);
+    this.does.letGo(id);
+    this.#await(id);
   }
 
   /** What a spool could not be opened for may have passed, and another tab may have begun one, or be done with it. */
@@ -174,15 +187,25 @@ export class Shelf<S extends Opened> {
     try {
       await this.does.holdLater(id);
       this.#ours.add(id);
+    } catch (error) {
+      this.#noMoreElsewhere(id);
+      throw error;
     } finally {
       this.#awaited.delete(id);
-      this.held.delete(id);
-      this.handedOver.delete(id);
     }
-    // The other tab may have sent all of it.
     await this.#then(async () => {
-      if ((await this.does.all()).includes(id)) await this.#takeUp(id);
+      try {
+        // The other tab may have sent all of it.
+        if ((await this.does.all()).includes(id)) await this.#takeUp(id);
+      } finally {
+        this.#noMoreElsewhere(id);
+      }
     });
+  }
+
+  #noMoreElsewhere(id: string): void {
+    this.held.delete(id);
+    this.handedOver.delete(id);
   }
 
   #then<T>(work: () => Promise<T>): Promise<T> {

@@ -8,6 +8,7 @@ import { goBehind, hold, holdLater, letGo } from "./locks";
 import type { Address, Elsewhere, Footage, FromKeeper, KeeperStatus, StorageStatus, ToKeeper } from "./messages";
 import { Shelf } from "./shelf";
 import { keepBytes, storageStatus } from "./storage";
+import { Titles } from "./titles";
 
 const STATUS_EVERY_MS = 250;
 const STORAGE_EVERY_MS = 5_000;
@@ -22,8 +23,7 @@ const claims = new Claims(new BroadcastChannel("headwater-spools"), crypto.rando
   goBehind,
 });
 const { spools } = shelf;
-/** What other tabs work on is called so. */
-const titles = new Map<string, string>();
+const titles = new Titles(titleOf);
 
 function post(message: FromKeeper): void {
   postMessage(message);
@@ -51,7 +51,6 @@ addEventListener("message", ({ data }: MessageEvent<ToKeeper>) => {
     case "take-over":
       return claims.want(data.id);
     case "hand-over":
-      claims.answer(data.id, "coming");
       return void shelf.handOver(data.id);
     case "answer":
       return claims.answer(data.id, data.answer);
@@ -100,6 +99,7 @@ async function look(): Promise<void> {
 /** Says how things stand, if that has changed; and cleans up what is done. */
 function show(): void {
   claims.keepOnly(shelf.held);
+  for (const id of shelf.leaving) claims.answer(id, spools.get(id)?.isHeldUp ? "held-up" : "coming");
   const status: KeeperStatus = {
     spools: [...spools.values()].map((spool) => spool.status()),
     held: [...shelf.held].map(elsewhere),
@@ -116,13 +116,7 @@ function show(): void {
 }
 
 function elsewhere(id: string): Elsewhere {
-  if (!titles.has(id)) void learnTitle(id);
-  return { id, title: titles.get(id) ?? "", state: claims.get(id) ?? (shelf.handedOver.has(id) ? "taken-over" : "there") };
-}
-
-async function learnTitle(id: string): Promise<void> {
-  titles.set(id, "");
-  titles.set(id, await titleOf(id));
+  return { id, title: titles.get(id), state: claims.get(id) ?? (shelf.handedOver.has(id) ? "taken-over" : "there") };
 }
 
 setInterval(show, STATUS_EVERY_MS);

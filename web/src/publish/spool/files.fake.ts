@@ -59,6 +59,7 @@ export class FakeFolder {
   async removeEntry(name: string): Promise<void> {
     const error = this.disk.stuck(name);
     if (error) throw error;
+    await this.disk.removing();
     if (!this.files.delete(name)) throw missing(name);
   }
 
@@ -81,6 +82,8 @@ export class FakeDisk {
   failure: (name: string) => Error | null = () => null;
   /** Why an entry of this name cannot be removed. */
   stuck: (name: string) => Error | null = () => null;
+  /** How long it takes to remove an entry. */
+  removing: () => Promise<void> = async () => undefined;
   /** Why the next read fails, if it does. */
   unreadable: () => Error | null = () => null;
   readonly root = new FakeFolder(this);

@@ -95,7 +95,8 @@ it("forgets what was noted of the clock for what was never recorded", async () =
 
 it("tells another tab what it is of, also while that is written down anew", async () => {
   await spool.describe({ ...spool.about, title: "Regatta" });
-  expect([await titleOf("b"), await titleOf("x")]).toEqual(["Regatta", ""]);
+  expect(await titleOf("b")).toBe("Regatta");
+  await expect(titleOf("x")).rejects.toThrow("no x");
 });
 
 it("changes nothing any more once it is closed, and what was begun is done by then", async () => {

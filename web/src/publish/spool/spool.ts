@@ -58,18 +58,12 @@ async function folder(): Promise<FileSystemDirectoryHandle> {
   return root.getDirectoryHandle(FOLDER, { create: true });
 }
 
-/** What the broadcast of a spool is called, also while another tab has it; empty if that cannot be told. */
+/** What the broadcast of a spool is called, also while another tab has it; it may fail while that writes it anew. */
 export async function titleOf(id: string): Promise<string> {
-  try {
-    const directory = await (await folder()).getDirectoryHandle(id);
-    const names: string[] = [];
-    for await (const [name] of directory.entries()) names.push(name);
-    return (await newest(directory, readListing(names.map((name) => ({ name, bytes: 0 }))).about))?.title ?? "";
-  } catch (error) {
-    // It is being written anew, or deleted.
-    console.warn(`no title of the spool ${id}`, error);
-    return "";
-  }
+  const directory = await (await folder()).getDirectoryHandle(id);
+  const names: string[] = [];
+  for await (const [name] of directory.entries()) names.push(name);
+  return (await newest(directory, readListing(names.map((name) => ({ name, bytes: 0 }))).about))?.title ?? "";
 }
 
 export class Spool {

@@ -1,6 +1,6 @@
 /** What the publish page says, in English. The other languages have the type of this. */
 import { clock, counted, durationInWords, wholeMinutes } from "../../language";
-import type { Elsewhere } from "../keeper/messages";
+import type { WhereElse } from "../keeper/messages";
 import type { Headline, Missing, Problem, Stage } from "../model";
 
 const segments = (count: number) => counted("en", count, { one: "segment", other: "segments" });
@@ -169,14 +169,15 @@ export const en = {
     notAccepted: (waiting_s: number) => `The server does not accept the link that this was recorded with. ${waiting(waiting_s)}It stays on this device, and is sent once a link that is valid is opened here.`,
     noBroadcast: (waiting_s: number) => `The server does not know this broadcast. ${waiting(waiting_s)}It stays on this device.`,
     sent: "Everything is sent and safe.",
-    held(state: Elsewhere["state"]): string {
+    held(state: WhereElse): string {
       switch (state) {
         case "there": return "Another tab is working on this one.";
         case "taken-over": return "Another tab has taken this one over.";
         case "asking": return "Asking the other tab for it …";
+        case "held-up": return "The other tab cannot save at the moment what was recorded there. It tries again, and gives this one then: do not close it, and free some space if there is little.";
         case "recording": return "The other tab is recording this one. Answer there whether it may be taken over.";
         case "kept": return "The other tab is recording this one, and keeps it.";
-        case "silent": return "The other tab does not answer. Go to it, or close it: this one takes over then.";
+        case "silent": return "The other tab does not answer. Go to it first: if it is closed, this one takes over, and what is not saved there yet may be lost.";
       }
     },
     unreadable: "A recording on this device cannot be opened now. It stays here, and is tried again, now and at each visit.",

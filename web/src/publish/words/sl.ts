@@ -169,9 +169,10 @@ export const sl: Words = {
         case "there": return "S tem posnetkom dela drug zavihek.";
         case "taken-over": return "Ta posnetek je prevzel drug zavihek.";
         case "asking": return "Sprašujemo drugi zavihek …";
+        case "held-up": return "Drugi zavihek trenutno ne more shraniti, kar je posnel. Poskuša znova in potem odda ta posnetek: ne zapirajte ga in sprostite prostor, če ga je malo.";
         case "recording": return "Drugi zavihek snema ta prenos. Tam odgovorite, ali ga odda.";
         case "kept": return "Drugi zavihek snema ta prenos in ga obdrži.";
-        case "silent": return "Drugi zavihek ne odgovarja. Odprite ga ali ga zaprite: potem bo prevzel ta.";
+        case "silent": return "Drugi zavihek ne odgovarja. Najprej ga odprite: če ga zaprete, prevzame ta, a kar tam še ni shranjeno, se lahko izgubi.";
       }
     },
     damaged: (count) => `Ob zaustavitvi brskalnika ni bilo mogoče shraniti ${segmentsGenitive(count)}.`,
