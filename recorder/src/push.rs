@@ -34,7 +34,7 @@ use crate::recorder::Recorder;
 pub(crate) use away::Strangers;
 use closed::latest_base;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
-use numbering::{LATE_MAX, Named, Numbered, lost};
+use numbering::{Arrival, LATE_MAX, Named, Numbered, lost};
 pub(crate) use parking::Pushers;
 use parking::{Arriving, Pusher, PusherState, Waiting};
 
@@ -193,14 +193,16 @@ impl Recorder {
             let state = pusher.state.lock().await;
             let numbering = &state.numbering;
             let named = numbering.named(&pushed.path).cloned().or_else(|| numbering.by_digits(&pushed.path))?;
-            if state.is_held_up(&state.waiting, &named.rendition, (pushed.arrived_ms, false)) {
+            if state.is_held_up(&state.waiting, &named.rendition, false) {
                 return None;
             }
             named
         };
         // What cannot be read now is read again when the segment is here.
-        let init = |state: &PusherState| state.init_of(&followed.read(), &named, (pushed.arrived_ms, false), &[]);
-        self.with_init(followed, pusher, named.clone(), init).await.ok()
+        let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), has_waited: false };
+        let of_state = |state: &PusherState| state.init_of(&followed.read(), &named, (arrival, false), None, &[]);
+        let init = self.find_init(followed.id(), pusher, &named, of_state).await;
+        self.with_init(followed, named, init).await.ok()
     }
 
     async fn keep_pushed(
@@ -216,7 +218,8 @@ impl Recorder {
             unreachable!("asked for segments only")
         };
         let container = inspection.container;
-        let found = Found { digest, len, inspection: *inspection, arrived_ms: pushed.arrived_ms };
+        let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), has_waited: false };
+        let found = Found { digest, len, inspection: *inspection, arrival };
         let accepting = pusher.accepting(followed).await?;
         let taken = self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await;
         drop(accepting);
@@ -243,10 +246,8 @@ impl Recorder {
         if let Err(problem) = self.catch_up(followed, &mut state).await {
             return Err(NotTaken::Away { problem, source });
         }
-        if !self.is_whole(followed.id()) {
-            self.make_whole(followed, pusher);
-            let problem = ProblemKind::UNAVAILABLE.detail("what its log may have lost is looked for first");
-            return Err(NotTaken::Away { problem: problem.retry_after(RETRY_SOON), source });
+        if let Err(problem) = self.seen_whole(followed, pusher) {
+            return Err(NotTaken::Away { problem, source });
         }
         let is_refused = {
             let broadcast = followed.read();
@@ -259,19 +260,21 @@ impl Recorder {
         if is_refused {
             return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));
         }
-        let arrived = CapturedAt(found.arrived_ms);
-        let (numbered, base) = state.numbering.number(&followed.read(), &known.named, found.digest, arrived);
+        let arrival = found.arrival;
+        let (numbered, base) = state.number(&followed.read(), known, found.digest, arrival);
         let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
         let candidate = known.candidate(seq, found);
         if let Some(kept) = self.kept_already(followed, &candidate) {
             let kept = kept?;
-            state.note_latest(known, (base, arrived.0));
+            state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
             state.no_longer_waits(parked.as_ref());
             return Ok(Taken::Kept(kept));
         }
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
         let durable = self.make_durable(followed, &candidate, source, clock).await?;
-        state.note_latest(known, (base, arrived.0));
+        if known.place != Some((seq, base)) {
+            state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
+        }
         match self.commit_durable(followed, &durable).await {
             Ok(kept) => {
                 state.no_longer_waits(parked.as_ref());
@@ -463,6 +466,8 @@ struct Known {
     init: Option<Arc<KnownInit>>,
     /// When that arrived, if it is held for its pusher.
     init_ms: Option<i64>,
+    /// The number that it was given before it could be kept, and with it that minus the pusher's.
+    place: Option<(Seq, i128)>,
 }
 
 /// What was found in a pushed segment.
@@ -470,7 +475,7 @@ struct Found {
     digest: broadcast::Digest,
     len: u64,
     inspection: media::Inspection,
-    arrived_ms: i64,
+    arrival: Arrival,
 }
 
 /// What became of a pushed segment that was not refused.
@@ -510,7 +515,7 @@ impl Known {
             seq,
             captured_at: None,
             pushed: Some(self.named.number),
-            arrived_ms: found.arrived_ms,
+            arrived_ms: found.arrival.at.0,
             digest: found.digest,
             len: found.len,
             inspection: found.inspection,

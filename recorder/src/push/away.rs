@@ -17,7 +17,7 @@ use super::Pushed;
 use super::parking::{Pusher, PusherState};
 use crate::commit::not_a_name;
 use crate::intake::{Kind, drain, take_in};
-use crate::problems;
+use crate::problems::{self, RETRY_SOON};
 use crate::recorder::Recorder;
 
 /// How often it is tried whether the store is back.
@@ -139,6 +139,10 @@ impl Recorder {
         self.strangers.any(|name| name.broadcast() == id)
     }
 
+    pub(super) fn paths_of_strangers(&self, id: BroadcastId) -> Vec<String> {
+        self.strangers.of(id).iter().map(|parked| parked.name().path().to_owned()).collect()
+    }
+
     pub(super) fn has_stranger_at(&self, id: BroadcastId, path: &str) -> bool {
         self.strangers.any(|name| name.broadcast() == id && name.path() == path)
     }
@@ -209,6 +213,16 @@ impl Recorder {
             pusher.retrying.store(false, Ordering::Relaxed);
             recorder.settle(&followed, &pusher).await;
         });
+    }
+
+    /// Fails if the log may have lost something: nothing can be numbered before that is put back, and it is seen to.
+    pub(super) fn seen_whole(self: &Arc<Self>, followed: &Arc<Followed>, pusher: &Arc<Pusher>) -> Result<(), Problem> {
+        if self.is_whole(followed.id()) {
+            return Ok(());
+        }
+        self.make_whole(followed, pusher);
+        let problem = ProblemKind::UNAVAILABLE.detail("what its log may have lost is looked for first");
+        Err(problem.retry_after(RETRY_SOON))
     }
 
     /// Puts back what the log may have lost, once for all that wait for it, and then numbers them.

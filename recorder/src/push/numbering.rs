@@ -4,7 +4,7 @@
 //! the digits at the end of a file name, because segments come before the playlist that names them. Our number is that
 //! plus a base, which is moved when the pusher starts again, so that it continues and never overwrites.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use broadcast::{Broadcast, CapturedAt, Digest, Millis, RenditionName, Segment, Seq, SeqRange, SeqSet};
 
@@ -30,8 +30,10 @@ pub(crate) struct Numbering {
     firsts: BTreeMap<RenditionName, u64>,
     /// The number that was seen last.
     latest: BTreeMap<RenditionName, u64>,
-    /// Our number minus the pusher's.
-    bases: BTreeMap<RenditionName, i128>,
+    /// Our number minus the pusher's, and when the first segment arrived for which it was that.
+    bases: BTreeMap<RenditionName, (i128, CapturedAt)>,
+    /// Numbers of segments that are durable, and could not be stored when their turn came.
+    expected: BTreeMap<RenditionName, BTreeSet<Seq>>,
 }
 
 /// What is known of one segment's name.
@@ -51,6 +53,14 @@ struct Family {
     map: Option<String>,
     /// The digits minus the media sequence number, if that is the same for all of them.
     offset: Option<i128>,
+}
+
+/// When the request for a segment began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) at: CapturedAt,
+    /// Whether it was parked since: others may have come after it, and have their numbers already.
+    pub(crate) has_waited: bool,
 }
 
 /// Which of our numbers a pushed segment has.
@@ -115,50 +125,87 @@ impl Numbering {
         self.latest.get(rendition).map_or(0, |latest| latest.saturating_add(1))
     }
 
-    /// Our number for the pusher's, and with it that minus the pusher's. `arrived` is when the request for it began.
+    /// Our number for the pusher's, and with it that minus the pusher's.
     pub(crate) fn number(
         &self,
         broadcast: &Broadcast,
         named: &Named,
         digest: Digest,
-        arrived: CapturedAt,
+        arrival: Arrival,
     ) -> (Numbered, i128) {
-        let (base, place) = self.place_of(broadcast, named);
+        let (base, place) = self.place_of(broadcast, named, arrival);
         match place {
-            Some((seq, place)) if place.is_free(arrived) => (Numbered::New(seq), base),
-            Some((seq, Place::Taken(stored))) if is_resent(broadcast, stored, digest, arrived) => {
+            Some((seq, place)) if place.is_free(arrival.at) => (Numbered::New(seq), base),
+            Some((seq, Place::Taken(stored))) if is_resent(broadcast, stored, digest, arrival.at) => {
                 (Numbered::Already(seq), base)
             }
             // The pusher has started again.
             _ => {
-                let next = next(broadcast, &named.rendition);
+                let next = self.next(broadcast, &named.rendition);
                 (Numbered::New(next), i128::from(next.0) - i128::from(named.number))
             }
         }
     }
 
     /// It has that number now.
-    pub(crate) fn note(&mut self, named: &Named, base: i128) {
-        self.bases.insert(named.rendition.clone(), base);
+    pub(crate) fn note(&mut self, named: &Named, base: i128, arrived: CapturedAt) {
+        let known = self.bases.entry(named.rendition.clone()).or_insert((base, arrived));
+        if known.0 != base {
+            *known = (base, arrived);
+        }
         self.latest.insert(named.rendition.clone(), named.number);
     }
 
-    /// Whether this segment's pusher has started again, or sends it twice.
-    pub(crate) fn starts_again(&self, broadcast: &Broadcast, named: &Named, arrived: CapturedAt) -> bool {
-        let (_, place) = self.place_of(broadcast, named);
-        !place.is_some_and(|(_, place)| place.is_free(arrived))
+    /// Nobody else is given this number.
+    pub(crate) fn expect(&mut self, rendition: &RenditionName, seq: Seq) {
+        self.expected.entry(rendition.clone()).or_default().insert(seq);
+    }
+
+    /// What was expected is stored, or never will be.
+    pub(crate) fn no_longer_expect(&mut self, rendition: &RenditionName, seq: Seq) {
+        if let Some(expected) = self.expected.get_mut(rendition) {
+            expected.remove(&seq);
+        }
+    }
+
+    /// Whether what is expected under this number may still be stored there.
+    pub(crate) fn is_open(&self, broadcast: &Broadcast, rendition: &RenditionName, seq: Seq) -> bool {
+        matches!(place(broadcast, rendition, seq), Place::Ahead | Place::Hole { .. })
+    }
+
+    /// Our number for this segment, unless its pusher has started again, or sends it twice.
+    pub(crate) fn place_in_run(&self, broadcast: &Broadcast, named: &Named, arrival: Arrival) -> Option<Seq> {
+        let (_, place) = self.place_of(broadcast, named, arrival);
+        place.filter(|(_, place)| place.is_free(arrival.at)).map(|(seq, _)| seq)
     }
 
     /// What our number minus the pusher's is, and what our number for this segment stands for, if its pusher goes on.
-    fn place_of<'a>(&self, broadcast: &'a Broadcast, named: &Named) -> (i128, Option<(Seq, Place<'a>)>) {
-        let (number, next) = (i128::from(named.number), next(broadcast, &named.rendition));
-        let base = self.bases.get(&named.rendition).copied();
-        let base = base.or_else(|| base_of_log(broadcast, &named.rendition)).unwrap_or_else(|| match next {
+    fn place_of<'a>(
+        &self,
+        broadcast: &'a Broadcast,
+        named: &Named,
+        arrival: Arrival,
+    ) -> (i128, Option<(Seq, Place<'a>)>) {
+        let (number, next) = (i128::from(named.number), self.next(broadcast, &named.rendition));
+        // What came before this run of its pusher is of another one.
+        let is_of_it = |since: CapturedAt| !arrival.has_waited || since <= arrival.at;
+        let known = self.bases.get(&named.rendition).filter(|(_, since)| is_of_it(*since)).map(|(base, _)| *base);
+        let of_log = || base_of_log(broadcast, &named.rendition, arrival);
+        let base = known.or_else(of_log).unwrap_or_else(|| match next {
             Seq(0) => self.first_base(named),
             Seq(next) => i128::from(next) - number,
         });
         let seq = seq_of(number + base).filter(|seq| seq.0 <= next.0 + JUMP_MAX);
-        (base, seq.map(|seq| (seq, place(broadcast, &named.rendition, seq))))
+        let is_expected = |seq| self.expected.get(&named.rendition).is_some_and(|expected| expected.contains(&seq));
+        let place = |seq| if is_expected(seq) { Place::Expected } else { place(broadcast, &named.rendition, seq) };
+        (base, seq.map(|seq| (seq, place(seq))))
+    }
+
+    /// The number after the last one that is stored or expected.
+    fn next(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Seq {
+        let stored = broadcast.stored(rendition).and_then(SeqSet::last);
+        let expected = self.expected.get(rendition).and_then(|expected| expected.last().copied());
+        stored.max(expected).map_or(Seq(0), Seq::next)
     }
 
     /// A pusher whose playlist begins at 0 keeps its numbers. One that is further on when we first see it begins here.
@@ -179,16 +226,19 @@ fn common_offset(offsets: &[i128]) -> Option<i128> {
 /// How far back the log is searched for a segment whose number in the pusher's counting is known.
 const SEARCHED_MAX: usize = 1_000;
 
-/// What the log's last pushed segment shows, after a restart or on another recorder. Those that the start-up scan
-/// committed tell no number, but were given their place by the same base.
-fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128> {
-    let mut latest = broadcast.rendition(rendition)?.segments().rev().take(SEARCHED_MAX);
-    latest.find_map(|segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?)))
-}
-
-/// The number after the last one that is stored.
-fn next(broadcast: &Broadcast, rendition: &RenditionName) -> Seq {
-    broadcast.stored(rendition).and_then(SeqSet::last).map_or(Seq(0), Seq::next)
+/// What the log's last pushed segment shows, after a restart or on another recorder. For one that has waited that is the last
+/// one before it; if there is none, the first one after it. Those that the start-up scan committed tell no number, but were given their place by the same base.
+fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<i128> {
+    let base = |segment: &Segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?));
+    let mut after = None;
+    for segment in broadcast.rendition(rendition)?.segments().rev().take(SEARCHED_MAX) {
+        let base = base(segment);
+        if base.is_some() && (!arrival.has_waited || segment.captured_at <= arrival.at) {
+            return base;
+        }
+        after = base.or(after);
+    }
+    after
 }
 
 fn seq_of(number: i128) -> Option<Seq> {
@@ -206,6 +256,8 @@ enum Place<'a> {
     Taken(&'a Segment),
     /// It was to come, and did not.
     Abandoned,
+    /// It is durable, and will be stored there.
+    Expected,
 }
 
 impl Place<'_> {
@@ -214,7 +266,7 @@ impl Place<'_> {
         match self {
             Self::Ahead => true,
             Self::Hole { after } => arrived - after.captured_end() <= LATE_MAX,
-            Self::Taken(_) | Self::Abandoned => false,
+            Self::Taken(_) | Self::Abandoned | Self::Expected => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Digest, RenditionName};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Digest, RenditionName, Seq};
 use bytes::Bytes;
 use media::Container;
 use metadata::Followed;
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use super::closed::Closed;
-use super::numbering::{Named, Numbering, split_digits};
+use super::numbering::{Arrival, Named, Numbered, Numbering, split_digits};
 use super::{Known, rendition_name};
 use crate::capture::CaptureClock;
 use crate::commit::{Durable, latest_init};
@@ -32,8 +32,8 @@ const PUSHERS_MAX: usize = 10_000;
 pub(super) const WAITING_MAX: usize = 256;
 /// How many may be parked while nothing can be committed; more are refused.
 const PARKED_MAX: usize = 10_000;
-/// For how long a segment that waits holds up what arrives after it.
-const HELD_UP_MAX_MS: i64 = 60_000;
+/// How far apart a segment and the init section of its run may have arrived.
+const INIT_NEAR_MS: i64 = 60_000;
 /// How many init sections of one broadcast are held.
 const HELD_INITS_MAX: usize = 64;
 
@@ -97,6 +97,11 @@ impl Pusher {
 
     pub(super) fn is_arriving(&self, path: &str) -> bool {
         self.lock_arriving().contains_key(path)
+    }
+
+    /// The paths of what is on its way.
+    pub(super) fn arriving_paths(&self) -> Vec<String> {
+        self.lock_arriving().keys().cloned().collect()
     }
 
     /// Whether a body is on its way that began before `ms`.
@@ -211,10 +216,12 @@ impl HeldInit {
 }
 
 /// Where the init section of a segment is.
+#[derive(Clone, Debug)]
 pub(super) enum InitOf {
     Held(HeldInit),
-    /// It is that of the segment before, or there is none.
-    Log,
+    /// It is that of the segment before.
+    Stored(Digest),
+    None,
     ToCome,
 }
 
@@ -224,15 +231,24 @@ pub(super) struct Waiting {
     pub(super) parked: Parked,
     /// Nothing before it was looked at: an earlier run has parked it.
     pub(super) seen: Option<Seen>,
-    pub(super) unreadable: Option<Unreadable>,
+    /// Since when it cannot be read, or its init section.
+    pub(super) unreadable_since: Option<Instant>,
+    /// Its turn has come, and it could not be stored: it holds up nobody any longer.
+    pub(super) had_its_turn: bool,
+    /// What it was given then: others go behind it. Nothing, if it may have been sent twice.
+    pub(super) place: Option<GivenPlace>,
 }
 
-/// A parked upload that cannot be read now, or of which the init section cannot.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unreadable {
-    pub(super) since: Instant,
-    /// Not its init section.
-    pub(super) is_itself: bool,
+/// What a waiting segment is, with its number and init section.
+#[derive(Clone, Debug)]
+pub(super) struct GivenPlace {
+    pub(super) named: Named,
+    pub(super) seq: Seq,
+    /// Our numbers minus the pusher's in its run.
+    pub(super) base: i128,
+    /// Whether its pusher went on, and had not started again.
+    pub(super) goes_on: bool,
+    pub(super) init: InitOf,
 }
 
 /// What a parked segment is.
@@ -244,22 +260,39 @@ pub(super) struct Seen {
 
 impl Waiting {
     pub(super) fn new(parked: Parked, digest: Digest, container: Container) -> Self {
-        Self { parked, seen: Some(Seen { digest, container }), unreadable: None }
+        Self {
+            parked,
+            seen: Some(Seen { digest, container }),
+            unreadable_since: None,
+            had_its_turn: false,
+            place: None,
+        }
     }
 
     pub(super) fn unseen(parked: Parked) -> Self {
-        Self { parked, seen: None, unreadable: None }
+        Self { parked, seen: None, unreadable_since: None, had_its_turn: false, place: None }
     }
 
     pub(super) fn path(&self) -> &str {
         self.parked.name().path()
     }
+
+    pub(super) fn arrived_ms(&self) -> i64 {
+        self.parked.name().arrived_ms()
+    }
+}
+
+/// The init section of the segment before this place, or else of the one after it; without a place, the latest.
+fn init_at(broadcast: &Broadcast, name: &RenditionName, place: Option<Seq>) -> Option<Digest> {
+    let Some(place) = place else { return latest_init(broadcast, name) };
+    let rendition = broadcast.rendition(name)?;
+    let nearest = rendition.segment_before(place).or_else(|| rendition.segment_from(place))?;
+    Some(rendition.format(nearest.format)?.init.as_ref()?.digest)
 }
 
 /// A waiting segment that can be named.
 pub(super) struct Ready {
-    pub(super) parked: Parked,
-    pub(super) seen: Seen,
+    pub(super) waiting: Waiting,
     pub(super) named: Named,
     /// So many of those that wait came before it, and may hold it up.
     pub(super) behind: usize,
@@ -271,7 +304,10 @@ impl PusherState {
     /// Tells which ones are of no use any more.
     pub(super) fn hold_init(&mut self, held: HeldInit) -> Vec<HeldInit> {
         let path = held.parked.name().path().to_owned();
-        self.inits.entry(path.clone()).or_default().push(held);
+        let held_there = self.inits.entry(path.clone()).or_default();
+        // One that could not be read for a while comes late.
+        let at = held_there.partition_point(|other| other.arrived_ms() <= held.arrived_ms());
+        held_there.insert(at, held);
         let mut useless = self.superseded();
         if self.inits.values().map(Vec::len).sum::<usize>() > HELD_INITS_MAX {
             let others = self.inits.iter().filter(|(other, held)| **other != path || held.len() > 1);
@@ -293,25 +329,42 @@ impl PusherState {
         self.inits.values_mut().flat_map(|held| held.drain(..held.len() - 1)).collect()
     }
 
-    /// The init section of a segment that arrived at this moment. A pusher that starts again sends another one to the same
-    /// path, which its segments may overtake: they wait, and with them what comes after, until they are overdue.
+    /// The init section of a segment. A pusher that starts again sends another one to the same path, which its segments may
+    /// overtake: they wait, and with them what comes after, until they are overdue.
     pub(super) fn init_of(
         &self,
         broadcast: &Broadcast,
         named: &Named,
-        (arrived_ms, overdue): (i64, bool),
+        (arrival, overdue): (Arrival, bool),
+        given: Option<&GivenPlace>,
         before: &[Waiting],
     ) -> InitOf {
-        let Some(path) = named.map.as_deref() else { return InitOf::Log };
-        // What an earlier run of ours has parked there may be it, but who knows when it can be read.
-        let is_unseen = self.waiting.iter().any(|waiting| waiting.seen.is_none() && waiting.path() == path);
-        if (is_unseen && !overdue) || self.is_held_up(before, &named.rendition, (arrived_ms, overdue)) {
-            return InitOf::ToCome;
-        }
+        let place = match given {
+            Some(given) => given.goes_on.then_some(given.seq),
+            None => self.numbering.place_in_run(broadcast, named, arrival),
+        };
+        let of_log = || init_at(broadcast, &named.rendition, place).map_or(InitOf::None, InitOf::Stored);
+        let Some(path) = named.map.as_deref() else { return of_log() };
+        let arrived_ms = arrival.at.0;
         let held = self.inits.get(path).map(Vec::as_slice).unwrap_or_default();
         let latest_before = |held: &[HeldInit]| held.iter().rfind(|held| held.arrived_ms() <= arrived_ms).cloned();
-        let latest = self.latest.get(&named.rendition);
-        let chosen = if self.numbering.starts_again(broadcast, named, CapturedAt(arrived_ms)) {
+        // What an earlier run of ours has parked there may be it, if nothing has replaced it. Who knows when it can be read; but
+        // what came about when the segment did cannot be done without.
+        let replaced_ms = latest_before(held).map(|held| held.arrived_ms());
+        let may_be_it = |init: &Waiting| {
+            let is_near = (arrived_ms - init.arrived_ms()).abs() <= INIT_NEAR_MS;
+            (is_near || !overdue) && Some(init.arrived_ms()) > replaced_ms
+        };
+        let is_unseen = |waiting: &Waiting| waiting.seen.is_none() && waiting.path() == path;
+        if self.waiting.iter().any(|waiting| is_unseen(waiting) && may_be_it(waiting))
+            || self.is_held_up(before, &named.rendition, overdue)
+        {
+            return InitOf::ToCome;
+        }
+        // What has come after one that waited says nothing of it.
+        let is_before = |latest: &&Latest| !arrival.has_waited || latest.arrived_ms <= arrived_ms;
+        let latest = self.latest.get(&named.rendition).filter(is_before);
+        let chosen = if place.is_none() {
             // Something that came after the former run.
             let is_of_it = |held: &HeldInit| latest.is_none_or(|latest| held.arrived_ms() > latest.last_ms());
             let of_it = &held[held.iter().position(is_of_it).unwrap_or(held.len())..];
@@ -327,54 +380,85 @@ impl PusherState {
             let is_first = latest_init(broadcast, &named.rendition).is_none();
             latest_before(held).or_else(|| held.first().filter(|_| is_first).cloned())
         };
-        chosen.map_or(InitOf::Log, InitOf::Held)
+        chosen.map_or_else(of_log, InitOf::Held)
     }
 
-    /// Whether one of these keeps what arrived a little later in the same rendition from being numbered before it: what is
-    /// overdue is kept only by one whose init section is known and cannot be read.
-    pub(super) fn is_held_up(
-        &self,
-        before: &[Waiting],
-        rendition: &RenditionName,
-        (arrived_ms, overdue): (i64, bool),
-    ) -> bool {
+    /// Whether one of these keeps what arrived later in the same rendition from being numbered before it: its turn comes when
+    /// it is overdue, if not before.
+    pub(super) fn is_held_up(&self, before: &[Waiting], rendition: &RenditionName, overdue: bool) -> bool {
         let holds_up = |waiting: &Waiting| {
-            let is_just_before = arrived_ms - waiting.parked.name().arrived_ms() <= HELD_UP_MAX_MS;
-            let may = match waiting.unreadable {
-                Some(unreadable) => !unreadable.is_itself,
-                None => !overdue,
-            };
-            let named = || self.name(waiting, false).is_some_and(|named| named.rendition == *rendition);
-            is_just_before && may && waiting.seen.is_some() && named()
+            let named = || self.name(waiting, None).is_some_and(|named| named.rendition == *rendition);
+            !waiting.had_its_turn && waiting.seen.is_some() && named()
         };
-        before.iter().any(holds_up)
+        !overdue && before.iter().any(holds_up)
     }
 
-    /// What was parked has its place.
-    pub(super) fn no_longer_waits(&mut self, parked: Option<&Parked>) {
-        self.waiting.retain(|waiting| Some(&waiting.parked) != parked);
+    /// What was parked waits no longer.
+    pub(super) fn no_longer_waits(&mut self, parked: Option<&Parked>) -> Option<Waiting> {
+        let at = self.waiting.iter().position(|waiting| Some(&waiting.parked) == parked)?;
+        let waiting = self.waiting.remove(at);
+        if let Some(place) = &waiting.place {
+            self.numbering.no_longer_expect(&place.named.rendition, place.seq);
+        }
+        Some(waiting)
+    }
+
+    /// The turn of a waiting segment has come, and it cannot be read or kept, or its init section is to come: it is given its
+    /// number and init section, which would be others later.
+    pub(super) fn give_place(&mut self, broadcast: &Broadcast, ready: &Ready, init: &InitOf) {
+        let Ready { waiting: Waiting { parked, seen, .. }, named, .. } = ready;
+        let arrival = Arrival { at: CapturedAt(parked.name().arrived_ms()), has_waited: true };
+        let Some(at) = self.waiting.iter().position(|waiting| waiting.parked == *parked) else { return };
+        self.waiting[at].had_its_turn = true;
+        let goes_on = self.numbering.place_in_run(broadcast, named, arrival).is_some();
+        // Whether it was sent twice is known once it can be read.
+        if seen.is_none() && !goes_on {
+            return;
+        }
+        let digest = seen.map_or(Digest([0; 16]), |seen| seen.digest);
+        let (Numbered::New(seq), base) = self.numbering.number(broadcast, named, digest, arrival) else { return };
+        let init_ms = if let InitOf::Held(held) = init { Some(held.arrived_ms()) } else { None };
+        self.note_latest(named, init_ms, (base, arrival.at.0));
+        self.numbering.expect(&named.rendition, seq);
+        self.waiting[at].place = Some(GivenPlace { named: named.clone(), seq, base, goes_on, init: init.clone() });
+    }
+
+    /// Our number for a segment, and with it that minus the pusher's: what it was given before, if nobody else has that.
+    pub(super) fn number(
+        &self,
+        broadcast: &Broadcast,
+        known: &Known,
+        digest: Digest,
+        arrival: Arrival,
+    ) -> (Numbered, i128) {
+        match known.place {
+            Some((seq, base)) if self.numbering.is_open(broadcast, &known.named.rendition, seq) => {
+                (Numbered::New(seq), base)
+            }
+            _ => self.numbering.number(broadcast, &known.named, digest, arrival),
+        }
     }
 
     /// A segment that arrived at that moment has its number.
-    pub(super) fn note_latest(&mut self, known: &Known, (base, arrived_ms): (i128, i64)) {
-        self.numbering.note(&known.named, base);
-        let rendition = &known.named.rendition;
+    pub(super) fn note_latest(&mut self, named: &Named, init_ms: Option<i64>, (base, arrived_ms): (i128, i64)) {
+        self.numbering.note(named, base, CapturedAt(arrived_ms));
+        let rendition = &named.rendition;
         let before = self.latest.get(rendition);
-        let init_ms = known.init_ms.or_else(|| before?.init_ms);
+        let init_ms = init_ms.or_else(|| before?.init_ms);
         let arrived_ms = before.map_or(arrived_ms, |before| before.arrived_ms.max(arrived_ms));
         self.latest.insert(rendition.clone(), Latest { arrived_ms, init_ms });
     }
 
-    /// The next waiting segment that can be named, from there on.
-    pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64) -> Option<Ready> {
+    /// The next waiting segment that can be named, from there on. `coming` are the paths of what is on its way.
+    pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
-            let overdue = waiting.parked.name().arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
-            if let Some(seen) = waiting.seen
-                && let Some(named) = self.name(waiting, overdue)
-            {
+            let overdue = waiting.arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
+            // One that nobody has looked at may be no segment, if it has no number.
+            let is_one = || waiting.seen.is_some() || split_digits(waiting.path()).is_some();
+            if let Some(named) = self.name(waiting, (overdue && is_one()).then_some(coming)) {
                 // An end waits for none of them.
                 let behind = if due_ms == i64::MAX { 0 } else { *at };
-                return Some(Ready { parked: waiting.parked.clone(), seen, named, behind, overdue });
+                return Some(Ready { waiting: waiting.clone(), named, behind, overdue });
             }
             *at += 1;
         }
@@ -382,22 +466,39 @@ impl PusherState {
     }
 
     /// What a waiting segment is: by a playlist, by its digits or, when it has waited long enough, by a guess.
-    fn name(&self, waiting: &Waiting, overdue: bool) -> Option<Named> {
+    fn name(&self, waiting: &Waiting, overdue: Option<&[String]>) -> Option<Named> {
         let path = waiting.path();
+        if let Some(place) = &waiting.place {
+            return Some(place.named.clone());
+        }
         let named = self.numbering.named(path).cloned().or_else(|| self.numbering.by_digits(path));
-        named.or_else(|| overdue.then(|| self.guess(path)))
+        named.or_else(|| Some(self.guess(path, overdue?)))
     }
 
-    fn guess(&self, path: &str) -> Named {
-        let folder = path.rsplit_once('/').map(|(folder, _)| folder);
+    fn guess(&self, path: &str, coming: &[String]) -> Named {
+        let folder = folder_of(path);
         let rendition = folder.map_or_else(RenditionName::main, rendition_name);
         let number = match split_digits(path) {
             Some((_, digits)) => digits,
             None => self.numbering.next_of(&rendition),
         };
-        let same_folder = |other: &&String| other.rsplit_once('/').map(|(folder, _)| folder) == folder;
-        Named { rendition, number, map: self.inits.keys().rfind(same_folder).cloned() }
+        let held = self.inits.keys().rfind(|held| folder_of(held) == folder).map(String::as_str);
+        let unseen = self.waiting.iter().filter(|other| other.seen.is_none()).map(Waiting::path);
+        let mut others = coming.iter().map(String::as_str).chain(unseen);
+        let map = held.or_else(|| others.find(|other| may_be_init_of(path, other))).map(str::to_owned);
+        Named { rendition, number, map }
     }
+}
+
+fn folder_of(path: &str) -> Option<&str> {
+    path.rsplit_once('/').map(|(folder, _)| folder)
+}
+
+/// Whether what nobody could look at yet may be the init section of this segment, by its name.
+fn may_be_init_of(segment: &str, path: &str) -> bool {
+    let extension = |path: &str| path.rsplit_once('.').map(|(_, extension)| extension.to_owned());
+    let is_other = split_digits(path).is_none() || extension(path) != extension(segment);
+    folder_of(path) == folder_of(segment) && is_other
 }
 
 impl Recorder {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{BroadcastId, Digest};
+use broadcast::{BroadcastId, CapturedAt, Digest};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use media::{Content, SNIFF_LEN};
@@ -12,10 +12,10 @@ use service::{Problem, ProblemKind};
 use storage::{Blob, Parked};
 use tokio::time::Instant;
 
-use super::numbering::Named;
-use super::parking::{Arriving, HeldInit, InitOf, Pusher, PusherState, Ready, Seen, Unreadable, WAITING_MAX, Waiting};
+use super::numbering::{Arrival, Named};
+use super::parking::{Arriving, HeldInit, InitOf, Pusher, PusherState, Ready, Seen, WAITING_MAX, Waiting};
 use super::{Found, Known, NotTaken};
-use crate::commit::{Source, latest_init};
+use crate::commit::Source;
 use crate::problems::{self, RETRY_LATER};
 use crate::recorder::Recorder;
 use crate::scan::{digest_of, inspect};
@@ -34,10 +34,15 @@ enum Settled {
     Kept,
     /// Its init section is still to come.
     Waits,
+    /// Nobody could look at it yet.
+    Unseen {
+        init: InitOf,
+    },
     /// Its file, or that of its init section, cannot be read now, or not be kept.
     Later {
         problem: Problem,
         is_itself: bool,
+        init: InitOf,
     },
 }
 
@@ -113,18 +118,29 @@ impl Recorder {
         let _settling = pusher.settling.lock().await;
         self.catch_up(followed, &mut *pusher.state.lock().await).await?;
         let mut unsettled = self.look_at_unseen(followed.id(), pusher).await.err();
-        let mut at = 0;
+        let (id, mut at) = (followed.id(), 0);
+        let coming = [pusher.arriving_paths(), self.paths_of_strangers(id)].concat();
         loop {
-            let Some(ready) = pusher.state.lock().await.next_ready(&mut at, due_ms) else { break };
-            let id = followed.id();
+            let Some(ready) = pusher.state.lock().await.next_ready(&mut at, due_ms, &coming) else { break };
             match self.commit_waiting(followed, pusher, &ready).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
-                Ok(Settled::Waits) => self.wait_on(pusher, &mut at).await,
+                Ok(Settled::Waits) => {
+                    // It holds up nobody any longer.
+                    if ready.overdue {
+                        self.give_place(followed, pusher, &ready, &InitOf::ToCome).await?;
+                    }
+                    self.wait_on(pusher, &mut at).await;
+                }
+                Ok(Settled::Unseen { init }) => {
+                    self.give_place(followed, pusher, &ready, &init).await?;
+                    at += 1;
+                }
                 // It may be about this one alone, and keeps no other waiting.
-                Ok(Settled::Later { problem, is_itself }) => {
+                Ok(Settled::Later { problem, is_itself, init }) => {
                     if problem.kind() != problems::FULL {
                         self.note_unreadable(&mut pusher.state.lock().await.waiting[at], is_itself);
                     }
+                    self.give_place(followed, pusher, &ready, &init).await?;
                     unsettled = unsettled.or(Some(problem));
                     at += 1;
                 }
@@ -166,7 +182,9 @@ impl Recorder {
             }
             match self.look_into(&parked).await {
                 Ok(LookedAt::Segment(seen)) => {
-                    pusher.state.lock().await.waiting[at].seen = Some(seen);
+                    let waiting = &mut pusher.state.lock().await.waiting[at];
+                    waiting.seen = Some(seen);
+                    waiting.had_its_turn = waiting.place.is_some();
                     at += 1;
                 }
                 Ok(LookedAt::Init(held)) => {
@@ -205,12 +223,11 @@ impl Recorder {
     }
 
     fn note_unreadable(&self, waiting: &mut Waiting, is_itself: bool) {
-        let since = waiting.unreadable.map(|unreadable| unreadable.since);
-        if since.is_none() {
+        if waiting.unreadable_since.is_none() {
             let what = if is_itself { "an acknowledged upload" } else { "the init section of an acknowledged upload" };
             tracing::error!(parked = %waiting.parked, "{what} cannot be read; it is tried again");
         }
-        waiting.unreadable = Some(Unreadable { since: since.unwrap_or_else(|| self.clock.instant()), is_itself });
+        waiting.unreadable_since.get_or_insert(self.clock.instant());
     }
 
     /// Lets an end go on that has waited long enough for what cannot be read: that is set aside.
@@ -221,7 +238,7 @@ impl Recorder {
         let (unreadable, are_over) = {
             let mut state = pusher.state.lock().await;
             let waits_since = *state.end_waits_since.get_or_insert(now);
-            let since = |waiting: &Waiting| Some((waiting.parked.clone(), waiting.unreadable?.since));
+            let since = |waiting: &Waiting| Some((waiting.parked.clone(), waiting.unreadable_since?));
             let unreadable: Vec<_> = state.waiting.iter().filter_map(since).collect();
             let are_over = is_over(waits_since) && unreadable.iter().all(|(_, since)| is_over(*since));
             (unreadable, are_over)
@@ -237,7 +254,7 @@ impl Recorder {
                 return Err(ProblemKind::UNAVAILABLE.detail(detail).retry_after(RETRY_LATER));
             }
             tracing::error!(%parked, "an acknowledged upload cannot be read, and its broadcast ends without it; it is in refused/");
-            pusher.state.lock().await.waiting.retain(|waiting| waiting.parked != parked);
+            pusher.state.lock().await.no_longer_waits(Some(&parked));
             self.metrics.parked.dec();
         }
         Ok(())
@@ -256,22 +273,36 @@ impl Recorder {
     /// It waits no longer.
     async fn take_out(&self, pusher: &Pusher, at: usize) -> Waiting {
         self.metrics.parked.dec();
-        pusher.state.lock().await.waiting.remove(at)
+        let mut state = pusher.state.lock().await;
+        let parked = state.waiting[at].parked.clone();
+        state.no_longer_waits(Some(&parked)).expect("it waits")
     }
 
     async fn commit_waiting(
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
-        Ready { parked, seen, named, behind, overdue }: &Ready,
+        ready: &Ready,
     ) -> Result<Settled, Problem> {
+        let Ready { waiting: Waiting { parked, seen, place, .. }, named, behind, overdue } = ready;
         let arrived_ms = parked.name().arrived_ms();
-        let init = |state: &PusherState| {
-            state.init_of(&followed.read(), named, (arrived_ms, *overdue), &state.waiting[..*behind])
+        let arrival = Arrival { at: CapturedAt(arrived_ms), has_waited: true };
+        let given = place.as_ref().filter(|place| !matches!(place.init, InitOf::ToCome));
+        let init = match given {
+            Some(given) => given.init.clone(),
+            None => {
+                let of_state = |state: &PusherState| {
+                    let before = &state.waiting[..*behind];
+                    state.init_of(&followed.read(), named, (arrival, *overdue), place.as_ref(), before)
+                };
+                self.find_init(followed.id(), pusher, named, of_state).await
+            }
         };
-        let known = match self.with_init(followed, pusher, named.clone(), init).await {
-            Err(problem) => return Ok(Settled::Later { problem, is_itself: false }),
-            Ok(known) => known,
+        let Some(seen) = seen else { return Ok(Settled::Unseen { init }) };
+        let later = |problem, is_itself| Ok(Settled::Later { problem, is_itself, init: init.clone() });
+        let known = match self.with_init(followed, named.clone(), init.clone()).await {
+            Err(problem) => return later(problem, false),
+            Ok(known) => Known { place: place.as_ref().map(|place| (place.seq, place.base)), ..known },
         };
         let Some(inspector) = known.inspector(seen.container) else { return Ok(Settled::Waits) };
         let read = self.store.read_parked(parked).await.map_err(problems::of_store);
@@ -281,17 +312,13 @@ impl Recorder {
         };
         let inspection = match inspected {
             Ok(inspection) => inspection,
-            Err(problem) if problem.status().is_server_error() => {
-                return Ok(Settled::Later { problem, is_itself: true });
-            }
+            Err(problem) if problem.status().is_server_error() => return later(problem, true),
             Err(problem) => return Err(problem),
         };
-        let found = Found { digest: seen.digest, len: parked.len(), inspection, arrived_ms };
+        let found = Found { digest: seen.digest, len: parked.len(), inspection, arrival };
         let source = Source::Parked(parked.clone());
         match self.number_and_keep(followed, pusher, &known, found, source).await {
-            Err(NotTaken::Refused(problem)) if problem.status().is_server_error() => {
-                return Ok(Settled::Later { problem, is_itself: true });
-            }
+            Err(NotTaken::Refused(problem)) if problem.status().is_server_error() => return later(problem, true),
             Err(not_taken) => return Err(not_taken.problem()),
             Ok(_) => {}
         }
@@ -300,31 +327,46 @@ impl Recorder {
         Ok(Settled::Kept)
     }
 
-    /// Adds the init section that a named segment needs, if it is there. Fails if it cannot be read or kept now.
-    pub(super) async fn with_init(
+    /// Gives a segment its place that cannot be stored now. Fails if nobody can be given one yet.
+    async fn give_place(
+        self: &Arc<Self>,
+        followed: &Arc<Followed>,
+        pusher: &Arc<Pusher>,
+        ready: &Ready,
+        init: &InitOf,
+    ) -> Result<(), Problem> {
+        if !ready.waiting.had_its_turn {
+            let mut state = pusher.state.lock().await;
+            self.catch_up(followed, &mut state).await?;
+            self.seen_whole(followed, pusher)?;
+            state.give_place(&followed.read(), ready, init);
+        }
+        Ok(())
+    }
+
+    /// Where the init section of a named segment is.
+    pub(super) async fn find_init(
         &self,
-        followed: &Followed,
+        id: BroadcastId,
         pusher: &Pusher,
-        named: Named,
-        init_of: impl FnOnce(&PusherState) -> InitOf,
-    ) -> Result<Known, Problem> {
-        let may_come = |path: &str| pusher.is_arriving(path) || self.has_stranger_at(followed.id(), path);
+        named: &Named,
+        of_state: impl FnOnce(&PusherState) -> InitOf,
+    ) -> InitOf {
+        let may_come = |path: &str| pusher.is_arriving(path) || self.has_stranger_at(id, path);
         let is_arriving = named.map.as_deref().is_some_and(may_come);
-        let init_of = if is_arriving { InitOf::ToCome } else { init_of(&*pusher.state.lock().await) };
+        if is_arriving { InitOf::ToCome } else { of_state(&*pusher.state.lock().await) }
+    }
+
+    /// Adds the init section that a named segment needs, if it is there. Fails if it cannot be read or kept now.
+    pub(super) async fn with_init(&self, followed: &Followed, named: Named, init: InitOf) -> Result<Known, Problem> {
         let (id, rendition) = (followed.id(), &named.rendition);
-        let (init, init_ms) = match init_of {
-            InitOf::ToCome => (Ok(None), None),
+        let (init, init_ms) = match init {
+            InitOf::ToCome | InitOf::None => (Ok(None), None),
             InitOf::Held(held) => {
                 let init_ms = held.arrived_ms();
                 (self.keep_init(id, rendition, held.bytes, held.digest).await.map(Some), Some(init_ms))
             }
-            InitOf::Log => {
-                let latest = latest_init(&followed.read(), rendition);
-                match latest {
-                    Some(digest) => (self.known_init(id, rendition, digest).await.map(Some), None),
-                    None => (Ok(None), None),
-                }
-            }
+            InitOf::Stored(digest) => (self.known_init(id, rendition, digest).await.map(Some), None),
         };
         let init = match init {
             Err(problem) if !problem.status().is_server_error() => {
@@ -333,7 +375,7 @@ impl Recorder {
             }
             init => init?,
         };
-        Ok(Known { named, init, init_ms })
+        Ok(Known { named, init, init_ms, place: None })
     }
 
     /// What was acknowledged and refused for ever is for people to look at; for all else the next start tries again.

@@ -13,12 +13,13 @@ struct Unreadable {
 }
 
 impl Unreadable {
-    /// Instead of it there is a link that leads to itself: whoever opens it fails, root too.
+    /// Instead of it there is a link that leads to itself: whoever opens it fails, root too. At no moment is there nothing.
     fn make(world: &World, file: &Path) -> Self {
-        let (file, kept) = (file.to_owned(), world.folder("..").join("kept"));
-        std::fs::rename(&file, &kept).unwrap();
-        std::os::unix::fs::symlink(&file, &file).unwrap();
-        Self { file, kept }
+        let [kept, link] = ["kept", "link"].map(|name| world.folder("..").join(name));
+        std::fs::hard_link(file, &kept).unwrap();
+        std::os::unix::fs::symlink(file, &link).unwrap();
+        std::fs::rename(&link, file).unwrap();
+        Self { file: file.to_owned(), kept }
     }
 
     fn make_parked(world: &World) -> Self {
@@ -26,7 +27,6 @@ impl Unreadable {
     }
 
     fn restore(self) {
-        std::fs::remove_file(&self.file).unwrap();
         std::fs::rename(&self.kept, &self.file).unwrap();
     }
 }
@@ -210,4 +210,101 @@ async fn an_end_goes_without_what_can_never_be_kept() {
     for_secs(&world, 61).await;
     world.say("end", "").await.expect(200);
     assert_eq!(world.parked_files("refused").len(), 1);
+}
+
+/// Its pusher starts again meanwhile, with pictures of another size.
+async fn start_again(world: &World) {
+    let small = Media::small_fmp4();
+    world.pass(30).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.pass(1).await;
+    for n in 0..2 {
+        world.push(&format!("clip{n}.m4s"), small.segments[n].clone()).await.expect(201);
+        world.pass(1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_its_number_and_init_section_while_its_pusher_starts_again() {
+    let (world, large) = (World::new().await, Media::fmp4());
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    world.push("clip0.m4s", large.segments[0].clone()).await.expect(202);
+    world.pass(1).await;
+    world.push("clip1.m4s", large.segments[1].clone()).await.expect(202);
+    let unreadable = Unreadable::make(&world, &parked_at(&world, "clip1"));
+    world.push_playlist(&["clip0.m4s", "clip1.m4s"], "").await.expect(200);
+    world.until_stored(1).await;
+    start_again(&world).await;
+    unreadable.restore();
+    world.until_later("all", async |world| world.stored().await.len() == 4).await;
+    assert_eq!(world.widths().await, [128, 128, 64, 64]);
+    assert_eq!(world.stored().await.iter().map(|segment| segment.pushed).collect::<Vec<_>>(), [0, 1, 0, 1].map(Some));
+}
+
+/// The file of what was parked last under a name like this.
+fn parked_at(world: &World, name: &str) -> PathBuf {
+    let is_it = |file: &PathBuf| file.to_string_lossy().contains(name);
+    world.parked_files("parked").into_iter().filter(is_it).max().expect("it is parked")
+}
+
+/// A start has found it, when its number was given to another already.
+#[tokio::test(start_paused = true)]
+async fn it_keeps_its_place_over_a_restart() {
+    let (mut world, large) = (World::new().await, Media::fmp4());
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    for n in 0..2 {
+        world.push(&format!("clip{n}.m4s"), large.segments[n].clone()).await.expect(202);
+        world.pass(1).await;
+    }
+    let unreadable = Unreadable::make(&world, &parked_at(&world, "clip1"));
+    world.push_playlist(&["clip0.m4s", "clip1.m4s"], "").await.expect(200);
+    world.until_stored(1).await;
+    start_again(&world).await;
+    unreadable.restore();
+    world.crash().await;
+    world.until_later("all", async |world| world.stored().await.len() == 4).await;
+    assert_eq!(world.widths().await, [128, 128, 64, 64]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_init_section_of_a_run_that_cannot_be_read_is_waited_for() {
+    let (mut world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    world.push_playlist(&["clip0.m4s"], "").await.expect(200);
+    world.push("clip0.m4s", large.segments[0].clone()).await.expect(201);
+    world.pass(30).await;
+    world.log.feel(Mood::Away);
+    world.crash_unscanned().await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.pass(1).await;
+    world.push("other0.m4s", small.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make(&world, &parked_at(&world, "init"));
+    world.log.feel(Mood::Well);
+    for_secs(&world, 100).await;
+    assert_eq!(world.stored().await.len(), 1);
+    unreadable.restore();
+    world.until_later("both", async |world| world.stored().await.len() == 2).await;
+    assert_eq!(world.widths().await, [128, 64]);
+}
+
+/// It holds up nothing else for longer than a minute, and comes late among what is newer.
+#[tokio::test(start_paused = true)]
+async fn an_init_section_that_can_be_read_at_last_is_not_taken_for_the_latest() {
+    let (mut world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
+    world.log.feel(Mood::Away);
+    world.crash_unscanned().await;
+    world.push("init.mp4", large.init.clone()).await.expect(201);
+    world.push("clip0.m4s", large.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make(&world, &parked_at(&world, "init"));
+    world.log.feel(Mood::Well);
+    for_secs(&world, 90).await;
+    world.push("init.mp4", small.init.clone()).await.expect(201);
+    world.pass(1).await;
+    world.push("clip0.m4s", small.segments[0].clone()).await.expect(202);
+    world.push_playlist(&["clip0.m4s"], "").await.expect(200);
+    world.until_stored(1).await;
+    unreadable.restore();
+    world.until_later("both", async |world| world.stored().await.len() == 2).await;
+    world.push("clip1.m4s", small.segments[1].clone()).await.expect(201);
+    assert_eq!(world.widths().await, [128, 64, 64]);
 }

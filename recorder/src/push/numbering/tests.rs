@@ -40,8 +40,9 @@ impl Push {
     fn segment(&mut self, name: &str, content: u8) -> Option<Numbered> {
         let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
         let digest = Digest([content; 16]);
-        let (numbered, base) = self.numbering.number(&self.broadcast, &named, digest, self.now);
-        self.numbering.note(&named, base);
+        let arrival = Arrival { at: self.now, has_waited: false };
+        let (numbered, base) = self.numbering.number(&self.broadcast, &named, digest, arrival);
+        self.numbering.note(&named, base, self.now);
         if let Numbered::New(seq) = numbered {
             let captured_at = self.now - Millis::from_secs(2);
             self.apply(Event::Stored(Segment { captured_at, ..pushed(seq, digest, named.number) }));
