@@ -199,7 +199,7 @@ impl Recorder {
             named
         };
         // What cannot be read now is read again when the segment is here.
-        let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), has_waited: false };
+        let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), may_be_overtaken: false };
         let of_state = |state: &PusherState| state.init_of(&followed.read(), &named, (arrival, false), None, &[]);
         let init = self.find_init(followed.id(), pusher, &named, of_state).await;
         self.with_init(followed, named, init).await.ok()
@@ -218,7 +218,7 @@ impl Recorder {
             unreachable!("asked for segments only")
         };
         let container = inspection.container;
-        let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), has_waited: false };
+        let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), may_be_overtaken: false };
         let found = Found { digest, len, inspection: *inspection, arrival };
         let accepting = pusher.accepting(followed).await?;
         let taken = self.number_and_keep(followed, pusher, &known, found, Source::Upload(upload)).await;
@@ -264,22 +264,29 @@ impl Recorder {
         let (numbered, base) = state.number(&followed.read(), known, found.digest, arrival);
         let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
         let candidate = known.candidate(seq, found);
+        let is_noted = known.place == Some((seq, base));
         if let Some(kept) = self.kept_already(followed, &candidate) {
             let kept = kept?;
-            state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
+            if !is_noted {
+                state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
+            }
             state.no_longer_waits(parked.as_ref());
             return Ok(Taken::Kept(kept));
         }
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
         let durable = self.make_durable(followed, &candidate, source, clock).await?;
-        if known.place != Some((seq, base)) {
+        if !is_noted {
             state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
         }
+        let hinted_at = followed.read().end_hinted_at();
         match self.commit_durable(followed, &durable).await {
             Ok(kept) => {
                 state.no_longer_waits(parked.as_ref());
                 if kept == Kept::Stored {
-                    self.after_stored(followed, pusher, &mut state, known, seq).await;
+                    // It was still on its way when its playlist was closed: nothing has started again.
+                    let came_before_hint = hinted_at.is_some_and(|hinted_at| arrival.at.0 < hinted_at.0);
+                    state.owes_end |= state.closed.covers(&known.named, seq) || came_before_hint;
+                    self.after_stored(followed, pusher, &mut state, &known.named.rendition).await;
                 }
                 Ok(Taken::Kept(kept))
             }
@@ -297,22 +304,20 @@ impl Recorder {
     async fn after_stored(
         self: &Arc<Self>,
         followed: &Arc<Followed>,
-        pusher: &Pusher,
+        pusher: &Arc<Pusher>,
         state: &mut PusherState,
-        known: &Known,
-        seq: Seq,
+        rendition: &RenditionName,
     ) {
-        let mut noted = Ok(());
-        if state.closed.covers(&known.named, seq) {
-            // It was still on its way when its playlist was closed: nothing has started again.
-            noted = self.hint_end(followed).await;
+        let mut noted = self.tell_owed_end(followed, state).await;
+        if noted.is_err() {
+            self.settle_when_back(followed, pusher);
         }
         let now_ms = self.now_ms();
         let settled = state.waiting.is_empty() && !pusher.is_arriving_since(now_ms - LATE_MAX.0);
         if settled && followed.read().missing_count() > 0 {
-            let lost = lost(&followed.read(), &known.named.rendition, CapturedAt(now_ms));
+            let lost = lost(&followed.read(), rendition, CapturedAt(now_ms));
             for seqs in lost.into_iter().take(LOST_MAX) {
-                let rendition = known.named.rendition.clone();
+                let rendition = rendition.clone();
                 noted = noted.and(self.commit_event(followed, Event::Abandoned { rendition, seqs }).await.map(drop));
             }
         }

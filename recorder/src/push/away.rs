@@ -186,6 +186,15 @@ impl Recorder {
             state.uncommitted = None;
         }
         followed.refresh().await.map_err(problems::of_metadata)?;
+        self.tell_owed_end(followed, state).await
+    }
+
+    /// Tells that its pusher has closed its playlist, if that is still to be told.
+    pub(super) async fn tell_owed_end(
+        self: &Arc<Self>,
+        followed: &Followed,
+        state: &mut PusherState,
+    ) -> Result<(), Problem> {
         if state.owes_end {
             self.hint_end(followed).await?;
             state.owes_end = false;

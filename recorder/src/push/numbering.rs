@@ -59,8 +59,8 @@ struct Family {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) at: CapturedAt,
-    /// Whether it was parked since: others may have come after it, and have their numbers already.
-    pub(crate) has_waited: bool,
+    /// Whether what came after it may have its number already.
+    pub(crate) may_be_overtaken: bool,
 }
 
 /// Which of our numbers a pushed segment has.
@@ -188,7 +188,7 @@ impl Numbering {
     ) -> (i128, Option<(Seq, Place<'a>)>) {
         let (number, next) = (i128::from(named.number), self.next(broadcast, &named.rendition));
         // What came before this run of its pusher is of another one.
-        let is_of_it = |since: CapturedAt| !arrival.has_waited || since <= arrival.at;
+        let is_of_it = |since: CapturedAt| !arrival.may_be_overtaken || since <= arrival.at;
         let known = self.bases.get(&named.rendition).filter(|(_, since)| is_of_it(*since)).map(|(base, _)| *base);
         let of_log = || base_of_log(broadcast, &named.rendition, arrival);
         let base = known.or_else(of_log).unwrap_or_else(|| match next {
@@ -226,14 +226,14 @@ fn common_offset(offsets: &[i128]) -> Option<i128> {
 /// How far back the log is searched for a segment whose number in the pusher's counting is known.
 const SEARCHED_MAX: usize = 1_000;
 
-/// What the log's last pushed segment shows, after a restart or on another recorder. For one that has waited that is the last
+/// What the log's last pushed segment shows, after a restart or on another recorder. For one that may be overtaken that is the last
 /// one before it; if there is none, the first one after it. Those that the start-up scan committed tell no number, but were given their place by the same base.
 fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<i128> {
     let base = |segment: &Segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?));
     let mut after = None;
     for segment in broadcast.rendition(rendition)?.segments().rev().take(SEARCHED_MAX) {
         let base = base(segment);
-        if base.is_some() && (!arrival.has_waited || segment.captured_at <= arrival.at) {
+        if base.is_some() && (!arrival.may_be_overtaken || segment.captured_at <= arrival.at) {
             return base;
         }
         after = base.or(after);

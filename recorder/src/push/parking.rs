@@ -231,6 +231,8 @@ pub(super) struct Waiting {
     pub(super) parked: Parked,
     /// Nothing before it was looked at: an earlier run has parked it.
     pub(super) seen: Option<Seen>,
+    /// It was parked before this recorder knew of the broadcast: what came later may have its number already.
+    pub(super) was_found: bool,
     /// Since when it cannot be read, or its init section.
     pub(super) unreadable_since: Option<Instant>,
     /// Its turn has come, and it could not be stored: it holds up nobody any longer.
@@ -263,6 +265,7 @@ impl Waiting {
         Self {
             parked,
             seen: Some(Seen { digest, container }),
+            was_found: false,
             unreadable_since: None,
             had_its_turn: false,
             place: None,
@@ -270,7 +273,7 @@ impl Waiting {
     }
 
     pub(super) fn unseen(parked: Parked) -> Self {
-        Self { parked, seen: None, unreadable_since: None, had_its_turn: false, place: None }
+        Self { parked, seen: None, was_found: true, unreadable_since: None, had_its_turn: false, place: None }
     }
 
     pub(super) fn path(&self) -> &str {
@@ -279,6 +282,10 @@ impl Waiting {
 
     pub(super) fn arrived_ms(&self) -> i64 {
         self.parked.name().arrived_ms()
+    }
+
+    pub(super) fn arrival(&self) -> Arrival {
+        Arrival { at: CapturedAt(self.arrived_ms()), may_be_overtaken: self.was_found || self.had_its_turn }
     }
 }
 
@@ -361,8 +368,8 @@ impl PusherState {
         {
             return InitOf::ToCome;
         }
-        // What has come after one that waited says nothing of it.
-        let is_before = |latest: &&Latest| !arrival.has_waited || latest.arrived_ms <= arrived_ms;
+        // What has come after it says nothing of it.
+        let is_before = |latest: &&Latest| !arrival.may_be_overtaken || latest.arrived_ms <= arrived_ms;
         let latest = self.latest.get(&named.rendition).filter(is_before);
         let chosen = if place.is_none() {
             // Something that came after the former run.
@@ -407,7 +414,7 @@ impl PusherState {
     /// number and init section, which would be others later.
     pub(super) fn give_place(&mut self, broadcast: &Broadcast, ready: &Ready, init: &InitOf) {
         let Ready { waiting: Waiting { parked, seen, .. }, named, .. } = ready;
-        let arrival = Arrival { at: CapturedAt(parked.name().arrived_ms()), has_waited: true };
+        let arrival = ready.waiting.arrival();
         let Some(at) = self.waiting.iter().position(|waiting| waiting.parked == *parked) else { return };
         self.waiting[at].had_its_turn = true;
         let goes_on = self.numbering.place_in_run(broadcast, named, arrival).is_some();

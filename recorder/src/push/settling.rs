@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast::{BroadcastId, CapturedAt, Digest};
+use broadcast::{BroadcastId, Digest};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use media::{Content, SNIFF_LEN};
@@ -12,7 +12,7 @@ use service::{Problem, ProblemKind};
 use storage::{Blob, Parked};
 use tokio::time::Instant;
 
-use super::numbering::{Arrival, Named};
+use super::numbering::Named;
 use super::parking::{Arriving, HeldInit, InitOf, Pusher, PusherState, Ready, Seen, WAITING_MAX, Waiting};
 use super::{Found, Known, NotTaken};
 use crate::commit::Source;
@@ -285,8 +285,7 @@ impl Recorder {
         ready: &Ready,
     ) -> Result<Settled, Problem> {
         let Ready { waiting: Waiting { parked, seen, place, .. }, named, behind, overdue } = ready;
-        let arrived_ms = parked.name().arrived_ms();
-        let arrival = Arrival { at: CapturedAt(arrived_ms), has_waited: true };
+        let arrival = ready.waiting.arrival();
         let given = place.as_ref().filter(|place| !matches!(place.init, InitOf::ToCome));
         let init = match given {
             Some(given) => given.init.clone(),

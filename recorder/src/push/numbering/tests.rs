@@ -40,7 +40,7 @@ impl Push {
     fn segment(&mut self, name: &str, content: u8) -> Option<Numbered> {
         let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
         let digest = Digest([content; 16]);
-        let arrival = Arrival { at: self.now, has_waited: false };
+        let arrival = Arrival { at: self.now, may_be_overtaken: false };
         let (numbered, base) = self.numbering.number(&self.broadcast, &named, digest, arrival);
         self.numbering.note(&named, base, self.now);
         if let Numbered::New(seq) = numbered {
