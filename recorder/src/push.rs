@@ -32,7 +32,6 @@ use crate::portal::Visitor;
 use crate::problems::{self, RETRY_SOON};
 use crate::recorder::Recorder;
 pub(crate) use away::Strangers;
-use closed::latest_base;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
 use numbering::{Arrival, LATE_MAX, Named, Numbered, lost};
 pub(crate) use parking::Pushers;
@@ -268,7 +267,7 @@ impl Recorder {
         if let Some(kept) = self.kept_already(followed, &candidate) {
             let kept = kept?;
             if !is_noted {
-                state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
+                state.note_latest(&known.named, known.init_ms, (base, arrival));
             }
             state.no_longer_waits(parked.as_ref());
             return Ok(Taken::Kept(kept));
@@ -276,7 +275,7 @@ impl Recorder {
         let clock = state.clocks.entry(known.named.rendition.clone()).or_default();
         let durable = self.make_durable(followed, &candidate, source, clock).await?;
         if !is_noted {
-            state.note_latest(&known.named, known.init_ms, (base, arrival.at.0));
+            state.note_latest(&known.named, known.init_ms, (base, arrival));
         }
         let hinted_at = followed.read().end_hinted_at();
         match self.commit_durable(followed, &durable).await {
@@ -284,7 +283,7 @@ impl Recorder {
                 state.no_longer_waits(parked.as_ref());
                 if kept == Kept::Stored {
                     // It was still on its way when its playlist was closed: nothing has started again.
-                    let came_before_hint = hinted_at.is_some_and(|hinted_at| arrival.at.0 < hinted_at.0);
+                    let came_before_hint = arrival.may_be_overtaken && hinted_at.is_some_and(|at| arrival.at.0 < at.0);
                     state.owes_end |= state.closed.covers(&known.named, seq) || came_before_hint;
                     self.after_stored(followed, pusher, &mut state, &known.named.rendition).await;
                 }
@@ -403,9 +402,13 @@ impl Recorder {
         {
             let mut state = pusher.state.lock().await;
             state.numbering.learn(&rendition, hint);
-            state.closed.learn(&rendition, hint, latest_base(&followed.read(), &rendition));
         }
         self.settle(followed, pusher).await;
+        {
+            let mut state = pusher.state.lock().await;
+            let base = state.base(&followed.read(), &rendition);
+            state.closed.learn(&rendition, hint, base);
+        }
         if hint.closed && !followed.read().state(followed.now()).is_over() {
             let mut state = pusher.state.lock().await;
             state.owes_end = true;

@@ -37,7 +37,9 @@ impl Closed {
         let Some(end) = self.0.get_mut(&named.rendition) else { return false };
         let base = base_between(seq, named.number);
         let same_run = *end.base.get_or_insert(base) == base;
-        let covers = same_run && named.number <= end.last;
+        // What belongs to an earlier run is no new one.
+        let is_earlier = end.base.is_some_and(|base| i128::from(seq.0) <= i128::from(end.last) + base);
+        let covers = (same_run && named.number <= end.last) || is_earlier;
         if !covers {
             self.0.remove(&named.rendition);
         }

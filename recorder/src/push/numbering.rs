@@ -4,7 +4,7 @@
 //! the digits at the end of a file name, because segments come before the playlist that names them. Our number is that
 //! plus a base, which is moved when the pusher starts again, so that it continues and never overwrites.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use broadcast::{Broadcast, CapturedAt, Digest, Millis, RenditionName, Segment, Seq, SeqRange, SeqSet};
 
@@ -33,7 +33,7 @@ pub(crate) struct Numbering {
     /// Our number minus the pusher's, and when the first segment arrived for which it was that.
     bases: BTreeMap<RenditionName, (i128, CapturedAt)>,
     /// Numbers of segments that are durable, and could not be stored when their turn came.
-    expected: BTreeMap<RenditionName, BTreeSet<Seq>>,
+    expected: BTreeMap<RenditionName, BTreeMap<Seq, Expected>>,
 }
 
 /// What is known of one segment's name.
@@ -53,6 +53,14 @@ struct Family {
     map: Option<String>,
     /// The digits minus the media sequence number, if that is the same for all of them.
     offset: Option<i128>,
+}
+
+/// What was given its number, and is still to be stored.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    /// Nothing, if it could not be read.
+    digest: Option<Digest>,
+    arrived: CapturedAt,
 }
 
 /// When the request for a segment began.
@@ -130,13 +138,16 @@ impl Numbering {
         &self,
         broadcast: &Broadcast,
         named: &Named,
-        digest: Digest,
+        digest: Option<Digest>,
         arrival: Arrival,
     ) -> (Numbered, i128) {
         let (base, place) = self.place_of(broadcast, named, arrival);
         match place {
             Some((seq, place)) if place.is_free(arrival.at) => (Numbered::New(seq), base),
             Some((seq, Place::Taken(stored))) if is_resent(broadcast, stored, digest, arrival.at) => {
+                (Numbered::Already(seq), base)
+            }
+            Some((seq, Place::Expected(expected))) if expected.is_resent(digest, arrival.at) => {
                 (Numbered::Already(seq), base)
             }
             // The pusher has started again.
@@ -147,18 +158,27 @@ impl Numbering {
         }
     }
 
-    /// It has that number now.
-    pub(crate) fn note(&mut self, named: &Named, base: i128, arrived: CapturedAt) {
-        let known = self.bases.entry(named.rendition.clone()).or_insert((base, arrived));
+    /// It has that number now. Whether that is the latest: one that was overtaken by another run says nothing of that.
+    pub(crate) fn note(&mut self, named: &Named, base: i128, arrival: Arrival) -> bool {
+        let known = self.bases.entry(named.rendition.clone()).or_insert((base, arrival.at));
+        if arrival.may_be_overtaken && arrival.at < known.1 {
+            return false;
+        }
         if known.0 != base {
-            *known = (base, arrived);
+            *known = (base, arrival.at);
         }
         self.latest.insert(named.rendition.clone(), named.number);
+        true
+    }
+
+    /// Our number minus the pusher's in its latest run.
+    pub(crate) fn base(&self, rendition: &RenditionName) -> Option<i128> {
+        self.bases.get(rendition).map(|(base, _)| *base)
     }
 
     /// Nobody else is given this number.
-    pub(crate) fn expect(&mut self, rendition: &RenditionName, seq: Seq) {
-        self.expected.entry(rendition.clone()).or_default().insert(seq);
+    pub(crate) fn expect(&mut self, rendition: &RenditionName, seq: Seq, digest: Option<Digest>, arrived: CapturedAt) {
+        self.expected.entry(rendition.clone()).or_default().insert(seq, Expected { digest, arrived });
     }
 
     /// What was expected is stored, or never will be.
@@ -166,11 +186,6 @@ impl Numbering {
         if let Some(expected) = self.expected.get_mut(rendition) {
             expected.remove(&seq);
         }
-    }
-
-    /// Whether what is expected under this number may still be stored there.
-    pub(crate) fn is_open(&self, broadcast: &Broadcast, rendition: &RenditionName, seq: Seq) -> bool {
-        matches!(place(broadcast, rendition, seq), Place::Ahead | Place::Hole { .. })
     }
 
     /// Our number for this segment, unless its pusher has started again, or sends it twice.
@@ -196,15 +211,18 @@ impl Numbering {
             Seq(next) => i128::from(next) - number,
         });
         let seq = seq_of(number + base).filter(|seq| seq.0 <= next.0 + JUMP_MAX);
-        let is_expected = |seq| self.expected.get(&named.rendition).is_some_and(|expected| expected.contains(&seq));
-        let place = |seq| if is_expected(seq) { Place::Expected } else { place(broadcast, &named.rendition, seq) };
+        let expected = |seq| self.expected.get(&named.rendition)?.get(&seq).copied();
+        let place = |seq| match (place(broadcast, &named.rendition, seq), expected(seq)) {
+            (Place::Ahead | Place::Hole { .. }, Some(expected)) => Place::Expected(expected),
+            (place, _) => place,
+        };
         (base, seq.map(|seq| (seq, place(seq))))
     }
 
     /// The number after the last one that is stored or expected.
     fn next(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Seq {
         let stored = broadcast.stored(rendition).and_then(SeqSet::last);
-        let expected = self.expected.get(rendition).and_then(|expected| expected.last().copied());
+        let expected = self.expected.get(rendition).and_then(|expected| expected.keys().last().copied());
         stored.max(expected).map_or(Seq(0), Seq::next)
     }
 
@@ -257,7 +275,7 @@ enum Place<'a> {
     /// It was to come, and did not.
     Abandoned,
     /// It is durable, and will be stored there.
-    Expected,
+    Expected(Expected),
 }
 
 impl Place<'_> {
@@ -266,9 +284,26 @@ impl Place<'_> {
         match self {
             Self::Ahead => true,
             Self::Hole { after } => arrived - after.captured_end() <= LATE_MAX,
-            Self::Taken(_) | Self::Abandoned | Self::Expected => false,
+            Self::Taken(_) | Self::Abandoned | Self::Expected(_) => false,
         }
     }
+}
+
+impl Expected {
+    /// Whether this is the same, sent twice.
+    fn is_resent(&self, digest: Option<Digest>, arrived: CapturedAt) -> bool {
+        self.digest.is_some() && self.digest == digest && arrived - self.arrived <= RESENT_MAX
+    }
+}
+
+/// Whether a segment may still be stored under this number.
+pub(crate) fn is_open(broadcast: &Broadcast, rendition: &RenditionName, seq: Seq) -> bool {
+    matches!(place(broadcast, rendition, seq), Place::Ahead | Place::Hole { .. })
+}
+
+/// What is stored under this number.
+pub(crate) fn stored_at(broadcast: &Broadcast, rendition: &RenditionName, seq: Seq) -> Option<Digest> {
+    Some(broadcast.rendition(rendition)?.segment(seq)?.digest)
 }
 
 fn place<'a>(broadcast: &'a Broadcast, name: &RenditionName, seq: Seq) -> Place<'a> {
@@ -285,9 +320,9 @@ fn place<'a>(broadcast: &'a Broadcast, name: &RenditionName, seq: Seq) -> Place<
 
 /// Whether a pusher has sent `stored` twice. After its playlist was closed, or much later, it has started again, even
 /// if its pictures are the same.
-fn is_resent(broadcast: &Broadcast, stored: &Segment, digest: Digest, arrived: CapturedAt) -> bool {
+fn is_resent(broadcast: &Broadcast, stored: &Segment, digest: Option<Digest>, arrived: CapturedAt) -> bool {
     let recent = arrived - stored.captured_end() <= RESENT_MAX;
-    stored.digest == digest && recent && broadcast.end_hinted_at().is_none()
+    Some(stored.digest) == digest && recent && broadcast.end_hinted_at().is_none()
 }
 
 /// What a pusher has left out and can no longer send: it never sends anything twice. Empty for a rendition that is not

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broadcast::{Broadcast, BroadcastId, CapturedAt, Digest, RenditionName, Seq};
+use broadcast::{Broadcast, BroadcastId, CapturedAt, Digest, RenditionName, Segment, Seq};
 use bytes::Bytes;
 use media::Container;
 use metadata::Followed;
@@ -16,8 +16,8 @@ use storage::Parked;
 use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
-use super::closed::Closed;
-use super::numbering::{Arrival, Named, Numbered, Numbering, split_digits};
+use super::closed::{Closed, latest_base};
+use super::numbering::{Arrival, Named, Numbered, Numbering, is_open, split_digits, stored_at};
 use super::{Known, rendition_name};
 use crate::capture::CaptureClock;
 use crate::commit::{Durable, latest_init};
@@ -219,10 +219,9 @@ impl HeldInit {
 #[derive(Clone, Debug)]
 pub(super) enum InitOf {
     Held(HeldInit),
-    /// It is that of the segment before.
     Stored(Digest),
-    None,
-    ToCome,
+    /// It is still to come, or the segment needs none.
+    Unknown,
 }
 
 /// A parked upload that cannot be committed yet: its number or init section is not known, or it could not be read.
@@ -249,7 +248,11 @@ pub(super) struct GivenPlace {
     /// Our numbers minus the pusher's in its run.
     pub(super) base: i128,
     /// Whether its pusher went on, and had not started again.
-    pub(super) goes_on: bool,
+    goes_on: bool,
+    /// What had come before it.
+    former: Option<Latest>,
+    /// No playlist has named it yet.
+    is_guess: bool,
     pub(super) init: InitOf,
 }
 
@@ -291,16 +294,18 @@ impl Waiting {
 
 /// The init section of the segment before this place, or else of the one after it; without a place, the latest.
 fn init_at(broadcast: &Broadcast, name: &RenditionName, place: Option<Seq>) -> Option<Digest> {
-    let Some(place) = place else { return latest_init(broadcast, name) };
     let rendition = broadcast.rendition(name)?;
-    let nearest = rendition.segment_before(place).or_else(|| rendition.segment_from(place))?;
-    Some(rendition.format(nearest.format)?.init.as_ref()?.digest)
+    let nearest = place.and_then(|place| rendition.segment_before(place).or_else(|| rendition.segment_from(place)));
+    let init = |nearest: &Arc<Segment>| Some(rendition.format(nearest.format)?.init.as_ref()?.digest);
+    nearest.and_then(init).or_else(|| latest_init(broadcast, name))
 }
 
 /// A waiting segment that can be named.
 pub(super) struct Ready {
     pub(super) waiting: Waiting,
     pub(super) named: Named,
+    /// No playlist has named it.
+    is_guess: bool,
     /// So many of those that wait came before it, and may hold it up.
     pub(super) behind: usize,
     /// Whether it has waited long enough.
@@ -309,12 +314,12 @@ pub(super) struct Ready {
 
 impl PusherState {
     /// Tells which ones are of no use any more.
-    pub(super) fn hold_init(&mut self, held: HeldInit) -> Vec<HeldInit> {
+    pub(super) fn hold_init(&mut self, held: HeldInit, was_found: bool) -> Vec<HeldInit> {
         let path = held.parked.name().path().to_owned();
         let held_there = self.inits.entry(path.clone()).or_default();
-        // One that could not be read for a while comes late.
-        let at = held_there.partition_point(|other| other.arrived_ms() <= held.arrived_ms());
-        held_there.insert(at, held);
+        // One that was found comes late, if it could not be read for a while. No clock says which of the others is the latest.
+        let before = held_there.iter().position(|other| was_found && other.arrived_ms() > held.arrived_ms());
+        held_there.insert(before.unwrap_or(held_there.len()), held);
         let mut useless = self.superseded();
         if self.inits.values().map(Vec::len).sum::<usize>() > HELD_INITS_MAX {
             let others = self.inits.iter().filter(|(other, held)| **other != path || held.len() > 1);
@@ -350,7 +355,11 @@ impl PusherState {
             Some(given) => given.goes_on.then_some(given.seq),
             None => self.numbering.place_in_run(broadcast, named, arrival),
         };
-        let of_log = || init_at(broadcast, &named.rendition, place).map_or(InitOf::None, InitOf::Stored);
+        let of_log = || {
+            let is_known = !place.is_some_and(|place| self.goes_behind_unknown(broadcast, &named.rendition, place));
+            let stored = is_known.then(|| init_at(broadcast, &named.rendition, place)).flatten();
+            stored.map_or(InitOf::Unknown, InitOf::Stored)
+        };
         let Some(path) = named.map.as_deref() else { return of_log() };
         let arrived_ms = arrival.at.0;
         let held = self.inits.get(path).map(Vec::as_slice).unwrap_or_default();
@@ -366,17 +375,20 @@ impl PusherState {
         if self.waiting.iter().any(|waiting| is_unseen(waiting) && may_be_it(waiting))
             || self.is_held_up(before, &named.rendition, overdue)
         {
-            return InitOf::ToCome;
+            return InitOf::Unknown;
         }
         // What has come after it says nothing of it.
-        let is_before = |latest: &&Latest| !arrival.may_be_overtaken || latest.arrived_ms <= arrived_ms;
-        let latest = self.latest.get(&named.rendition).filter(is_before);
+        let is_before = |latest: &Latest| !arrival.may_be_overtaken || latest.arrived_ms <= arrived_ms;
+        let latest = match given {
+            Some(given) => given.former,
+            None => self.latest.get(&named.rendition).copied().filter(is_before),
+        };
         let chosen = if place.is_none() {
             // Something that came after the former run.
             let is_of_it = |held: &HeldInit| latest.is_none_or(|latest| held.arrived_ms() > latest.last_ms());
             let of_it = &held[held.iter().position(is_of_it).unwrap_or(held.len())..];
             match latest_before(of_it).or_else(|| of_it.first().cloned()) {
-                None if !overdue => return InitOf::ToCome,
+                None if !overdue => return InitOf::Unknown,
                 None => latest_before(held),
                 of_it => of_it,
             }
@@ -388,6 +400,24 @@ impl PusherState {
             latest_before(held).or_else(|| held.first().filter(|_| is_first).cloned())
         };
         chosen.map_or_else(of_log, InitOf::Held)
+    }
+
+    /// Whether the init section of the segment before this place is not known either.
+    fn goes_behind_unknown(&self, broadcast: &Broadcast, rendition: &RenditionName, seq: Seq) -> bool {
+        let places = self.waiting.iter().filter_map(|waiting| waiting.place.as_ref());
+        let before = places.filter(|place| place.named.rendition == *rendition && place.seq < seq);
+        let Some(nearest) = before.max_by_key(|place| place.seq) else { return false };
+        let stored = broadcast.rendition(rendition).and_then(|rendition| rendition.segment_before(seq));
+        matches!(nearest.init, InitOf::Unknown) && stored.is_none_or(|stored| stored.seq < nearest.seq)
+    }
+
+    /// Our number minus the pusher's, as far as it is known, in the run that it is in: unknown while something of it waits for its
+    /// turn.
+    pub(super) fn base(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128> {
+        if self.is_held_up(&self.waiting, rendition, false) {
+            return None;
+        }
+        self.numbering.base(rendition).or_else(|| latest_base(broadcast, rendition))
     }
 
     /// Whether one of these keeps what arrived later in the same rendition from being numbered before it: its turn comes when
@@ -413,21 +443,44 @@ impl PusherState {
     /// The turn of a waiting segment has come, and it cannot be read or kept, or its init section is to come: it is given its
     /// number and init section, which would be others later.
     pub(super) fn give_place(&mut self, broadcast: &Broadcast, ready: &Ready, init: &InitOf) {
-        let Ready { waiting: Waiting { parked, seen, .. }, named, .. } = ready;
+        let Ready { waiting: Waiting { parked, seen, .. }, named, is_guess, .. } = ready;
         let arrival = ready.waiting.arrival();
         let Some(at) = self.waiting.iter().position(|waiting| waiting.parked == *parked) else { return };
         self.waiting[at].had_its_turn = true;
         let goes_on = self.numbering.place_in_run(broadcast, named, arrival).is_some();
-        // Whether it was sent twice is known once it can be read.
-        if seen.is_none() && !goes_on {
+        // Whether it was sent twice, or begins a run, is known once it can be read.
+        let is_behind_unplaced = || {
+            let may_be_before = |other: &Waiting| other.seen.is_none() && other.place.is_none();
+            let folder = folder_of(parked.name().path());
+            self.waiting[..at].iter().any(|other| may_be_before(other) && folder_of(other.path()) == folder)
+        };
+        if seen.is_none() && (!goes_on || is_behind_unplaced()) {
             return;
         }
-        let digest = seen.map_or(Digest([0; 16]), |seen| seen.digest);
+        let digest = seen.map(|seen| seen.digest);
         let (Numbered::New(seq), base) = self.numbering.number(broadcast, named, digest, arrival) else { return };
         let init_ms = if let InitOf::Held(held) = init { Some(held.arrived_ms()) } else { None };
-        self.note_latest(named, init_ms, (base, arrival.at.0));
-        self.numbering.expect(&named.rendition, seq);
-        self.waiting[at].place = Some(GivenPlace { named: named.clone(), seq, base, goes_on, init: init.clone() });
+        let former = self.latest.get(&named.rendition).copied();
+        self.note_latest(named, init_ms, (base, arrival));
+        self.numbering.expect(&named.rendition, seq, digest, arrival.at);
+        let (named, init, is_guess) = (named.clone(), init.clone(), *is_guess);
+        self.waiting[at].place = Some(GivenPlace { named, seq, base, goes_on, former, is_guess, init });
+    }
+
+    /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again.
+    pub(super) fn correct_guesses(&mut self) {
+        for waiting in &mut self.waiting {
+            let Some(place) = waiting.place.as_mut().filter(|place| place.is_guess) else { continue };
+            let path = waiting.parked.name().path();
+            let named = self.numbering.named(path).cloned().or_else(|| self.numbering.by_digits(path));
+            let Some(named) = named else { continue };
+            if (&named.rendition, named.number) == (&place.named.rendition, place.named.number) {
+                (place.named, place.is_guess) = (named, false);
+            } else {
+                self.numbering.no_longer_expect(&place.named.rendition, place.seq);
+                (waiting.place, waiting.had_its_turn) = (None, false);
+            }
+        }
     }
 
     /// Our number for a segment, and with it that minus the pusher's: what it was given before, if nobody else has that.
@@ -439,17 +492,21 @@ impl PusherState {
         arrival: Arrival,
     ) -> (Numbered, i128) {
         match known.place {
-            Some((seq, base)) if self.numbering.is_open(broadcast, &known.named.rendition, seq) => {
-                (Numbered::New(seq), base)
+            Some((seq, base)) if is_open(broadcast, &known.named.rendition, seq) => (Numbered::New(seq), base),
+            // Somebody else had it too.
+            Some((seq, base)) if stored_at(broadcast, &known.named.rendition, seq) == Some(digest) => {
+                (Numbered::Already(seq), base)
             }
-            _ => self.numbering.number(broadcast, &known.named, digest, arrival),
+            _ => self.numbering.number(broadcast, &known.named, Some(digest), arrival),
         }
     }
 
     /// A segment that arrived at that moment has its number.
-    pub(super) fn note_latest(&mut self, named: &Named, init_ms: Option<i64>, (base, arrived_ms): (i128, i64)) {
-        self.numbering.note(named, base, CapturedAt(arrived_ms));
-        let rendition = &named.rendition;
+    pub(super) fn note_latest(&mut self, named: &Named, init_ms: Option<i64>, (base, arrival): (i128, Arrival)) {
+        if !self.numbering.note(named, base, arrival) {
+            return;
+        }
+        let (rendition, arrived_ms) = (&named.rendition, arrival.at.0);
         let before = self.latest.get(rendition);
         let init_ms = init_ms.or_else(|| before?.init_ms);
         let arrived_ms = before.map_or(arrived_ms, |before| before.arrived_ms.max(arrived_ms));
@@ -460,12 +517,15 @@ impl PusherState {
     pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
             let overdue = waiting.arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
-            // One that nobody has looked at may be no segment, if it has no number.
-            let is_one = || waiting.seen.is_some() || split_digits(waiting.path()).is_some();
-            if let Some(named) = self.name(waiting, (overdue && is_one()).then_some(coming)) {
+            let (is_looked_at, path) = (waiting.seen.is_some() || waiting.unreadable_since.is_some(), waiting.path());
+            // One that cannot be read may be no segment, by its name.
+            let is_one = || waiting.seen.is_some() || !may_be_init(path);
+            let guess_by = (overdue && is_one()).then_some(coming);
+            if let Some(named) = self.name(waiting, guess_by).filter(|_| is_looked_at) {
                 // An end waits for none of them.
                 let behind = if due_ms == i64::MAX { 0 } else { *at };
-                return Some(Ready { waiting: waiting.clone(), named, behind, overdue });
+                let is_guess = self.numbering.named(path).is_none() && self.numbering.by_digits(path).is_none();
+                return Some(Ready { waiting: waiting.clone(), named, is_guess, behind, overdue });
             }
             *at += 1;
         }
@@ -476,7 +536,10 @@ impl PusherState {
     fn name(&self, waiting: &Waiting, overdue: Option<&[String]>) -> Option<Named> {
         let path = waiting.path();
         if let Some(place) = &waiting.place {
-            return Some(place.named.clone());
+            let map = || self.guess(path, overdue.unwrap_or_default()).map;
+            let is_open = place.is_guess && matches!(place.init, InitOf::Unknown);
+            let map = if is_open { map() } else { place.named.map.clone() };
+            return Some(Named { map, ..place.named.clone() });
         }
         let named = self.numbering.named(path).cloned().or_else(|| self.numbering.by_digits(path));
         named.or_else(|| Some(self.guess(path, overdue?)))
@@ -492,7 +555,11 @@ impl PusherState {
         let held = self.inits.keys().rfind(|held| folder_of(held) == folder).map(String::as_str);
         let unseen = self.waiting.iter().filter(|other| other.seen.is_none()).map(Waiting::path);
         let mut others = coming.iter().map(String::as_str).chain(unseen);
-        let map = held.or_else(|| others.find(|other| may_be_init_of(path, other))).map(str::to_owned);
+        let may_be_its = |other: &&str| {
+            let is_alike = split_digits(other).is_some() && extension_of(other) == extension_of(path);
+            may_be_init(other) && folder_of(other) == folder && !is_alike
+        };
+        let map = held.or_else(|| others.find(may_be_its)).map(str::to_owned);
         Named { rendition, number, map }
     }
 }
@@ -501,11 +568,13 @@ fn folder_of(path: &str) -> Option<&str> {
     path.rsplit_once('/').map(|(folder, _)| folder)
 }
 
-/// Whether what nobody could look at yet may be the init section of this segment, by its name.
-fn may_be_init_of(segment: &str, path: &str) -> bool {
-    let extension = |path: &str| path.rsplit_once('.').map(|(_, extension)| extension.to_owned());
-    let is_other = split_digits(path).is_none() || extension(path) != extension(segment);
-    folder_of(path) == folder_of(segment) && is_other
+fn extension_of(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(_, extension)| extension)
+}
+
+/// Whether what nobody could look at yet may be an init section, by its name.
+pub(super) fn may_be_init(path: &str) -> bool {
+    split_digits(path).is_none() || extension_of(path) == Some("mp4")
 }
 
 impl Recorder {

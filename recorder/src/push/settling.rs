@@ -13,7 +13,7 @@ use storage::{Blob, Parked};
 use tokio::time::Instant;
 
 use super::numbering::Named;
-use super::parking::{Arriving, HeldInit, InitOf, Pusher, PusherState, Ready, Seen, WAITING_MAX, Waiting};
+use super::parking::{Arriving, HeldInit, InitOf, Pusher, PusherState, Ready, Seen, WAITING_MAX, Waiting, may_be_init};
 use super::{Found, Known, NotTaken};
 use crate::commit::Source;
 use crate::problems::{self, RETRY_LATER};
@@ -64,7 +64,7 @@ impl Recorder {
         digest: Digest,
         arriving: Option<Arriving>,
     ) {
-        let useless = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked });
+        let useless = pusher.state.lock().await.hold_init(HeldInit { bytes, digest, parked }, false);
         drop(arriving);
         for old in useless {
             self.discard(&old.parked).await;
@@ -119,7 +119,9 @@ impl Recorder {
         self.catch_up(followed, &mut *pusher.state.lock().await).await?;
         let mut unsettled = self.look_at_unseen(followed.id(), pusher).await.err();
         let (id, mut at) = (followed.id(), 0);
-        let coming = [pusher.arriving_paths(), self.paths_of_strangers(id)].concat();
+        pusher.state.lock().await.correct_guesses();
+        let mut coming = [pusher.arriving_paths(), self.paths_of_strangers(id)].concat();
+        coming.retain(|path| may_be_init(path));
         loop {
             let Some(ready) = pusher.state.lock().await.next_ready(&mut at, due_ms, &coming) else { break };
             match self.commit_waiting(followed, pusher, &ready).await {
@@ -127,7 +129,7 @@ impl Recorder {
                 Ok(Settled::Waits) => {
                     // It holds up nobody any longer.
                     if ready.overdue {
-                        self.give_place(followed, pusher, &ready, &InitOf::ToCome).await?;
+                        self.give_place(followed, pusher, &ready, &InitOf::Unknown).await?;
                     }
                     self.wait_on(pusher, &mut at).await;
                 }
@@ -137,23 +139,27 @@ impl Recorder {
                 }
                 // It may be about this one alone, and keeps no other waiting.
                 Ok(Settled::Later { problem, is_itself, init }) => {
-                    if problem.kind() != problems::FULL {
-                        self.note_unreadable(&mut pusher.state.lock().await.waiting[at], is_itself);
+                    let mut state = pusher.state.lock().await;
+                    if problem.kind() == problems::FULL {
+                        state.waiting[at].unreadable_since = None;
+                    } else {
+                        self.note_unreadable(&mut state.waiting[at], is_itself);
                     }
+                    drop(state);
                     self.give_place(followed, pusher, &ready, &init).await?;
                     unsettled = unsettled.or(Some(problem));
                     at += 1;
                 }
                 Err(problem) if problem.status().is_server_error() => return Err(problem),
                 Err(problem) => {
-                    let Waiting { parked, .. } = self.take_out(pusher, at).await;
-                    let path = parked.name().path();
-                    tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload cannot be taken in");
                     if problem.kind() == ProblemKind::NOT_FOUND {
                         // It may have its place already, and nothing have come of that: then it is found there.
                         self.marks.forget(id);
                         self.make_whole(followed, pusher);
                     }
+                    let Waiting { parked, .. } = self.take_out(pusher, at).await;
+                    let path = parked.name().path();
+                    tracing::warn!(%id, path, problem = %problem.to_json(), "a parked upload cannot be taken in");
                     self.put_away(&parked, &problem).await;
                 }
             }
@@ -183,13 +189,13 @@ impl Recorder {
             match self.look_into(&parked).await {
                 Ok(LookedAt::Segment(seen)) => {
                     let waiting = &mut pusher.state.lock().await.waiting[at];
-                    waiting.seen = Some(seen);
+                    (waiting.seen, waiting.unreadable_since) = (Some(seen), None);
                     waiting.had_its_turn = waiting.place.is_some();
                     at += 1;
                 }
                 Ok(LookedAt::Init(held)) => {
                     self.take_out(pusher, at).await;
-                    let useless = pusher.state.lock().await.hold_init(held);
+                    let useless = pusher.state.lock().await.hold_init(held, true);
                     for old in useless {
                         self.discard(&old.parked).await;
                     }
@@ -284,9 +290,9 @@ impl Recorder {
         pusher: &Arc<Pusher>,
         ready: &Ready,
     ) -> Result<Settled, Problem> {
-        let Ready { waiting: Waiting { parked, seen, place, .. }, named, behind, overdue } = ready;
+        let Ready { waiting: Waiting { parked, seen, place, .. }, named, behind, overdue, .. } = ready;
         let arrival = ready.waiting.arrival();
-        let given = place.as_ref().filter(|place| !matches!(place.init, InitOf::ToCome));
+        let given = place.as_ref().filter(|place| !matches!(place.init, InitOf::Unknown));
         let init = match given {
             Some(given) => given.init.clone(),
             None => {
@@ -353,14 +359,14 @@ impl Recorder {
     ) -> InitOf {
         let may_come = |path: &str| pusher.is_arriving(path) || self.has_stranger_at(id, path);
         let is_arriving = named.map.as_deref().is_some_and(may_come);
-        if is_arriving { InitOf::ToCome } else { of_state(&*pusher.state.lock().await) }
+        if is_arriving { InitOf::Unknown } else { of_state(&*pusher.state.lock().await) }
     }
 
     /// Adds the init section that a named segment needs, if it is there. Fails if it cannot be read or kept now.
     pub(super) async fn with_init(&self, followed: &Followed, named: Named, init: InitOf) -> Result<Known, Problem> {
         let (id, rendition) = (followed.id(), &named.rendition);
         let (init, init_ms) = match init {
-            InitOf::ToCome | InitOf::None => (Ok(None), None),
+            InitOf::Unknown => (Ok(None), None),
             InitOf::Held(held) => {
                 let init_ms = held.arrived_ms();
                 (self.keep_init(id, rendition, held.bytes, held.digest).await.map(Some), Some(init_ms))
@@ -417,7 +423,11 @@ impl Recorder {
     pub(super) async fn try_take_up(self: &Arc<Self>, id: BroadcastId, parked: &[Parked]) -> Result<(), Problem> {
         self.admit_parked(id).await?;
         let (followed, pusher) = (self.followed(id).await?, self.pusher_of(id));
-        pusher.state.lock().await.waiting.extend(parked.iter().cloned().map(Waiting::unseen));
+        {
+            // Whoever is at work has not looked at them.
+            let _settling = pusher.settling.lock().await;
+            pusher.state.lock().await.waiting.extend(parked.iter().cloned().map(Waiting::unseen));
+        }
         self.settle_parked(&followed, &pusher, parked.len()).await;
         Ok(())
     }

@@ -150,3 +150,26 @@ async fn begin_with(world: &World, media: &Media, segments: usize) {
         world.pass(1).await;
     }
 }
+
+/// A script sends what it has by name, slowly.
+#[tokio::test(start_paused = true)]
+async fn an_init_section_that_comes_last_is_that_of_all() {
+    for playlist_is_first in [false, true] {
+        let (world, media) = (World::new().await, Media::fmp4());
+        for n in 0..3 {
+            world.push(&format!("clip{n}.m4s"), media.segments[n].clone()).await.expect(202);
+            world.pass(5).await;
+        }
+        world.until_later("time", async |world| world.stored().await.is_empty() && world.now_s() > 20).await;
+        let playlist = ["clip0.m4s", "clip1.m4s", "clip2.m4s"];
+        if playlist_is_first {
+            world.push_playlist(&playlist, "").await.expect(200);
+        }
+        world.push("init.mp4", media.init.clone()).await.expect(201);
+        if !playlist_is_first {
+            world.push_playlist(&playlist, "").await.expect(200);
+        }
+        world.until_stored(3).await;
+        assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)]);
+    }
+}

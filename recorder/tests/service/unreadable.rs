@@ -263,7 +263,25 @@ async fn it_keeps_its_place_over_a_restart() {
     unreadable.restore();
     world.crash().await;
     world.until_later("all", async |world| world.stored().await.len() == 4).await;
-    assert_eq!(world.widths().await, [128, 128, 64, 64]);
+    // Nor does it confuse what comes next.
+    world.push_playlist(&["clip0.m4s", "clip1.m4s", "clip2.m4s"], "").await.expect(200);
+    world.push("clip2.m4s", Media::small_fmp4().segments[2].clone()).await.expect(201);
+    assert_eq!(world.widths().await, [128, 128, 64, 64, 64]);
+    let stored = world.stored().await;
+    assert_eq!(stored.iter().map(|segment| segment.seq.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_meanwhile_is_stored_once() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make(&world, &parked_at(&world, "clip0"));
+    world.push_playlist(&["clip0.ts", "clip1.ts"], "").await.expect(200);
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(201);
+    world.push("clip1.ts", ts.segments[1].clone()).await.expect(201);
+    unreadable.restore();
+    world.until_later("nothing waits", async |world| world.parked_files("parked").is_empty()).await;
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
 }
 
 #[tokio::test(start_paused = true)]

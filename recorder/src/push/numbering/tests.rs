@@ -41,8 +41,8 @@ impl Push {
         let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
         let digest = Digest([content; 16]);
         let arrival = Arrival { at: self.now, may_be_overtaken: false };
-        let (numbered, base) = self.numbering.number(&self.broadcast, &named, digest, arrival);
-        self.numbering.note(&named, base, self.now);
+        let (numbered, base) = self.numbering.number(&self.broadcast, &named, Some(digest), arrival);
+        self.numbering.note(&named, base, arrival);
         if let Numbered::New(seq) = numbered {
             let captured_at = self.now - Millis::from_secs(2);
             self.apply(Event::Stored(Segment { captured_at, ..pushed(seq, digest, named.number) }));
