@@ -36,6 +36,10 @@ pub(crate) struct CaptureClock {
 impl CaptureClock {
     /// `before` is the rendition's nearest segment before this one, `sibling` the latest of another rendition.
     pub(crate) fn place(&mut self, new: &Unplaced, before: Option<&Segment>, sibling: Option<&Segment>) -> CapturedAt {
+        if let Some(placed) = beside(new, before, sibling) {
+            self.lags.clear();
+            return placed;
+        }
         let arrival = CapturedAt(new.arrived_ms) - new.duration.millis();
         let after = |start: CapturedAt| before.map_or(start, |before| start.max(before.captured_end()));
         let Some(placed) = by_timestamps(new, before, sibling) else {
@@ -57,6 +61,16 @@ impl CaptureClock {
         }
         lost
     }
+}
+
+/// Where the same moment of another rendition has been placed already: they stay together, whatever this one would have
+/// made of its arrival.
+fn beside(new: &Unplaced, before: Option<&Segment>, sibling: Option<&Segment>) -> Option<CapturedAt> {
+    let sibling = sibling?;
+    let ahead = -since(new, sibling)?.0;
+    let placed = sibling.captured_at - Millis(ahead);
+    let follows = before.is_none_or(|before| placed >= before.captured_end() - BACK_MAX);
+    ((0..=new.duration.millis().0).contains(&ahead) && follows).then_some(placed)
 }
 
 fn by_timestamps(new: &Unplaced, before: Option<&Segment>, sibling: Option<&Segment>) -> Option<CapturedAt> {
@@ -154,6 +168,22 @@ mod tests {
     fn a_sender_that_lost_time_is_set_right() {
         let late = [(0, 2), (2, 64), (4, 66), (6, 68), (8, 70), (10, 72), (12, 74), (14, 76)];
         check(&late, &[0, 2, 4, 6, 8, 10, 72, 74]);
+    }
+
+    #[test]
+    fn renditions_that_have_lost_time_are_set_right_together() {
+        let (mut clocks, mut last) = ([CaptureClock::default(), CaptureClock::default()], [None, None]);
+        // One of them was late before.
+        let late = [(0, 2), (2, 64), (4, 66), (6, 68), (8, 70), (10, 72), (12, 74), (14, 76), (16, 78)];
+        clocks[1].lags = vec![LAG_MAX; LAGGING_SEGMENTS - 2];
+        for (media_s, arrived_s) in late {
+            for of in 0..2 {
+                let new = unplaced(media_s, arrived_s);
+                let at = clocks[of].place(&new, last[of].as_ref(), last[1 - of].as_ref());
+                last[of] = Some(stored(&new, at));
+            }
+            assert_eq!(last[0], last[1], "at {media_s} s");
+        }
     }
 
     #[test]
