@@ -128,9 +128,12 @@ impl Numbering {
         Some(Named { rendition: family.rendition.clone(), number, map: family.map.clone() })
     }
 
-    /// The number after the one that was seen last.
-    pub(crate) fn next_of(&self, rendition: &RenditionName) -> u64 {
-        self.latest.get(rendition).map_or(0, |latest| latest.saturating_add(1))
+    /// The number of a path that no playlist names: by its digits, or the one after that which was seen last. Digits that are
+    /// far from that are a time.
+    pub(crate) fn guess(&self, rendition: &RenditionName, path: &str) -> u64 {
+        let digits = split_digits(path).map(|(_, digits)| digits);
+        let Some(latest) = self.latest.get(rendition) else { return digits.unwrap_or(0) };
+        digits.filter(|digits| digits.abs_diff(*latest) <= JUMP_MAX).unwrap_or_else(|| latest.saturating_add(1))
     }
 
     /// Our number for the pusher's, and with it that minus the pusher's.

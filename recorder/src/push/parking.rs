@@ -548,10 +548,7 @@ impl PusherState {
     fn guess(&self, path: &str, coming: &[String]) -> Named {
         let folder = folder_of(path);
         let rendition = folder.map_or_else(RenditionName::main, rendition_name);
-        let number = match split_digits(path) {
-            Some((_, digits)) => digits,
-            None => self.numbering.next_of(&rendition),
-        };
+        let number = self.numbering.guess(&rendition, path);
         let held = self.inits.keys().rfind(|held| folder_of(held) == folder).map(String::as_str);
         let unseen = self.waiting.iter().filter(|other| other.seen.is_none()).map(Waiting::path);
         let mut others = coming.iter().map(String::as_str).chain(unseen);

@@ -237,3 +237,48 @@ fn digits_end_the_stem() {
         assert_eq!(split_digits(path), expected, "{path}");
     }
 }
+
+#[test]
+fn digits_that_are_a_time_are_not_taken_for_a_number() {
+    let mut push = Push::new();
+    let guess = |push: &Push, path| push.numbering.guess(&RenditionName::main(), path);
+    assert_eq!(guess(&push, "1790000496087.ts"), 1_790_000_496_087);
+    push.playlist(0, &["out0.ts", "out1.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
+    assert_eq!(["out3.ts", "out.ts", "1790000496087.ts"].map(|path| guess(&push, path)), [3, 2, 2]);
+}
+
+#[test]
+fn what_is_expected_has_its_number_and_is_known_again() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts", "out1.ts"]);
+    let (main, digest) = (RenditionName::main(), Digest([7; 16]));
+    push.numbering.expect(&main, Seq(0), Some(digest), push.now);
+    assert_eq!(push.segment("out1.ts", 2), Some(Numbered::New(Seq(1))));
+    let number = |push: &mut Push, content: u8| push.segment("out0.ts", content);
+    assert_eq!(number(&mut push, 7), Some(Numbered::Already(Seq(0))));
+    // Others are of another run.
+    assert_eq!(number(&mut push, 8), Some(Numbered::New(Seq(2))));
+    push.numbering.no_longer_expect(&main, Seq(0));
+    push.after_secs(30);
+    push.playlist(0, &["new0.ts"]);
+    assert_eq!(push.segment("new0.ts", 9), Some(Numbered::New(Seq(2 + 1))));
+}
+
+#[test]
+fn what_was_overtaken_by_another_run_belongs_to_its_own() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
+    let overtaken = Arrival { at: push.now, may_be_overtaken: true };
+    push.after_secs(30);
+    // Run by run: 2 was left free for what waits.
+    push.numbering.expect(&RenditionName::main(), Seq(2), None, overtaken.at);
+    assert_eq!(push.seqs(&[("out0.ts", 3), ("out1.ts", 4)]), [3, 4]);
+    push.numbering.no_longer_expect(&RenditionName::main(), Seq(2));
+    let named = push.numbering.named("out2.ts").cloned().expect("it is named");
+    let late = push.numbering.number(&push.broadcast, &named, Some(Digest([9; 16])), overtaken);
+    assert_eq!(late, (Numbered::New(Seq(2)), 0));
+    assert!(!push.numbering.note(&named, 0, overtaken), "it says nothing of the run that goes on");
+    assert_eq!(push.numbering.base(&RenditionName::main()), Some(3));
+}
