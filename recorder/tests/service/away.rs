@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use futures_util::stream;
-
 use crate::fixtures::{Media, Mood, World};
 
 #[tokio::test(start_paused = true)]
@@ -77,21 +74,13 @@ async fn what_came_while_the_store_was_away_has_the_init_section_of_its_run() {
     world.push("out0.m4s", large.segments[0].clone()).await.expect(201);
     world.move_elsewhere().await;
     world.log.feel(Mood::Away);
-    let (cut, rest) = tokio::sync::oneshot::channel::<()>();
-    let body = small.init.clone();
-    let body = Body::from_stream(stream::once(async {
-        rest.await.expect("the segment was sent");
-        Ok::<_, std::io::Error>(body)
-    }));
     let segment = async {
         world.pass(1).await;
         world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
         world.log.feel(Mood::Well);
         world.pass(10).await;
-        cut.send(()).expect("somebody waits for it");
     };
-    let (init, ()) = tokio::join!(world.push("init.mp4", body), segment);
-    init.expect(201);
+    world.push_init_while(small.init.clone(), segment).await;
     world.until_passed(Duration::from_secs(1), "both", async |world| world.stored().await.len() == 2).await;
     assert_eq!(world.widths().await, [128, 64]);
 }

@@ -235,6 +235,21 @@ impl World {
         self.ask(Method::PUT, &format!("/push/{}/{file}", self.token), &[], body).await
     }
 
+    /// PUT of an init section as ffmpeg does it: its request begins with the run, and its body comes when a segment was sent.
+    pub(crate) async fn push_init_while(&self, init: Bytes, segment_is_sent: impl Future<Output = ()>) {
+        let (cut, rest) = tokio::sync::oneshot::channel::<()>();
+        let body = Body::from_stream(futures_util::stream::once(async {
+            rest.await.expect("the segment was sent");
+            Ok::<_, std::io::Error>(init)
+        }));
+        let segment = async {
+            segment_is_sent.await;
+            cut.send(()).expect("somebody waits for it");
+        };
+        let (init, ()) = tokio::join!(self.push("init.mp4", body), segment);
+        init.expect(201);
+    }
+
     /// PUT of the playlist with these files, the first of which is number 0.
     pub(crate) async fn push_playlist(&self, files: &[&str], rest: &str) -> Answer {
         let map = if files[0].ends_with(".m4s") { "#EXT-X-MAP:URI=\"init.mp4\"\n" } else { "" };

@@ -169,19 +169,28 @@ async fn what_was_said_is_said_again() {
     world.until_later("paused again", async |world| world.broadcast().await.is_paused()).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_end_that_was_hinted_comes() {
-    let (hot, media) = (Distant::new(), Media::ts());
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+/// A world of which a stock pusher has closed its playlist, and the hot store knows that.
+async fn closed_by_its_pusher() -> World {
+    let hot = Distant::new();
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
     world.push_playlist(&["out0.ts"], "").await.expect(200);
-    world.push("out0.ts", media.segments[0].clone()).await.expect(201);
+    world.push("out0.ts", Media::ts().segments[0].clone()).await.expect(201);
     world.until_safe(&[(0, 0)]).await;
     world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
     until_documented(&world, &hot, |event| matches!(event, Event::EndHinted)).await;
+    world
+}
+
+async fn until_hinted(world: &World) {
+    world.until_later("the hint", async |world| world.broadcast().await.end_hinted_at().is_some()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_hinted_comes() {
+    let mut world = closed_by_its_pusher().await;
     world.forget(0).await;
     world.crash().await;
-    let hinted = async |world: &World| world.broadcast().await.end_hinted_at().is_some();
-    world.until_later("the hint", hinted).await;
+    until_hinted(&world).await;
     world.pass(3_600).await;
     // An end that could not be committed is tried again, but not soon.
     world.until_passed(Duration::from_secs(1), "the end", is_complete).await;
@@ -190,19 +199,12 @@ async fn an_end_that_was_hinted_comes() {
 /// It was told, and that seemed to have failed: nobody tells it once more.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_was_hinted_unheard_comes() {
-    let (hot, media) = (Distant::new(), Media::ts());
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    world.push_playlist(&["out0.ts"], "").await.expect(200);
-    world.push("out0.ts", media.segments[0].clone()).await.expect(201);
-    world.until_safe(&[(0, 0)]).await;
-    world.push_playlist(&["out0.ts"], "#EXT-X-ENDLIST\n").await.expect(200);
-    until_documented(&world, &hot, |event| matches!(event, Event::EndHinted)).await;
+    let mut world = closed_by_its_pusher().await;
     let hinted = world.entries().await.iter().position(|entry| matches!(entry.event, Event::EndHinted)).unwrap();
     world.forget(hinted).await;
     world.log.feel(Mood::Deaf);
     world.crash().await;
-    let is_hinted = async |world: &World| world.broadcast().await.end_hinted_at().is_some();
-    world.until_later("the hint", is_hinted).await;
+    until_hinted(&world).await;
     world.log.feel(Mood::Well);
     world.until_passed(Duration::from_secs(1), "the end", is_complete).await;
 }

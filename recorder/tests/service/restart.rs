@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use futures_util::stream;
 use headwater_recorder::RecorderConfig;
 
 use crate::fixtures::{Media, World};
@@ -58,21 +56,12 @@ async fn the_init_section_of_a_run_is_the_one_that_was_begun_before_its_segments
     let (world, large, small) = (World::new().await, Media::fmp4(), Media::small_fmp4());
     begin_with(&world, large, 1).await;
     world.pass(30).await;
-    // As ffmpeg does: its request begins with the run, and its body comes when the first segment is cut.
-    let (cut, rest) = tokio::sync::oneshot::channel::<()>();
-    let body = small.init.clone();
-    let body = Body::from_stream(stream::once(async {
-        rest.await.expect("the segment was sent");
-        Ok::<_, std::io::Error>(body)
-    }));
     let segment = async {
         world.pass(1).await;
         world.push("out0.m4s", small.segments[0].clone()).await.expect(202);
         world.pass(1).await;
-        cut.send(()).expect("somebody waits for it");
     };
-    let (init, ()) = tokio::join!(world.push("init.mp4", body), segment);
-    init.expect(201);
+    world.push_init_while(small.init.clone(), segment).await;
     world.until_stored(2).await;
     assert_eq!(world.widths().await, [128, 64]);
 }

@@ -108,30 +108,30 @@ async fn it_is_not_forgotten_when_it_cannot_be_set_aside() {
     world.say("end", "").await.expect(200);
 }
 
-/// It was never looked at, unlike what was parked just now.
-#[tokio::test(start_paused = true)]
-async fn what_came_while_the_store_was_away_is_waited_for_too() {
-    let (mut world, ts) = (World::new().await, Media::ts());
+/// A world with one that came while the store was away: nobody has ever looked at it.
+async fn never_seen() -> (World, Unreadable) {
+    let mut world = World::new().await;
     world.move_elsewhere().await;
     world.log.feel(Mood::Away);
-    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    world.push("clip0.ts", Media::ts().segments[0].clone()).await.expect(202);
     let unreadable = Unreadable::make_parked(&world);
     world.log.feel(Mood::Well);
+    (world, unreadable)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_while_the_store_was_away_is_waited_for_too() {
+    let (world, unreadable) = never_seen().await;
     for_secs(&world, 100).await;
     world.say("end", "").await.expect(503);
     unreadable.restore();
-    until_recorded(&world, ts, &[(0, 0)]).await;
+    until_recorded(&world, Media::ts(), &[(0, 0)]).await;
     world.say("end", "").await.expect(200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_came_while_the_store_was_away_holds_up_no_end_for_ever() {
-    let (mut world, ts) = (World::new().await, Media::ts());
-    world.move_elsewhere().await;
-    world.log.feel(Mood::Away);
-    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
-    let _unreadable = Unreadable::make_parked(&world);
-    world.log.feel(Mood::Well);
+    let (world, _unreadable) = never_seen().await;
     world.say("end", "").await.expect(503);
     for_secs(&world, 61).await;
     world.say("end", "").await.expect(200);
