@@ -312,10 +312,12 @@ impl Recorder {
             self.settle_when_back(followed, pusher);
         }
         let now_ms = self.now_ms();
-        let settled = state.waiting.is_empty() && !pusher.is_arriving_since(now_ms - LATE_MAX.0);
+        let have_places = state.waiting.iter().all(|waiting| waiting.place.is_some());
+        let settled = have_places && !pusher.is_arriving_since(now_ms - LATE_MAX.0);
         if settled && followed.read().missing_count() > 0 {
             let lost = lost(&followed.read(), rendition, CapturedAt(now_ms));
-            for seqs in lost.into_iter().take(LOST_MAX) {
+            let lost = lost.into_iter().filter(|seqs| !state.numbering.expects_any_of(rendition, *seqs));
+            for seqs in lost.take(LOST_MAX) {
                 let rendition = rendition.clone();
                 noted = noted.and(self.commit_event(followed, Event::Abandoned { rendition, seqs }).await.map(drop));
             }

@@ -184,6 +184,10 @@ impl Numbering {
         self.expected.entry(rendition.clone()).or_default().insert(seq, Expected { digest, arrived });
     }
 
+    pub(crate) fn expects_any_of(&self, rendition: &RenditionName, seqs: SeqRange) -> bool {
+        self.expected.get(rendition).is_some_and(|expected| expected.range(seqs.first..=seqs.last).next().is_some())
+    }
+
     /// What was expected is stored, or never will be.
     pub(crate) fn no_longer_expect(&mut self, rendition: &RenditionName, seq: Seq) {
         if let Some(expected) = self.expected.get_mut(rendition) {

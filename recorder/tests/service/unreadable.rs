@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use broadcast::{RenditionName, Seq};
+
 use crate::fixtures::{Media, Mood, World};
 
 /// A file of which nothing can be read, until it is back.
@@ -269,6 +271,26 @@ async fn it_keeps_its_place_over_a_restart() {
     assert_eq!(world.widths().await, [128, 128, 64, 64, 64]);
     let stored = world.stored().await;
     assert_eq!(stored.iter().map(|segment| segment.seq.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_given_up_and_what_waits_is_not() {
+    let (world, ts) = (World::new().await, Media::ts());
+    world.push("clip0.ts", ts.segments[0].clone()).await.expect(202);
+    let unreadable = Unreadable::make(&world, &parked_at(&world, "clip0"));
+    world.push_playlist(&["clip0.ts", "clip1.ts", "clip2.ts", "clip3.ts", "clip4.ts"], "").await.expect(200);
+    for n in [1, 3] {
+        world.push(&format!("clip{n}.ts"), ts.segments[n].clone()).await.expect(201);
+    }
+    world.pass(70).await;
+    world.push("clip4.ts", ts.segments[4].clone()).await.expect(201);
+    let is_abandoned = async |seq| {
+        let broadcast = world.broadcast().await;
+        broadcast.abandoned(&RenditionName::main()).is_some_and(|abandoned| abandoned.contains(Seq(seq)))
+    };
+    assert_eq!((is_abandoned(0).await, is_abandoned(2).await), (false, true));
+    unreadable.restore();
+    until_recorded(&world, ts, &[(0, 0), (1, 1), (3, 3), (4, 4)]).await;
 }
 
 #[tokio::test(start_paused = true)]
