@@ -177,11 +177,20 @@ async function askFor(page) {
   await page.click(`${HELD} .primary`);
 }
 
+/** In the page: how a question comes that is asked unasked. */
+function noteHowItAsks() {
+  const watch = new MutationObserver(() => {
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog) window.unasked ??= `${dialog.role}, yes ${dialog.querySelector("[value=yes]").disabled ? "not yet" : "at once"}`;
+  });
+  watch.observe(document.body, { childList: true });
+}
+
 async function answerTo(page, answer) {
   await page.bringToFront();
   const asks = await page.textContent("dialog[open] h2");
   await page.click(`dialog[open] button[value=${answer}]`);
-  return asks;
+  return { asks, unasked: await page.evaluate(() => window.unasked) };
 }
 
 async function goOn(page) {
@@ -197,13 +206,26 @@ const SCENARIOS = {
     const said = (page, text) => page.waitForFunction(([held, text]) => document.querySelector(`${held} p`)?.textContent.includes(text), [HELD, text]);
     const first = await openPage(context, url);
     await goLive(first);
-    const second = await openPage(context, url);
+    await first.evaluate(noteHowItAsks);
+    let second = await openPage(context, url);
+    await second.waitForSelector(HELD);
+    await second.evaluate((held) => (window.told = document.querySelector(`${held} [role="status"]`)), HELD);
     await askFor(second);
     await said(second, "Answer there");
-    const asks = await answerTo(first, "no");
+    const { asks, unasked } = await answerTo(first, "no");
     await said(second, "keeps it");
+    // It is heard by those who do not see: the place where it is said stays.
+    const heard = await second.evaluate(() => (window.told.isConnected ? window.told.textContent : "nothing"));
     await untilRecorded(first, (await spool(first)).recorded.segments + 1);
+    // Whoever asks, and is gone, gets nothing.
+    await askFor(second);
+    await said(second, "Answer there");
+    await first.waitForSelector("dialog[open]");
+    await second.close();
+    await first.bringToFront();
+    await first.waitForSelector("dialog[open]", { state: "detached" });
     const kept = await first.evaluate(() => window.publisher.model.stage.kind);
+    second = await openPage(context, url);
     await askFor(second);
     await answerTo(first, "yes");
     await second.waitForSelector(INTERRUPTED);
@@ -218,7 +240,7 @@ const SCENARIOS = {
     await goOn(second);
     await said(first, "has taken");
     await end(second);
-    return { words: { asks, kept, told }, segments: await report(second) };
+    return { words: { asks, unasked, heard, kept, told }, segments: await report(second) };
   },
 
   async straight({ context }) {

@@ -312,6 +312,8 @@ fn two_tabs_give_a_broadcast_to_each_other_and_nothing_is_lost() {
     let seen = page.is_whole(7);
     page.is_what_was_encoded(&seen);
     assert_eq!(words(&seen, "asks"), "Let another tab take over?");
+    assert_eq!(words(&seen, "unasked"), "alertdialog, yes not yet", "it comes under a thumb");
+    assert!(words(&seen, "heard").ends_with("keeps it."), "{seen}");
     assert_eq!(words(&seen, "kept"), "recording");
     assert!(words(&seen, "told").starts_with("Another tab has taken over"), "{seen}");
 }
@@ -407,7 +409,7 @@ fn assert_fits_everybody(language: &str) {
     let said = looking.said_whole();
     let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
     let states = seen["states"].as_object().expect("states by name");
-    let recording = ["ready", "settings", "live", "ask", "later", "warned", "hand-over", "taken-over"];
+    let recording = ["ready", "settings", "live", "ask", "later", "warned", "hand-over", "held-asked", "held-kept", "taken-over"];
     for state in recording.iter().chain(&["interrupted", "stuck", "delete", "unsupported"]) {
         assert!(states.contains_key(*state), "{state} was not reached: {seen}");
     }

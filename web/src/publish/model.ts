@@ -26,6 +26,8 @@ export type Stage =
   | { kind: "recording"; id: string; since_ms: number }
   | { kind: "paused"; id: string }
   | { kind: "ending"; id: string }
+  /** Another tab gets it, once all is written. */
+  | { kind: "giving"; id: string }
   | { kind: "done"; id: string };
 
 /** What a press of the red button would record to. */
@@ -71,7 +73,9 @@ export type Problem =
   | { kind: "unreachable" }
   | { kind: "held" }
   /** Another tab has taken over what was at work here. */
-  | { kind: "taken-over" }
+  | { kind: "taken-over"; id: string }
+  /** The tab that asked for what is at work here is gone. */
+  | { kind: "asker-gone" }
   /** Footage is gone: there was no room for it, or it could not be saved. */
   | { kind: "no-room" | "lost" }
   | { kind: "encoder" }
@@ -125,6 +129,8 @@ export function headline(model: Pick<Model, "stage" | "keeper" | "now_ms">): Hea
       return whileEnding(spool);
     case "done":
       return { kind: "done", byOwner: spool?.endedByOwner ?? false };
+    case "giving":
+      return { kind: "saving" };
     case "starting":
       return { kind: "starting" };
     default:
@@ -267,7 +273,7 @@ export function choicesFor(left: Left): Choice[] {
 /** Whether something would be left behind if the page were closed now. */
 export function isUnsent(model: Pick<Model, "stage" | "keeper" | "ended">): boolean {
   const { stage, keeper, ended } = model;
-  if (stage.kind === "recording" || stage.kind === "starting") return true;
+  if (stage.kind === "recording" || stage.kind === "starting" || stage.kind === "giving") return true;
   // The spool hears of it after the last moments, which are not in it before.
   const says = (id: string, said: UplinkStatus["said"]) => keeper?.spools.some((spool) => spool.id === id && spool.said === said) ?? false;
   if (stage.kind === "paused" && !says(stage.id, "paused")) return true;

@@ -7,6 +7,11 @@ const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
 const adopted: string[] = [];
 let failing: "nothing" | "recording" | "adopting" = "nothing";
 let awake = false;
+/** For which locks somebody waits. */
+let pending: { name: string }[] = [];
+let adopting: Promise<void>;
+/** Whether it was handed over, once all is written. */
+let written: Promise<boolean>;
 
 vi.mock("./camera", () => ({
   Camera: class {
@@ -61,6 +66,7 @@ vi.mock("./keeper/keeper", () => ({
     }
     async adopt({ id }: { id: string }) {
       adopted.push(id);
+      await adopting;
       if (failing === "adopting") throw new Error("the worker is gone");
       return null;
     }
@@ -68,7 +74,10 @@ vi.mock("./keeper/keeper", () => ({
     pause = (_: string, on: boolean) => said.push(on ? "paused" : "resumed");
     end = (id: string) => said.push(id === "b" ? "ended" : `ended ${id}`);
     takeOver = (id: string) => said.push(`take over ${id}`);
-    handOver = (id: string) => said.push(`hand over ${id}`);
+    handOver = async (id: string) => {
+      said.push(`hand over ${id}`);
+      return written;
+    };
     answer = (id: string, answer: string) => said.push(`${id}: ${answer}`);
     destroy = () => undefined;
   },
@@ -90,10 +99,12 @@ vi.mock("./address", () => ({ forgetLink: () => undefined, takeLink: () => ({ id
 beforeEach(() => {
   said.length = adopted.length = 0;
   failing = "nothing";
+  pending = ["b", "c"].map((id) => ({ name: `headwater-spool-${id}` }));
+  [adopting, written] = [Promise.resolve(), Promise.resolve(true)];
   vi.stubGlobal("window", { setInterval: () => 0 });
   vi.stubGlobal("addEventListener", () => undefined);
   vi.stubGlobal("location", { origin: "http://r" });
-  vi.stubGlobal("navigator", { storage: { persist: async () => true, persisted: async () => false } });
+  vi.stubGlobal("navigator", { storage: { persist: async () => true, persisted: async () => false }, locks: { query: async () => ({ pending }) } });
   vi.spyOn(console, "error").mockReturnValue();
 });
 afterEach(() => {
@@ -187,7 +198,7 @@ it("is ready again when nothing can go on, and says why", async () => {
 });
 
 /** Of these broadcasts. */
-function heard(...spools: { id: string; said: string; endedByOwner?: boolean; endedThere?: boolean }[]) {
+function heard(...spools: { id: string; said: string; endedByOwner?: boolean; endedThere?: boolean; isDone?: boolean }[]) {
   events.status({ spools, held: [], unreadable: [], storage: { used: 0, quota: 1, waiting: 0, state: "roomy" } } as unknown as KeeperStatus);
 }
 
@@ -250,8 +261,13 @@ it("asks before another tab gets what is recorded here", async () => {
   // After the last moments, which go with it.
   expect(said).toEqual(["b: coming", "rest", "end", "hand over b"]);
   expect([session.model.stage.kind, session.model.problem?.kind, session.model.wanted, awake]).toEqual(["ready", "taken-over", null, false]);
+  // And said until it is here again.
+  heard({ id: "c", said: "recording" });
+  expect(session.model.problem?.kind).toBe("taken-over");
+  heard({ id: "b", said: "recording" });
+  expect(session.model.problem).toBeNull();
   session.takeOver("b");
-  expect([said.at(-1), session.model.problem]).toEqual(["take over b", null]);
+  expect(said.at(-1)).toBe("take over b");
 });
 
 it("gives another tab what is only sent here, or left, without a word", async () => {
@@ -262,6 +278,91 @@ it("gives another tab what is only sent here, or left, without a word", async ()
   const ended = session.end();
   events.wanted("b");
   await ended;
-  await vi.waitFor(() => expect(said.slice(2)).toEqual(["b: coming", "rest", "end", "ended", "rest", "hand over b"]));
-  expect([session.model.stage.kind, session.model.problem?.kind, session.model.ended]).toEqual(["ready", "taken-over", []]);
+  await vi.waitFor(() => expect(said.slice(2)).toEqual(["b: coming", "rest", "end", "ended", "hand over b"]));
+  await vi.waitFor(() => expect(session.model.stage.kind).toBe("ready"));
+  expect([session.model.problem?.kind, session.model.ended]).toEqual(["taken-over", []]);
+});
+
+it("goes on recording when nobody waits any more for what is given away", async () => {
+  const session = await recording();
+  events.wanted("b");
+  pending = [{ name: "headwater-spool-c" }];
+  await session.handOver("b");
+  expect([said, session.model.wanted, session.model.stage.kind]).toEqual([["b: person-asked"], null, "recording"]);
+  expect([session.model.problem?.kind, awake]).toEqual(["asker-gone", true]);
+});
+
+it("asks no more when nobody waits any more", async () => {
+  const session = await recording();
+  events.wanted("b");
+  await session.noticeGone();
+  expect(session.model.wanted).toBe("b");
+  pending = [];
+  await session.noticeGone();
+  expect([session.model.wanted, session.model.problem]).toEqual([null, null]);
+});
+
+it("says that another tab has it when all is written, warns whoever leaves before, and is not ended meanwhile", async () => {
+  const { isUnsent } = await import("./model");
+  const session = await recording();
+  let allIsWritten = () => {};
+  written = new Promise((resolve) => (allIsWritten = () => resolve(true)));
+  const given = session.handOver("b");
+  await vi.waitFor(() => expect(session.model.stage.kind).toBe("giving"));
+  await session.end();
+  await vi.waitFor(() => expect(said).toEqual(["b: coming", "rest", "end", "hand over b"]));
+  await session.end();
+  session.again();
+  await session.start("Regatta");
+  expect([session.model.stage.kind, isUnsent(session.model), session.model.problem]).toEqual(["giving", true, null]);
+  allIsWritten();
+  await given;
+  expect([said.length, session.model.stage.kind, session.model.problem?.kind]).toEqual([4, "ready", "taken-over"]);
+});
+
+it("does not say that another tab has what the keeper could not give it", async () => {
+  const session = await recording();
+  written = Promise.resolve(false);
+  await session.handOver("b");
+  expect([session.model.stage.kind, session.model.problem]).toEqual(["ready", null]);
+});
+
+it("asks for the one that is recorded only, and no more than that is", async () => {
+  const session = await recording();
+  events.wanted("b");
+  events.wanted("c");
+  await vi.waitFor(() => expect(said).toContain("hand over c"));
+  expect(session.model.wanted).toBe("b");
+  session.keepHere("c");
+  expect(session.model.wanted).toBe("b");
+  // Who waits for what is ended gets it, after its end.
+  await session.end();
+  await vi.waitFor(() => expect(session.model.problem?.kind).toBe("taken-over"));
+  expect([session.model.wanted, said.slice(-3)]).toEqual([null, ["end", "ended", "hand over b"]]);
+});
+
+it("leaves what is done as it is when another tab gets it", async () => {
+  const session = await recording();
+  await session.end();
+  heard({ id: "b", said: "ended", isDone: true });
+  expect(session.model.stage.kind).toBe("done");
+  events.wanted("b");
+  await vi.waitFor(() => expect(said.at(-1)).toBe("hand over b"));
+  await written;
+  expect([session.model.stage.kind, session.model.problem]).toEqual(["done", null]);
+});
+
+it("asks before another tab gets what is just being begun", async () => {
+  const session = await recording();
+  await session.end();
+  session.again();
+  let adopted = () => {};
+  adopting = new Promise((resolve) => (adopted = resolve));
+  const another = session.start("Next");
+  await vi.waitFor(() => expect(session.model.stage).toEqual({ kind: "starting", id: "new" }));
+  events.wanted("new");
+  expect(session.model.wanted).toBe("new");
+  adopted();
+  await another;
+  expect([session.model.stage.kind, session.model.wanted]).toEqual(["recording", "new"]);
 });

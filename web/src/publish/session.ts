@@ -9,6 +9,7 @@ import { Recording } from "./capture/recording";
 import { type Choice, devices, findMissing, loadChoice, storeChoice, whyNone } from "./devices";
 import { DeviceState } from "./device-state";
 import { Keeper } from "./keeper/keeper";
+import { isAwaited } from "./keeper/locks";
 import type { Address } from "./keeper/messages";
 import { isUnsent, type Model, type Problem, spoolOf, type Stage } from "./model";
 import type { SegmentReport } from "./uplink/status";
@@ -65,6 +66,7 @@ export class Session {
         this.model = { ...this.model, keeper };
         this.#endWithTheOthers();
         this.#noticeDone();
+        this.#noticeBack();
         this.#look();
       },
       kept: () => undefined,
@@ -77,7 +79,10 @@ export class Session {
     });
     this.#tellOfLink();
     void this.#lookWhetherEvictable();
-    this.#timer = window.setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#timer = window.setInterval(() => {
+      this.#look();
+      void this.noticeGone();
+    }, LOOK_EVERY_MS);
     const { signal } = this.#listening;
     addEventListener("beforeunload", (event) => isUnsent(this.model) && event.preventDefault(), { signal });
     addEventListener("hashchange", () => this.#takeLink(), { signal });
@@ -195,6 +200,7 @@ export class Session {
   }
 
   async #recordTo(address: Address): Promise<void> {
+    this.#goTo({ kind: "starting", id: address.id });
     const why = await this.#keeper.adopt(address);
     if (why !== null) {
       this.#goTo({ kind: "ready" });
@@ -339,35 +345,70 @@ export class Session {
 
   /** Another tab asks for a broadcast. Where it is at work, the person is asked. */
   #takeWanted(id: string): void {
-    const { stage } = this.model;
-    const isAtWork = stage.kind === "starting" || stage.kind === "recording" || stage.kind === "paused";
-    if (!isAtWork || stage.id !== id) return void this.handOver(id);
+    if (!this.#isAtWork(id)) return void this.handOver(id);
     this.#keeper.answer(id, "person-asked");
     this.model = { ...this.model, wanted: id };
     this.#look();
   }
 
+  #isAtWork(id: string): boolean {
+    const { stage } = this.model;
+    return (stage.kind === "starting" || stage.kind === "recording" || stage.kind === "paused") && stage.id === id;
+  }
+
   /** Gives a broadcast to the tab that asked for it, with all that was recorded. */
   async handOver(id: string): Promise<void> {
-    this.model = { ...this.model, wanted: null };
+    this.#forgetWanted(id);
+    // Whoever asked waits for it, or is gone.
+    if (this.#isAtWork(id) && !(await isAwaited(id).catch(() => false))) return this.#trouble({ kind: "asker-gone" });
     this.#keeper.answer(id, "coming");
+    this.#giveIfHere(id);
+    let given: Promise<boolean> | null = null;
     await this.#then(async () => {
-      const { stage } = this.model;
-      if ("id" in stage && stage.id === id) {
-        await this.#cut();
-        this.#recordedBefore_ms = 0;
-        this.#goTo({ kind: "ready" });
-        this.#trouble({ kind: "taken-over" });
-      }
-      this.#forgetEnded(id);
-      this.#keeper.handOver(id);
+      this.#giveIfHere(id);
+      if (this.#isGiving(id) && this.#recording) await this.#cut();
+      given = this.#keeper.handOver(id);
     });
+    const isGiven = await given;
+    if (isGiven) this.#forgetEnded(id);
+    if (!this.#isGiving(id)) return;
+    this.#recordedBefore_ms = 0;
+    this.#goTo({ kind: "ready" });
+    if (isGiven) this.#trouble({ kind: "taken-over", id });
+  }
+
+  /** At once, so that nothing else is begun; and again, if something was just being begun. */
+  #giveIfHere(id: string): void {
+    if (this.#isAtWork(id) || (this.model.stage.kind === "ending" && this.model.stage.id === id)) this.#goTo({ kind: "giving", id });
+  }
+
+  #isGiving(id: string): boolean {
+    return this.model.stage.kind === "giving" && this.model.stage.id === id;
   }
 
   /** The other tab does not get it. */
   keepHere(id: string): void {
-    this.model = { ...this.model, wanted: null };
+    this.#forgetWanted(id);
     this.#keeper.answer(id, "kept");
+  }
+
+  #forgetWanted(id: string): void {
+    if (this.model.wanted === id) this.model = { ...this.model, wanted: null };
+  }
+
+  /** Whoever has asked may be closed meanwhile. */
+  async noticeGone(): Promise<void> {
+    const { wanted } = this.model;
+    if (wanted === null || (await isAwaited(wanted).catch(() => false))) return;
+    this.#forgetWanted(wanted);
+    this.#look();
+  }
+
+  /** What another tab has taken over is here again. */
+  #noticeBack(): void {
+    const { problem, keeper } = this.model;
+    if (problem?.kind !== "taken-over") return;
+    if (keeper?.spools.some(({ id }) => id === problem.id)) this.model = { ...this.model, problem: null };
   }
 
   /** After one is done: back to the beginning. */
@@ -460,7 +501,16 @@ export class Session {
 
   #goTo(stage: Stage): void {
     this.model = { ...this.model, stage };
+    this.#askNoMore();
     this.#look();
+  }
+
+  /** What is not at work any more is given without a word, after whatever is just being done to it. */
+  #askNoMore(): void {
+    const { wanted } = this.model;
+    if (wanted === null || this.#isAtWork(wanted)) return;
+    this.#forgetWanted(wanted);
+    queueMicrotask(() => this.#takeWanted(wanted));
   }
 
   #trouble(problem: Problem): void {

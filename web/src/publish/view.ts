@@ -3,7 +3,7 @@
  */
 import { element } from "../element";
 import { confirmed } from "../question";
-import { headline, isUnsent, type Missing, type Model, spoolOf, toneOf } from "./model";
+import { headline, isUnsent, type Missing, type Model, spoolOf, type Stage, toneOf } from "./model";
 import type { Session } from "./session";
 import { Facts, type Warning, warnings } from "./view/facts";
 import { icon, type Icon } from "./view/icons";
@@ -40,7 +40,8 @@ export class PublishView {
   readonly #meter = element("meter", { class: "level", min: "0", max: "1" });
   #said = "";
   #isUnsupported = false;
-  #isAsking = false;
+  /** Takes back the question whether another tab may take over. */
+  #askNoMore: AbortController | null = null;
 
   constructor(
     private readonly root: HTMLElement,
@@ -119,18 +120,20 @@ export class PublishView {
     show(this.#alarms, said.filter(({ isUrgent }) => isUrgent));
     show(this.#warnings, said.filter(({ isUrgent }) => !isUrgent));
     this.#showButtons(model);
-    if (model.wanted !== null) void this.#askWhetherToHandOver(session, model.wanted);
+    if (model.wanted === null) this.#askNoMore?.abort();
+    else void this.#askWhetherToHandOver(session, model.wanted);
   }
 
   /** After any other question: they are asked one at a time. */
   async #askWhetherToHandOver(session: Session, id: string): Promise<void> {
-    if (this.#isAsking || document.querySelector("dialog[open]") !== null) return;
-    this.#isAsking = true;
+    if (document.querySelector("dialog[open]") !== null) return;
+    this.#askNoMore = new AbortController();
     const { words } = this;
     const question = { asks: words.handOverSure, consequence: words.handOverText, yes: words.handOverYes, no: words.handOverNo };
-    if (await confirmed(question, "sheet")) await session.handOver(id);
+    const isAllowed = await confirmed(question, "sheet", this.#askNoMore.signal);
+    if (session.model.wanted !== id) return;
+    if (isAllowed) await session.handOver(id);
     else session.keepHere(id);
-    this.#isAsking = false;
   }
 
   /** Instead of everything else. */
@@ -154,7 +157,7 @@ export class PublishView {
     this.root.dataset.tone = tone;
     this.root.dataset.state = line.kind;
     set(this.#more, this.#moreOf(model));
-    const said = stage.kind === "recording" || stage.kind === "ending" || stage.kind === "done" || stage.kind === "paused" ? text : "";
+    const said = TOLD.includes(stage.kind) ? text : "";
     const key = `${stage.kind} ${line.kind}`;
     if (key !== this.#said) {
       this.#said = key;
@@ -177,7 +180,7 @@ export class PublishView {
     const { words } = this;
     const { stage, target } = model;
     const isAtWork = stage.kind === "recording" || stage.kind === "paused";
-    const isOver = stage.kind === "ending" || stage.kind === "done";
+    const isOver = stage.kind === "ending" || stage.kind === "giving" || stage.kind === "done";
     this.#red.hidden = isOver || stage.kind === "no-camera";
     this.#red.disabled = !(isAtWork || (stage.kind === "ready" && target.kind !== "none"));
     label(this.#red, isAtWork ? words.stop : words.start);
@@ -191,12 +194,15 @@ export class PublishView {
     this.#titleField.hidden = !(stage.kind === "ready" && target.kind === "own");
     this.#meter.hidden = !model.hasMicrophone || isOver;
     this.#meter.value = model.isMuted ? 0 : Math.sqrt(model.level);
-    this.#again.hidden = !isOver;
+    this.#again.hidden = !isOver || stage.kind === "giving";
     this.#tryAgain.hidden = stage.kind !== "no-camera";
     this.#watch.hidden = !("id" in stage) || stage.id === null || stage.kind === "starting";
     if ("id" in stage && stage.id !== null) this.#watch.href = `/watch/${stage.id}`;
   }
 }
+
+/** Where how things stand is said to those who do not see. */
+const TOLD: readonly Stage["kind"][] = ["recording", "paused", "ending", "giving", "done"];
 
 /** Only what is new is put in: what is in there is read out. */
 function show(place: HTMLElement, said: Warning[]): void {

@@ -56,11 +56,12 @@ test("how much room is left is said in minutes", () => {
 });
 
 test("each problem has words of its own, in every language", () => {
-  const kinds = ["refused", "unreachable", "held", "taken-over", "no-room", "lost", "encoder", "storage", "keeper", "other"] as const;
+  const kinds = ["refused", "unreachable", "held", "asker-gone", "no-room", "lost", "encoder", "storage", "keeper", "other"] as const;
   const none = ["denied", "none", "busy"] as const;
   const problems: Problem[] = [
     ...kinds.map((kind) => ({ kind })),
     ...none.flatMap((why) => [{ kind: "camera", why } as const, { kind: "microphone", why } as const]),
+    { kind: "taken-over", id: "b" },
     { kind: "server", status: 503 },
     { kind: "left-out", segments: 3 },
     { kind: "not-saved" },

@@ -30,13 +30,15 @@ it("lets nobody wait for a worker that has failed", async () => {
   const nothing = () => undefined;
   const keeper = new Keeper({ status: nothing, kept: nothing, lost: nothing, saved: nothing, leftOut: nothing, notSaved: nothing, wanted: nothing, failed });
   const address = { id: "b", token: "t", server: "http://r", title: "" };
-  const [adopted, reported] = [keeper.adopt(address), keeper.report("b")];
+  const [adopted, reported, given] = [keeper.adopt(address), keeper.report("b"), keeper.handOver("b")];
   FakeWorker.last.fail("out of memory");
   expect(await adopted).toEqual({ kind: "dead" });
   expect(await reported).toEqual([]);
+  expect(await given).toBe(false);
   const again = keeper.adopt(address);
   FakeWorker.last.fail("");
   expect(await again).toEqual({ kind: "dead" });
   expect(await keeper.adopt(address)).toEqual({ kind: "dead" });
+  expect(await keeper.handOver("b")).toBe(false);
   expect(failed).toHaveBeenCalledTimes(2);
 });

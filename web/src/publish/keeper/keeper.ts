@@ -23,6 +23,7 @@ export class Keeper {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "keeper" });
   readonly #adopting = new Map<string, (why: NotAdopted | null) => void>();
   #isDead = false;
+  readonly #giving: { id: string; given: (isGiven: boolean) => void }[] = [];
   readonly #reporting = new Map<string, (segments: SegmentReport[]) => void>();
 
   constructor(private readonly events: KeeperEvents) {
@@ -88,11 +89,24 @@ export class Keeper {
     this.#post({ kind: "take-over", id });
   }
 
-  /** Gives it to the tab that asked for it; or says what is done instead. */
-  handOver(id: string): void {
-    this.#post({ kind: "hand-over", id });
+  /** Gives it to the tab that asked for it; whether that has been done. */
+  handOver(id: string): Promise<boolean> {
+    return new Promise((given) => {
+      if (this.#isDead) return given(false);
+      this.#giving.push({ id, given });
+      this.#post({ kind: "hand-over", id });
+    });
   }
 
+  #given(isGiven: boolean, of: (id: string) => boolean): void {
+    const ready = this.#giving.filter(({ id }) => of(id));
+    for (const giving of ready) {
+      this.#giving.splice(this.#giving.indexOf(giving), 1);
+      giving.given(isGiven);
+    }
+  }
+
+  /** Tells the tab that asked for it what is done instead. */
   answer(id: string, answer: Answer): void {
     this.#post({ kind: "answer", id, answer });
   }
@@ -102,6 +116,7 @@ export class Keeper {
     this.#isDead ||= message === "" || message === undefined;
     for (const adopted of this.#adopting.values()) adopted({ kind: "dead" });
     for (const reported of this.#reporting.values()) reported([]);
+    this.#given(false, () => true);
     this.#adopting.clear();
     this.#reporting.clear();
     console.error(message || "the keeper does not start");
@@ -116,6 +131,8 @@ export class Keeper {
     switch (message.kind) {
       case "adopted":
         return this.#adopting.get(message.id)?.(message.why);
+      case "handed-over":
+        return this.#given(message.isGiven, (id) => id === message.id);
       case "report":
         return this.#reporting.get(message.id)?.(message.segments);
       case "saved":

@@ -49,6 +49,12 @@ export function letGo(id: string): void {
   ours.delete(id);
 }
 
+/** Whether any tab waits for it. */
+export async function isAwaited(id: string): Promise<boolean> {
+  const { pending = [] } = await navigator.locks.query();
+  return pending.some(({ name }) => name === lockName(id));
+}
+
 function untilLetGo(id: string): Promise<void> {
   return new Promise((resolve) => ours.set(id, resolve));
 }

@@ -55,6 +55,8 @@ export type FromKeeper =
   | { kind: "lost"; id: string; why: WhyLost }
   /** Another tab asks for it. */
   | { kind: "wanted"; id: string }
+  /** All of it is written, and another tab may have it; or this one does not have it. */
+  | { kind: "handed-over"; id: string; isGiven: boolean }
   | { kind: "status"; status: KeeperStatus }
   | { kind: "report"; id: string; segments: SegmentReport[] }
   | { kind: "saved"; id: string; name: string; file: Blob }

@@ -124,12 +124,13 @@ it("keeps nothing else waiting while what is given away cannot be written yet", 
   writing = new Promise((resolve) => (written = resolve));
   const given = here.handOver("a");
   await here.discard("b");
-  expect([deleted, gone, [...here.leaving]]).toEqual([["all of b"], [], ["a"]]);
+  expect([deleted, gone, [...here.leaving.keys()]]).toEqual([["all of b"], [], ["a"]]);
   // Nothing more is begun with it meanwhile.
   expect([await here.adopt(address("a")), begun]).toEqual([{ kind: "held" }, []]);
+  const again = here.handOver("a");
   written();
-  await given;
-  expect([gone, [...here.leaving], [...here.handedOver]]).toEqual([["a is written", "a"], [], ["a"]]);
+  expect([await given, await again, await here.handOver("a")]).toEqual([true, true, false]);
+  expect([gone, here.leaving.size, [...here.handedOver]]).toEqual([["a is written", "a"], 0, ["a"]]);
 });
 
 it("always says where something is that comes back from another tab", async () => {

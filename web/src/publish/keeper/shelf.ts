@@ -42,7 +42,7 @@ export class Shelf<S extends Opened> {
   /** Those of them that were ours. */
   readonly handedOver = new Set<string>();
   /** Another tab gets these as soon as all is written. */
-  readonly leaving = new Set<string>();
+  readonly leaving = new Map<string, Promise<boolean>>();
   /** These cannot be opened. */
   readonly unreadable = new Set<string>();
   readonly #ours = new Set<string>();
@@ -103,17 +103,21 @@ export class Shelf<S extends Opened> {
     return this.#ours.has(id);
   }
 
-  /** Another tab takes it over. This one waits until that lets go of it. */
-  async handOver(id: string): Promise<void> {
-    if (!this.#ours.has(id) || this.leaving.has(id)) return;
-    this.leaving.add(id);
-    try {
-      // What is deleted meanwhile may be what makes room for it.
-      await this.spools.get(id)?.written();
-      await this.#then(() => this.#letGo(id));
-    } finally {
-      this.leaving.delete(id);
-    }
+  /** Another tab takes it over, and this one waits until that lets go of it; `false` if this one does not have it. */
+  handOver(id: string): Promise<boolean> {
+    const leaving = this.leaving.get(id) ?? this.#handOver(id).finally(() => this.leaving.delete(id));
+    this.leaving.set(id, leaving);
+    return leaving;
+  }
+
+  async #handOver(id: string): Promise<boolean> {
+    // What is deleted meanwhile may be what makes room for it.
+    await this.spools.get(id)?.written();
+    return this.#then(async () => {
+      if (!this.#ours.has(id)) return false;
+      await this.#letGo(id);
+      return true;
+    });
   }
 
   async #letGo(id: string): Promise<void> {

@@ -51,7 +51,7 @@ addEventListener("message", ({ data }: MessageEvent<ToKeeper>) => {
     case "take-over":
       return claims.want(data.id);
     case "hand-over":
-      return void shelf.handOver(data.id);
+      return void handOver(data.id);
     case "answer":
       return claims.answer(data.id, data.answer);
     case "online":
@@ -62,6 +62,11 @@ addEventListener("online", () => spools.forEach((spool) => spool.uplink.tryNow()
 
 async function adopt(address: Address): Promise<void> {
   post({ kind: "adopted", id: address.id, why: await shelf.adopt(address) });
+}
+
+async function handOver(id: string): Promise<void> {
+  const isGiven = await shelf.handOver(id).catch(() => false);
+  post({ kind: "handed-over", id, isGiven });
 }
 
 function keep(id: string, footage: Footage): void {
@@ -99,7 +104,7 @@ async function look(): Promise<void> {
 /** Says how things stand, if that has changed; and cleans up what is done. */
 function show(): void {
   claims.keepOnly(shelf.held);
-  for (const id of shelf.leaving) claims.answer(id, spools.get(id)?.isHeldUp ? "held-up" : "coming");
+  for (const id of shelf.leaving.keys()) claims.answer(id, spools.get(id)?.isHeldUp ? "held-up" : "coming");
   const status: KeeperStatus = {
     spools: [...spools.values()].map((spool) => spool.status()),
     held: [...shelf.held].map(elsewhere),

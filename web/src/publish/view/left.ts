@@ -7,13 +7,18 @@ import { type Choice, choicesFor, type Left, leftOver } from "../model";
 import type { Session } from "../session";
 import type { Words } from "../words";
 
-/** A card that stays while what it shows changes: somebody may be about to press one of its buttons. */
+/**
+ * A card that stays while what it shows changes: somebody may be about to press one of its buttons, and what is said in a
+ * new place is not read out.
+ */
 interface Card {
-  /** What it is made anew for. */
+  /** What its title and buttons are made anew for. */
   shape: string;
   root: HTMLElement;
+  title: HTMLElement;
   said: HTMLElement;
   damaged: HTMLElement;
+  actions: HTMLElement;
   goOn: HTMLButtonElement | null;
 }
 
@@ -53,29 +58,26 @@ export class LeftView {
     const id = idOf(left);
     const title = "spool" in left ? left.spool.title || this.words.untitled : left.kind === "held" && left.title !== "" ? left.title : null;
     const shape = JSON.stringify([left.kind, title, choicesFor(left)]);
-    const known = this.#cards.get(id);
-    if (known?.shape === shape) return known;
-    const card = this.#card(left, title, shape, session);
+    const card = this.#cards.get(id) ?? emptyCard(id);
     this.#cards.set(id, card);
-    if (known === undefined) return card;
-    const hadFocus = known.root.contains(document.activeElement);
-    known.root.replaceWith(card.root);
-    if (hadFocus) card.root.focus();
-    return card;
-  }
-
-  #card(left: Left, title: string | null, shape: string, session: Session): Card {
+    if (card.shape === shape) return card;
+    const hadFocus = card.root.contains(document.activeElement);
+    card.shape = shape;
+    card.root.className = `card ${left.kind}`;
+    card.root.dataset.state = left.kind;
+    put(card.title, title ?? "");
+    card.title.hidden = title === null;
     // What comes of asking another tab is said too.
-    const said = left.kind === "held" ? element("p", { role: "status" }) : element("p");
-    const damaged = element("p", { hidden: true });
-    // It takes the focus of a button that is gone.
-    const attributes = { class: `card ${left.kind}`, "data-id": idOf(left), "data-state": left.kind, tabindex: "-1" };
-    const root = element("li", attributes, ...(title === null ? [] : [element("h2", {}, title)]), said, damaged);
+    if (left.kind === "held") card.said.setAttribute("role", "status");
+    else card.said.removeAttribute("role");
     const choices = choicesFor(left);
     const made = choices.map((choice, index) => this.#choice(choice, index, left, session));
-    if (made.length > 0) root.append(element("div", { class: "actions" }, ...made));
+    card.actions.replaceChildren(...made);
+    card.actions.hidden = made.length === 0;
     const goOn = made[choices.indexOf("go-on")];
-    return { shape, root, said, damaged, goOn: goOn instanceof HTMLButtonElement ? goOn : null };
+    card.goOn = goOn instanceof HTMLButtonElement ? goOn : null;
+    if (hadFocus) card.root.focus();
+    return card;
   }
 
   #choice(choice: Choice, index: number, left: Left, session: Session): HTMLElement {
@@ -126,6 +128,14 @@ export class LeftView {
         return words.left.sent;
     }
   }
+}
+
+function emptyCard(id: string): Card {
+  const [title, said, damaged] = [element("h2"), element("p"), element("p", { hidden: true })];
+  const actions = element("div", { class: "actions" });
+  // It takes the focus of a button that is gone.
+  const root = element("li", { "data-id": id, tabindex: "-1" }, title, said, damaged, actions);
+  return { shape: "", root, title, said, damaged, actions, goOn: null };
 }
 
 function idOf(left: Left): string {

@@ -109,6 +109,7 @@ export const en = {
       case "unreachable": return "The server does not answer. To make a new broadcast, a network is needed; a broadcast that was begun goes on without.";
       case "held": return "Another tab of this browser is working on this broadcast. To go on here, press “Use this tab”.";
       case "taken-over": return "Another tab has taken over this broadcast. Nothing is recorded here any more; what was recorded is kept and sent there.";
+      case "asker-gone": return "The tab that asked for this broadcast is gone. Recording goes on here.";
       case "no-room": return en.lostFootage;
       case "lost": return "Some footage was lost: this device did not save it.";
       case "camera":

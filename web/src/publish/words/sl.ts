@@ -104,6 +104,7 @@ export const sl: Words = {
       case "unreachable": return "Strežnik se ne odziva. Za nov prenos je potrebno omrežje; začeti prenos teče tudi brez njega.";
       case "held": return "S tem prenosom dela drug zavihek. Če želite nadaljevati tukaj, pritisnite »Nadaljuj v tem zavihku«.";
       case "taken-over": return "Ta prenos je prevzel drug zavihek. Tukaj se nič več ne snema; posneto je shranjeno in se pošilja od tam.";
+      case "asker-gone": return "Zavihka, ki je prosil za ta prenos, ni več. Snemanje se nadaljuje tukaj.";
       case "no-room": return sl.lostFootage;
       case "lost": return "Del posnetka je izgubljen: naprava ga ni shranila.";
       case "camera":
