@@ -28,7 +28,14 @@ describe("names", () => {
       const note = { from: 12, offset_ms };
       expect(readName(clockName(note))).toEqual({ kind: "clock", note });
     }
+    for (const ahead_ms of [0, 1_800_000, -5_000]) {
+      const note = { from: 12, offset_ms: null, ahead_ms };
+      expect(readName(clockName(note))).toEqual({ kind: "clock", note });
+    }
+    // What was assumed is noted as it is.
+    expect(clockName({ from: 12, offset_ms: 7, ahead_ms: 3 })).toBe("clock-00000012-7");
     // Earlier versions wrote these.
+    expect(readName("clock-00000012-unknown")).toEqual({ kind: "clock", note: { from: 12, offset_ms: null } });
     expect(readName(clockName({ from: 0, offset_ms: -4.7 }))).toEqual({ kind: "clock", note: { from: 0, offset_ms: -5 } });
     expect(readName("clock-00000000-15.133056640625")).toEqual({ kind: "clock", note: { from: 0, offset_ms: 15 } });
   });

@@ -37,8 +37,8 @@ export type FileName =
 const SEGMENT = /^(\d{8})-(\d{1,16})-(\d{1,9})-(\d{1,12})-([0-9a-f]{32})(?:-([0-9a-f]{32}))?\.(ts|m4s)(\.gone)?$/;
 const INIT = /^init-([0-9a-f]{32})\.mp4$/;
 const OTHERS = /^others-(\d{8})-(\d{8})$/;
-/** Earlier versions wrote fractions. */
-const CLOCK = /^clock-(\d{8})-(-?\d{1,15}(?:\.\d{1,20})?|unknown)$/;
+/** Earlier versions wrote fractions, and nothing after `unknown`. */
+const CLOCK = /^clock-(\d{8})-(?:unknown(?:-(-?\d{1,15}))?|(-?\d{1,15}(?:\.\d{1,20})?))$/;
 const ABOUT = /^about-(\d{1,9})\.json$/;
 
 export function segmentName(segment: SegmentFile): string {
@@ -63,8 +63,9 @@ export function othersName(range: Range): string {
   return `others-${range.map((seq) => String(seq).padStart(8, "0")).join("-")}`;
 }
 
-export function clockName({ from, offset_ms }: ClockNote): string {
-  return `clock-${String(from).padStart(8, "0")}-${offset_ms ?? "unknown"}`;
+export function clockName({ from, offset_ms, ahead_ms }: ClockNote): string {
+  const unknown = ahead_ms === undefined ? "unknown" : `unknown-${ahead_ms}`;
+  return `clock-${String(from).padStart(8, "0")}-${offset_ms ?? unknown}`;
 }
 
 /** `null` for what is not ours. */
@@ -76,7 +77,7 @@ export function readName(name: string): FileName | null {
   const others = OTHERS.exec(name);
   if (others) return { kind: "others", range: [Number(others[1]), Number(others[2])] };
   const clock = CLOCK.exec(name);
-  if (clock) return { kind: "clock", note: { from: Number(clock[1]), offset_ms: clock[2] === "unknown" ? null : Math.round(Number(clock[2])) } };
+  if (clock) return { kind: "clock", note: readNote(clock) };
   const found = SEGMENT.exec(name);
   if (!found) return null;
   const [, seq, captured_ms, duration_ms, bytes, digest, initDigest, container, gone] = found;
@@ -90,4 +91,12 @@ export function readName(name: string): FileName | null {
     init: initDigest ?? null,
   };
   return { kind: gone === undefined ? "segment" : "gone", segment };
+}
+
+function readNote([, from, ahead_ms, offset_ms]: RegExpExecArray): ClockNote {
+  return {
+    from: Number(from),
+    offset_ms: offset_ms === undefined ? null : Math.round(Number(offset_ms)),
+    ...(ahead_ms === undefined ? {} : { ahead_ms: Number(ahead_ms) }),
+  };
 }

@@ -20,9 +20,8 @@ export interface Asked {
 
 export class Dating {
   readonly #offset = new Offset();
-  readonly #began_ms = deviceAhead_ms();
-  /** How far the device's clock has gone ahead since then, by now and when a recorder answered last. */
-  #ahead_ms = 0;
+  /** How far the device's clock is ahead of ours, by now and when a recorder answered last. */
+  #ahead_ms = deviceAhead_ms();
   #confirmed_ms = 0;
   #isConfirmed = false;
   /** The same before each leap; and what was known of ours then, if anybody had answered. */
@@ -53,7 +52,7 @@ export class Dating {
 
   /** Whether the device's clock has leapt, as when it slept, or somebody has set it. Which, a recorder can say. */
   look(next: number): boolean {
-    const ahead_ms = deviceAhead_ms() - this.#began_ms;
+    const ahead_ms = deviceAhead_ms();
     if (isSame(ahead_ms, this.#ahead_ms)) return false;
     const before = { ahead_ms: this.#ahead_ms, offset_ms: this.#isConfirmed ? this.#offset.get() : null };
     this.#before = [...this.#before, before].slice(-LEAPS_MAX);
@@ -64,8 +63,7 @@ export class Dating {
   }
 
   /** A segment is durable, which was captured when the device's clock was so far ahead: it may have leapt since. */
-  recorded(seq: number, deviceAhead_ms: number): void {
-    const ahead_ms = deviceAhead_ms - this.#began_ms;
+  recorded(seq: number, ahead_ms: number): void {
     if (isSame(ahead_ms, this.#ahead_ms)) return;
     this.#notes = withNotes(this.#notes, toNoteOfEarlier(seq, this.#then(ahead_ms), this.#now()));
   }

@@ -255,6 +255,20 @@ it("what was recorded after the device slept keeps its time when the page is clo
   expect(captured[1]).toBe(at_ms + 7_000 + 30 * MINUTE_MS);
 });
 
+it("what was recorded before and after the device slept keeps its time when nobody answers before the next run", async () => {
+  [ahead_ms, takes, answers] = [7_000, true, false];
+  let held = await open();
+  const at_ms = [await record(held, 0)];
+  sleep(30 * MINUTE_MS);
+  at_ms.push(await record(held, 1));
+  held.uplink.destroy();
+  answers = true;
+  held = await open();
+  await vi.advanceTimersByTimeAsync(60_000);
+  held.uplink.destroy();
+  expect([0, 1].map((seq) => captured[seq]! - at_ms[seq]! - 7_000)).toEqual([0, 30 * MINUTE_MS]);
+});
+
 it("an end that is refused keeps nobody from asking what a leap of the clock means", async () => {
   const captured_ms = Math.round(runningTime_ms()) - 2_000;
   [ahead_ms, takes] = [0, false];

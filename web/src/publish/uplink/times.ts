@@ -10,7 +10,10 @@ export interface ClockNote {
   from: number;
   /** What is added to our time to get theirs; `null` if that was not learned yet. */
   offset_ms: number | null;
-  /** Of what no recorder has confirmed in this run: how far the device's clock had gone ahead of ours by then. Not written down. */
+  /**
+   * Of what no recorder has confirmed in its run: how far the device's clock was ahead of ours then. Written down where nothing
+   * was learned, so that the next run knows how far apart such stretches are.
+   */
   ahead_ms?: number;
 }
 
@@ -18,7 +21,7 @@ export interface ClockNote {
 export interface ClockNow {
   /** What is added to our time to get theirs, as far as is known. */
   offset_ms: number | null;
-  /** How far the device's clock has gone ahead of ours since this run began: it goes on while the device sleeps. */
+  /** How far the device's clock is ahead of ours: it goes on while the device sleeps. */
   ahead_ms: number;
   /** Whether a recorder has answered since that has changed. */
   isConfirmed: boolean;
