@@ -1,7 +1,7 @@
 //! The start-up scan: commits what was made durable but, because of a crash, never committed, and takes up again
 //! what stock pushers left behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use broadcast::{Broadcast, BroadcastId, Digest, Event, FormatId, Object, RenditionName, State};
@@ -89,9 +89,13 @@ impl Recorder {
             &mut report,
         )
         .await;
+        report.parked += parked.len() as u64;
+        let mut of_broadcasts: BTreeMap<BroadcastId, Vec<Parked>> = BTreeMap::new();
         for parked in parked {
-            report.parked += 1;
-            self.take_up_parked(parked).await;
+            of_broadcasts.entry(parked.name().broadcast()).or_default().push(parked);
+        }
+        for (id, parked) in of_broadcasts {
+            self.take_up_parked(id, parked).await;
         }
         // What was acknowledged before the crash belongs to what ends now.
         ending.into_iter().for_each(|id| self.end_after_grace(id));

@@ -409,7 +409,8 @@ fn assert_fits_everybody(language: &str) {
     let said = looking.said_whole();
     let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
     let states = seen["states"].as_object().expect("states by name");
-    let recording = ["ready", "settings", "live", "ask", "later", "warned", "hand-over", "held-asked", "held-kept", "taken-over"];
+    let recording =
+        ["ready", "settings", "live", "ask", "later", "warned", "hand-over", "held-asked", "held-kept", "taken-over"];
     for state in recording.iter().chain(&["interrupted", "stuck", "delete", "unsupported"]) {
         assert!(states.contains_key(*state), "{state} was not reached: {seen}");
     }

@@ -406,16 +406,18 @@ impl Recorder {
         }
     }
 
-    /// Takes up what an earlier run of this recorder had parked.
-    pub(crate) async fn take_up_parked(self: &Arc<Self>, parked: Parked) {
-        if self.portal.is_some() {
-            // The portal may have to be asked about it, and that may take a while.
-            return self.take_up_later(parked);
-        }
-        match self.try_take_up(parked.name().broadcast(), std::slice::from_ref(&parked)).await {
-            Ok(()) => {}
-            Err(problem) if problem.status().is_server_error() => self.take_up_later(parked),
-            Err(problem) => tracing::warn!(%parked, problem = %problem.to_json(), "cannot take up a parked upload"),
+    /// Takes up all that an earlier run of this recorder had parked of a broadcast: what is not there yet would be taken for
+    /// lost.
+    pub(crate) async fn take_up_parked(self: &Arc<Self>, id: BroadcastId, parked: Vec<Parked>) {
+        // The portal may have to be asked about it, and that may take a while.
+        let taken_up = if self.portal.is_some() { None } else { Some(self.try_take_up(id, &parked).await) };
+        match taken_up {
+            Some(Ok(())) => {}
+            Some(Err(problem)) if !problem.status().is_server_error() => {
+                let (count, problem) = (parked.len(), problem.to_json());
+                tracing::warn!(%id, count, %problem, "cannot take up parked uploads");
+            }
+            _ => parked.into_iter().for_each(|parked| self.take_up_later(parked)),
         }
     }
 

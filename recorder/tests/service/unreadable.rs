@@ -17,7 +17,12 @@ struct Unreadable {
 impl Unreadable {
     /// Instead of it there is a link that leads to itself: whoever opens it fails, root too. At no moment is there nothing.
     fn make(world: &World, file: &Path) -> Self {
-        let [kept, link] = ["kept", "link"].map(|name| world.folder("..").join(name));
+        let name = file.file_name().unwrap();
+        let [kept, link] = ["kept", "link"].map(|folder| {
+            let folder = world.folder("..").join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder.join(name)
+        });
         std::fs::hard_link(file, &kept).unwrap();
         std::os::unix::fs::symlink(file, &link).unwrap();
         std::fs::rename(&link, file).unwrap();
@@ -271,6 +276,23 @@ async fn it_keeps_its_place_over_a_restart() {
     assert_eq!(world.widths().await, [128, 128, 64, 64, 64]);
     let stored = world.stored().await;
     assert_eq!(stored.iter().map(|segment| segment.seq.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+}
+
+/// Long after what came after them.
+#[tokio::test(start_paused = true)]
+async fn all_that_is_found_at_a_start_have_their_places() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    let mut unreadable = Vec::new();
+    for n in 0..4 {
+        let name = format!("clip{n}.ts");
+        world.push(&name, ts.segments[n].clone()).await.expect(202);
+        unreadable.push(Unreadable::make(&world, &parked_at(&world, &name)));
+    }
+    world.push_playlist(&["clip0.ts", "clip1.ts", "clip2.ts", "clip3.ts", "clip4.ts"], "").await.expect(200);
+    world.push("clip4.ts", ts.segments[4].clone()).await.expect(201);
+    unreadable.into_iter().for_each(Unreadable::restore);
+    world.crash_for(70).await;
+    until_recorded(&world, ts, &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]).await;
 }
 
 #[tokio::test(start_paused = true)]
