@@ -467,6 +467,12 @@ impl PusherState {
         self.waiting[at].place = Some(GivenPlace { named, seq, base, goes_on, former, is_guess, init });
     }
 
+    /// The paths of what nobody could look at yet.
+    pub(super) fn unseen_paths(&self) -> Vec<String> {
+        let unseen = self.waiting.iter().filter(|waiting| waiting.seen.is_none());
+        unseen.map(|waiting| waiting.path().to_owned()).collect()
+    }
+
     /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again.
     pub(super) fn correct_guesses(&mut self) {
         for waiting in &mut self.waiting {
@@ -513,7 +519,8 @@ impl PusherState {
         self.latest.insert(rendition.clone(), Latest { arrived_ms, init_ms });
     }
 
-    /// The next waiting segment that can be named, from there on. `coming` are the paths of what is on its way.
+    /// The next waiting segment that can be named, from there on. `coming` are the paths at which init
+    /// sections may be that cannot be used yet.
     pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
             let overdue = waiting.arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
@@ -550,13 +557,11 @@ impl PusherState {
         let rendition = folder.map_or_else(RenditionName::main, rendition_name);
         let number = self.numbering.guess(&rendition, path);
         let held = self.inits.keys().rfind(|held| folder_of(held) == folder).map(String::as_str);
-        let unseen = self.waiting.iter().filter(|other| other.seen.is_none()).map(Waiting::path);
-        let mut others = coming.iter().map(String::as_str).chain(unseen);
         let may_be_its = |other: &&str| {
             let is_alike = split_digits(other).is_some() && extension_of(other) == extension_of(path);
-            may_be_init(other) && folder_of(other) == folder && !is_alike
+            folder_of(other) == folder && !is_alike
         };
-        let map = held.or_else(|| others.find(may_be_its)).map(str::to_owned);
+        let map = held.or_else(|| coming.iter().map(String::as_str).find(may_be_its)).map(str::to_owned);
         Named { rendition, number, map }
     }
 }

@@ -119,8 +119,12 @@ impl Recorder {
         self.catch_up(followed, &mut *pusher.state.lock().await).await?;
         let mut unsettled = self.look_at_unseen(followed.id(), pusher).await.err();
         let (id, mut at) = (followed.id(), 0);
-        pusher.state.lock().await.correct_guesses();
-        let mut coming = [pusher.arriving_paths(), self.paths_of_strangers(id)].concat();
+        let unseen = {
+            let mut state = pusher.state.lock().await;
+            state.correct_guesses();
+            state.unseen_paths()
+        };
+        let mut coming = [pusher.arriving_paths(), self.paths_of_strangers(id), unseen].concat();
         coming.retain(|path| may_be_init(path));
         loop {
             let Some(ready) = pusher.state.lock().await.next_ready(&mut at, due_ms, &coming) else { break };
