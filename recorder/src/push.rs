@@ -8,9 +8,11 @@
 mod away;
 mod closed;
 mod hint;
+mod inits;
 mod numbering;
 mod parking;
 mod settling;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -33,9 +35,11 @@ use crate::problems::{self, RETRY_SOON};
 use crate::recorder::Recorder;
 pub(crate) use away::Strangers;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
+use inits::Wanted;
 use numbering::{Arrival, LATE_MAX, Named, Numbered, lost};
 pub(crate) use parking::Pushers;
-use parking::{Arriving, Pusher, PusherState, Waiting};
+use parking::{Arriving, Pusher};
+use waiting::{PusherState, Waiting};
 
 /// How often a playlist asks for a rendition while others do the same.
 const ATTEMPTS_MAX: usize = 64;
@@ -190,8 +194,7 @@ impl Recorder {
     async fn known(&self, followed: &Followed, pusher: &Pusher, pushed: &Pushed) -> Option<Known> {
         let named = {
             let state = pusher.state.lock().await;
-            let numbering = &state.numbering;
-            let named = numbering.named(&pushed.path).cloned().or_else(|| numbering.by_digits(&pushed.path))?;
+            let named = state.numbering.told(&pushed.path)?;
             if state.is_held_up(&state.waiting, &named.rendition, false) {
                 return None;
             }
@@ -199,7 +202,8 @@ impl Recorder {
         };
         // What cannot be read now is read again when the segment is here.
         let arrival = Arrival { at: CapturedAt(pushed.arrived_ms), may_be_overtaken: false };
-        let of_state = |state: &PusherState| state.init_of(&followed.read(), &named, (arrival, false), None, &[]);
+        let wanted = Wanted { named: &named, arrival, overdue: false, given: None, before: &[] };
+        let of_state = |state: &PusherState| state.init_of(&followed.read(), wanted);
         let init = self.find_init(followed.id(), pusher, &named, of_state).await;
         self.with_init(followed, named, init).await.ok()
     }
@@ -260,7 +264,7 @@ impl Recorder {
             return Err(NotTaken::Refused(problems::ENDED.detail("the broadcast ended before it")));
         }
         let arrival = found.arrival;
-        let (numbered, base) = state.number(&followed.read(), known, found.digest, arrival);
+        let (numbered, base) = state.number_of(&followed.read(), known, found.digest, arrival);
         let (Numbered::New(seq) | Numbered::Already(seq)) = numbered;
         let candidate = known.candidate(seq, found);
         let is_noted = known.place == Some((seq, base));
@@ -312,7 +316,7 @@ impl Recorder {
             self.settle_when_back(followed, pusher);
         }
         let now_ms = self.now_ms();
-        let have_places = state.waiting.iter().all(|waiting| waiting.place.is_some());
+        let have_places = state.waiting.iter().all(|waiting| waiting.place().is_some());
         let settled = have_places && !pusher.is_arriving_since(now_ms - LATE_MAX.0);
         if settled && followed.read().missing_count() > 0 {
             let lost = lost(&followed.read(), rendition, CapturedAt(now_ms));
@@ -543,8 +547,12 @@ impl Known {
 }
 
 fn is_playlist(path: &str) -> bool {
-    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    matches!(extension.as_deref(), Some("m3u8" | "m3u"))
+    let is = |extension| extension_of(path).is_some_and(|is| is.eq_ignore_ascii_case(extension));
+    is("m3u8") || is("m3u")
+}
+
+fn extension_of(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(_, extension)| extension)
 }
 
 fn answer(taken: Taken) -> Response {

@@ -14,7 +14,8 @@ use service::{BodyReader, Problem, ProblemKind};
 use storage::{Parked, ParkedName};
 
 use super::Pushed;
-use super::parking::{Pusher, PusherState};
+use super::parking::Pusher;
+use super::waiting::PusherState;
 use crate::commit::not_a_name;
 use crate::intake::{Kind, drain, take_in};
 use crate::problems::{self, RETRY_SOON};

@@ -115,13 +115,13 @@ impl Numbering {
         self.families.retain(|_, family| family.offset.is_some());
     }
 
-    /// What the playlists say of this path by name.
-    pub(crate) fn named(&self, path: &str) -> Option<&Named> {
-        self.named.get(path)
+    /// What the playlists say of this path, by its name or its digits.
+    pub(crate) fn told(&self, path: &str) -> Option<Named> {
+        self.named.get(path).cloned().or_else(|| self.by_digits(path))
     }
 
     /// What this path is by its digits, which a playlist has shown to go with its numbers.
-    pub(crate) fn by_digits(&self, path: &str) -> Option<Named> {
+    fn by_digits(&self, path: &str) -> Option<Named> {
         let (family, digits) = split_digits(path)?;
         let family = self.families.get(family)?;
         let number = u64::try_from(i128::from(digits) - family.offset?).ok()?;

@@ -12,8 +12,10 @@ use service::{Problem, ProblemKind};
 use storage::{Blob, Parked};
 use tokio::time::Instant;
 
+use super::inits::{HeldInit, InitOf, Wanted, may_be_init};
 use super::numbering::Named;
-use super::parking::{Arriving, HeldInit, InitOf, Pusher, PusherState, Ready, Seen, WAITING_MAX, Waiting, may_be_init};
+use super::parking::{Arriving, Pusher};
+use super::waiting::{PusherState, Ready, Seen, Turn, WAITING_MAX, Waiting};
 use super::{Found, Known, NotTaken};
 use crate::commit::Source;
 use crate::problems::{self, RETRY_LATER};
@@ -133,12 +135,12 @@ impl Recorder {
                 Ok(Settled::Waits) => {
                     // It holds up nobody any longer.
                     if ready.overdue {
-                        self.give_place(followed, pusher, &ready, &InitOf::Unknown).await?;
+                        self.pass_over(followed, pusher, &ready, &InitOf::Unknown).await?;
                     }
                     self.wait_on(pusher, &mut at).await;
                 }
                 Ok(Settled::Unseen { init }) => {
-                    self.give_place(followed, pusher, &ready, &init).await?;
+                    self.pass_over(followed, pusher, &ready, &init).await?;
                     at += 1;
                 }
                 // It may be about this one alone, and keeps no other waiting.
@@ -150,7 +152,7 @@ impl Recorder {
                         self.note_unreadable(&mut state.waiting[at], is_itself);
                     }
                     drop(state);
-                    self.give_place(followed, pusher, &ready, &init).await?;
+                    self.pass_over(followed, pusher, &ready, &init).await?;
                     unsettled = unsettled.or(Some(problem));
                     at += 1;
                 }
@@ -194,7 +196,9 @@ impl Recorder {
                 Ok(LookedAt::Segment(seen)) => {
                     let waiting = &mut pusher.state.lock().await.waiting[at];
                     (waiting.seen, waiting.unreadable_since) = (Some(seen), None);
-                    waiting.had_its_turn = waiting.place.is_some();
+                    if let Turn::Passed = waiting.turn {
+                        waiting.turn = Turn::ToCome;
+                    }
                     at += 1;
                 }
                 Ok(LookedAt::Init(held)) => {
@@ -294,15 +298,16 @@ impl Recorder {
         pusher: &Arc<Pusher>,
         ready: &Ready,
     ) -> Result<Settled, Problem> {
-        let Ready { waiting: Waiting { parked, seen, place, .. }, named, behind, overdue, .. } = ready;
+        let Ready { waiting: Waiting { parked, seen, .. }, named, behind, overdue, .. } = ready;
+        let place = ready.waiting.place();
         let arrival = ready.waiting.arrival();
-        let given = place.as_ref().filter(|place| !matches!(place.init, InitOf::Unknown));
+        let given = place.filter(|place| !matches!(place.init, InitOf::Unknown));
         let init = match given {
             Some(given) => given.init.clone(),
             None => {
                 let of_state = |state: &PusherState| {
-                    let before = &state.waiting[..*behind];
-                    state.init_of(&followed.read(), named, (arrival, *overdue), place.as_ref(), before)
+                    let (overdue, before) = (*overdue, &state.waiting[..*behind]);
+                    state.init_of(&followed.read(), Wanted { named, arrival, overdue, given: place, before })
                 };
                 self.find_init(followed.id(), pusher, named, of_state).await
             }
@@ -311,7 +316,7 @@ impl Recorder {
         let later = |problem, is_itself| Ok(Settled::Later { problem, is_itself, init: init.clone() });
         let known = match self.with_init(followed, named.clone(), init.clone()).await {
             Err(problem) => return later(problem, false),
-            Ok(known) => Known { place: place.as_ref().map(|place| (place.seq, place.base)), ..known },
+            Ok(known) => Known { place: place.map(|place| (place.seq, place.base)), ..known },
         };
         let Some(inspector) = known.inspector(seen.container) else { return Ok(Settled::Waits) };
         let read = self.store.read_parked(parked).await.map_err(problems::of_store);
@@ -336,19 +341,19 @@ impl Recorder {
         Ok(Settled::Kept)
     }
 
-    /// Gives a segment its place that cannot be stored now. Fails if nobody can be given one yet.
-    async fn give_place(
+    /// Goes past a segment that cannot be stored now, and gives it its place. Fails if nobody can be given one yet.
+    async fn pass_over(
         self: &Arc<Self>,
         followed: &Arc<Followed>,
         pusher: &Arc<Pusher>,
         ready: &Ready,
         init: &InitOf,
     ) -> Result<(), Problem> {
-        if !ready.waiting.had_its_turn {
+        if !ready.waiting.had_its_turn() {
             let mut state = pusher.state.lock().await;
             self.catch_up(followed, &mut state).await?;
             self.seen_whole(followed, pusher)?;
-            state.give_place(&followed.read(), ready, init);
+            state.pass_over(&followed.read(), ready, init);
         }
         Ok(())
     }

@@ -145,12 +145,12 @@ async fn what_came_while_the_store_was_away_holds_up_no_end_for_ever() {
     assert_eq!(world.parked_files("refused").len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_init_section_that_cannot_be_read_is_not_taken_for_one_that_has_not_come() {
-    let (mut world, fmp4) = (World::new().await, Media::fmp4());
-    world.push("init.mp4", fmp4.init.clone()).await.expect(201);
+/// A world with one segment, of which the stored init section cannot be read.
+async fn without_its_init() -> (World, Unreadable) {
+    let (mut world, media) = (World::new().await, Media::fmp4());
+    world.push("init.mp4", media.init.clone()).await.expect(201);
     world.push_playlist(&["out0.m4s"], "").await.expect(200);
-    world.push("out0.m4s", fmp4.segments[0].clone()).await.expect(201);
+    world.push("out0.m4s", media.segments[0].clone()).await.expect(201);
     for file in world.parked_files("parked") {
         std::fs::remove_file(file).unwrap();
     }
@@ -158,6 +158,12 @@ async fn an_init_section_that_cannot_be_read_is_not_taken_for_one_that_has_not_c
     let init = world.segment_files().into_iter().find(is_init).unwrap();
     world.crash().await;
     let unreadable = Unreadable::make(&world, &init);
+    (world, unreadable)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_init_section_that_cannot_be_read_is_not_taken_for_one_that_has_not_come() {
+    let ((world, unreadable), fmp4) = (without_its_init().await, Media::fmp4());
     world.push_playlist(&["out0.m4s", "out1.m4s"], "").await.expect(200);
     world.push("out1.m4s", fmp4.segments[1].clone()).await.expect(202);
     world.say("end", "").await.expect(503);
@@ -168,17 +174,7 @@ async fn an_init_section_that_cannot_be_read_is_not_taken_for_one_that_has_not_c
 
 #[tokio::test(start_paused = true)]
 async fn an_end_waits_a_minute_for_all_of_them_together() {
-    let (mut world, fmp4) = (World::new().await, Media::fmp4());
-    world.push("init.mp4", fmp4.init.clone()).await.expect(201);
-    world.push_playlist(&["out0.m4s"], "").await.expect(200);
-    world.push("out0.m4s", fmp4.segments[0].clone()).await.expect(201);
-    for file in world.parked_files("parked") {
-        std::fs::remove_file(file).unwrap();
-    }
-    let is_init = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().starts_with("init");
-    let init = world.segment_files().into_iter().find(is_init).unwrap();
-    world.crash().await;
-    let _unreadable = Unreadable::make(&world, &init);
+    let ((world, _unreadable), fmp4) = (without_its_init().await, Media::fmp4());
     world.push_playlist(&["out0.m4s"], "").await.expect(200);
     for n in 1..4 {
         world.push(&format!("out{n}.m4s"), fmp4.segments[n].clone()).await.expect(202);

@@ -38,7 +38,7 @@ impl Push {
 
     /// Pushes `name` with content `content`: the number it gets, if its name says enough.
     fn segment(&mut self, name: &str, content: u8) -> Option<Numbered> {
-        let named = self.numbering.named(name).cloned().or_else(|| self.numbering.by_digits(name))?;
+        let named = self.numbering.told(name)?;
         let digest = Digest([content; 16]);
         let arrival = Arrival { at: self.now, may_be_overtaken: false };
         let (numbered, base) = self.numbering.number(&self.broadcast, &named, Some(digest), arrival);
@@ -276,7 +276,7 @@ fn what_was_overtaken_by_another_run_belongs_to_its_own() {
     push.numbering.expect(&RenditionName::main(), Seq(2), None, overtaken.at);
     assert_eq!(push.seqs(&[("out0.ts", 3), ("out1.ts", 4)]), [3, 4]);
     push.numbering.no_longer_expect(&RenditionName::main(), Seq(2));
-    let named = push.numbering.named("out2.ts").cloned().expect("it is named");
+    let named = push.numbering.told("out2.ts").expect("it is named");
     let late = push.numbering.number(&push.broadcast, &named, Some(Digest([9; 16])), overtaken);
     assert_eq!(late, (Numbered::New(Seq(2)), 0));
     assert!(!push.numbering.note(&named, 0, overtaken), "it says nothing of the run that goes on");
