@@ -151,7 +151,7 @@ impl Recorder {
     }
 
     /// Writes the document to the hot store, where others write it too. What is there may tell more: of a longer log, or
-    /// of what the log has lost.
+    /// of what the log has lost. The one here never tells less than the one that is written there: it is asked first.
     async fn write_copy(
         self: &Arc<Self>,
         id: BroadcastId,
@@ -165,10 +165,11 @@ impl Recorder {
                 found => found.map(|(bytes, version)| (parse(&bytes), Some(version)))?,
             };
             // It was written by what its writer had read of the log: we have to know as much.
-            self.read_on(id, log).await?;
-            if let Some(told) = told
-                && self.tell_what_was_lost(id, &told, log).await?
-            {
+            let mut has_news = self.read_on(id, log).await?;
+            if let Some(told) = told {
+                has_news |= self.tell_what_was_lost(id, &told, log).await?;
+            }
+            if has_news {
                 self.store.put(&key, json(&log.document()).into()).await?;
             }
             match hot.replace(&key, version.as_ref(), json(&log.document())).await {

@@ -1,8 +1,8 @@
 //! From the recorder's disk to the hot store: what becomes safe, when, and what is deleted here afterwards.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use broadcast::{BroadcastId, Document, Event, Key};
@@ -11,14 +11,19 @@ use headwater_recorder::{HotConfig, RecorderConfig};
 use service::Random;
 use storage::{Blob, HotStore, Listed, Listing, Named, Store, StoreError};
 use tempfile::TempDir;
+use tokio::sync::RwLock;
 
 use crate::fixtures::{Media, Mood, World};
 
-/// A real hot store, which can be away.
+/// A real hot store, which can be away. Whoever locks `busy` keeps it from answering who reads; and who writes what contains
+/// `unheard` never hears that it is written.
 #[derive(Debug)]
 pub(crate) struct Distant {
     pub(crate) store: HotStore,
     away: AtomicBool,
+    pub(crate) busy: RwLock<()>,
+    pub(crate) unheard: OnceLock<&'static str>,
+    pub(crate) reading: AtomicUsize,
     pub(crate) listed: AtomicUsize,
     _dir: TempDir,
 }
@@ -28,7 +33,9 @@ impl Distant {
         let dir = TempDir::new().unwrap();
         let url = dir.path().to_str().unwrap().parse().unwrap();
         let store = HotStore::open(&url, [], &Random::seeded(1)).unwrap();
-        Arc::new(Self { store, away: AtomicBool::new(false), listed: AtomicUsize::new(0), _dir: dir })
+        let (away, busy, unheard) = (AtomicBool::new(false), RwLock::new(()), OnceLock::new());
+        let [reading, listed] = [0; 2].map(AtomicUsize::new);
+        Arc::new(Self { store, away, busy, unheard, reading, listed, _dir: dir })
     }
 
     pub(crate) fn go_away(&self, away: bool) {
@@ -57,10 +64,19 @@ impl Distant {
 #[async_trait]
 impl Store for Distant {
     async fn put(&self, key: &Key, blob: Blob) -> Result<(), StoreError> {
-        self.here()?.put(key, blob).await
+        let bytes = blob.collect().await?;
+        let is_unheard = self.unheard.get().is_some_and(|text| String::from_utf8_lossy(&bytes).contains(text));
+        let put = self.here()?.put(key, bytes.into()).await;
+        if is_unheard {
+            std::future::pending::<()>().await;
+        }
+        put
     }
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
+        self.reading.fetch_add(1, Ordering::SeqCst);
+        let _not_busy = self.busy.read().await;
+        self.reading.fetch_sub(1, Ordering::SeqCst);
         self.here()?.read(key, range).await
     }
 

@@ -364,6 +364,27 @@ async fn a_document_is_not_written_over_with_less() {
     assert!(world.entries().await.iter().any(|entry| entry.event == event));
 }
 
+/// What comes while the hot store is asked is written here too: after a start, this is the one that is asked.
+#[tokio::test(start_paused = true)]
+async fn the_document_here_tells_all_that_the_one_in_the_hot_store_tells() {
+    let hot = Distant::new();
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..3).await;
+    world.until_safe(&[(0, 2)]).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let busy = hot.busy.write().await;
+    world.push_playlist(&["out0.ts"], "").await.expect(200);
+    // It is written here, and the one in the hot store is about to be.
+    world.until_later("a look", async |_| hot.reading.load(Ordering::SeqCst) > 0).await;
+    hot.unheard.set("Paused").unwrap();
+    world.say("pause", "").await.expect(200);
+    drop(busy);
+    until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
+    world.forget(0).await;
+    world.crash().await;
+    assert!(world.broadcast().await.is_paused());
+}
+
 /// Live would be over before they came: a document may be due before it is the turn of its broadcast to be looked through.
 #[tokio::test(start_paused = true)]
 async fn that_it_is_over_is_told_after_what_had_come() {
