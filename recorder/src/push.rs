@@ -405,10 +405,7 @@ impl Recorder {
         hint: &MediaHint,
     ) -> Result<(), Problem> {
         let rendition = self.rendition_of(followed, path).await?;
-        {
-            let mut state = pusher.state.lock().await;
-            state.numbering.learn(&rendition, hint);
-        }
+        pusher.state.lock().await.learn(&rendition, hint);
         self.settle(followed, pusher).await;
         {
             let mut state = pusher.state.lock().await;

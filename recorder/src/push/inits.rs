@@ -119,8 +119,8 @@ impl PusherState {
         chosen.map_or_else(of_log, |held| InitOf::Held(held.clone()))
     }
 
-    /// Whether what an earlier run of ours has parked at this path may be it, if nothing has replaced it. Who knows when that can
-    /// be read; but what came about when the segment did cannot be done without.
+    /// Whether what an earlier run of ours has parked at this path may be it, if nothing has replaced it. Who knows when that
+    /// can be read; but what came about when the segment did cannot be done without.
     fn may_be_unseen(&self, path: &str, latest: Option<&HeldInit>, (arrived_ms, overdue): (i64, bool)) -> bool {
         let may_be_it = |init: &Waiting| {
             let is_near = (arrived_ms - init.arrived_ms()).abs() <= NEAR_MS;

@@ -115,9 +115,14 @@ impl Numbering {
         self.families.retain(|_, family| family.offset.is_some());
     }
 
+    /// What the latest playlists say of this path by its name.
+    pub(crate) fn named(&self, path: &str) -> Option<&Named> {
+        self.named.get(path)
+    }
+
     /// What the playlists say of this path, by its name or its digits.
     pub(crate) fn told(&self, path: &str) -> Option<Named> {
-        self.named.get(path).cloned().or_else(|| self.by_digits(path))
+        self.named(path).cloned().or_else(|| self.by_digits(path))
     }
 
     /// What this path is by its digits, which a playlist has shown to go with its numbers.
@@ -251,8 +256,9 @@ fn common_offset(offsets: &[i128]) -> Option<i128> {
 /// How far back the log is searched for a segment whose number in the pusher's counting is known.
 const SEARCHED_MAX: usize = 1_000;
 
-/// What the log's last pushed segment shows, after a restart or on another recorder. For one that may be overtaken that is the last
-/// one before it; if there is none, the first one after it. Those that the start-up scan committed tell no number, but were given their place by the same base.
+/// What the log's last pushed segment shows, after a restart or on another recorder. For one that may be overtaken that is the
+/// last one before it; if there is none, the first one after it. Those that the start-up scan committed tell no number, but
+/// were given their place by the same base.
 fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<i128> {
     let base = |segment: &Segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?));
     let mut after = None;

@@ -10,6 +10,7 @@ use storage::Parked;
 use tokio::time::Instant;
 
 use super::closed::{Closed, latest_base};
+use super::hint::MediaHint;
 use super::inits::{HeldInit, InitOf, may_be_init};
 use super::numbering::{Arrival, Named, Numbered, Numbering, is_open, split_digits, stored_at};
 use super::{Known, extension_of, rendition_name};
@@ -61,6 +62,8 @@ pub(super) struct Waiting {
     pub(super) seen: Option<Seen>,
     /// It was parked before this recorder knew of the broadcast: what came later may have its number already.
     pub(super) was_found: bool,
+    /// What the first playlist since it was parked says of it: that may be forgotten before its turn comes.
+    listed: Option<Named>,
     /// Since when it cannot be read, or its init section.
     pub(super) unreadable_since: Option<Instant>,
     pub(super) turn: Turn,
@@ -105,13 +108,19 @@ impl Waiting {
             parked,
             seen: Some(Seen { digest, container }),
             was_found: false,
+            listed: None,
             unreadable_since: None,
             turn: Turn::ToCome,
         }
     }
 
     pub(super) fn unseen(parked: Parked) -> Self {
-        Self { parked, seen: None, was_found: true, unreadable_since: None, turn: Turn::ToCome }
+        Self { parked, seen: None, was_found: true, listed: None, unreadable_since: None, turn: Turn::ToCome }
+    }
+
+    /// What playlists have said of it.
+    fn told(&self, numbering: &Numbering) -> Option<Named> {
+        self.listed.clone().or_else(|| numbering.told(self.path()))
     }
 
     pub(super) fn had_its_turn(&self) -> bool {
@@ -148,8 +157,19 @@ pub(super) struct Ready {
 }
 
 impl PusherState {
-    /// Our number minus the pusher's, as far as it is known, in the run that it is in: unknown while something of it waits for its
-    /// turn.
+    /// Learns what the playlist of `rendition` says.
+    pub(super) fn learn(&mut self, rendition: &RenditionName, hint: &MediaHint) {
+        let before: Vec<_> = self.waiting.iter().map(|waiting| self.numbering.named(waiting.path()).cloned()).collect();
+        self.numbering.learn(rendition, hint);
+        for (waiting, before) in self.waiting.iter_mut().zip(before) {
+            if waiting.listed.is_none() {
+                waiting.listed = self.numbering.named(waiting.path()).cloned().or(before);
+            }
+        }
+    }
+
+    /// Our number minus the pusher's, as far as it is known, in the run that it is in: unknown while something of it waits for
+    /// its turn.
     pub(super) fn base(&self, broadcast: &Broadcast, rendition: &RenditionName) -> Option<i128> {
         if self.is_held_up(&self.waiting, rendition, false) {
             return None;
@@ -213,9 +233,11 @@ impl PusherState {
     /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again.
     pub(super) fn correct_guesses(&mut self) {
         for waiting in &mut self.waiting {
+            let Some(named) = waiting.told(&self.numbering) else { continue };
             let Turn::Given(place) = &mut waiting.turn else { continue };
-            let told = self.numbering.told(waiting.parked.name().path());
-            let Some(named) = told.filter(|_| place.is_guess) else { continue };
+            if !place.is_guess {
+                continue;
+            }
             if (&named.rendition, named.number) == (&place.named.rendition, place.named.number) {
                 (place.named, place.is_guess) = (named, false);
             } else {
@@ -255,8 +277,8 @@ impl PusherState {
         self.latest.insert(rendition.clone(), Latest { arrived_ms, init_ms });
     }
 
-    /// The next waiting segment that can be named, from there on. `coming` are the paths at which init
-    /// sections may be that cannot be used yet.
+    /// The next waiting segment that can be named, from there on. `coming` are the paths at which init sections may be that
+    /// cannot be used yet.
     pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
             let overdue = waiting.arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
@@ -267,7 +289,7 @@ impl PusherState {
             if let Some(named) = self.name(waiting, guess_by).filter(|_| is_looked_at) {
                 // An end waits for none of them.
                 let behind = if due_ms == i64::MAX { 0 } else { *at };
-                let is_guess = self.numbering.told(path).is_none();
+                let is_guess = waiting.told(&self.numbering).is_none();
                 return Some(Ready { waiting: waiting.clone(), named, is_guess, behind, overdue });
             }
             *at += 1;
@@ -279,7 +301,7 @@ impl PusherState {
     fn name(&self, waiting: &Waiting, overdue: Option<&[String]>) -> Option<Named> {
         let path = waiting.path();
         let Some(place) = waiting.place() else {
-            return self.numbering.told(path).or_else(|| Some(self.guess(path, overdue?)));
+            return waiting.told(&self.numbering).or_else(|| Some(self.guess(path, overdue?)));
         };
         let mut named = place.named.clone();
         if place.is_guess && matches!(place.init, InitOf::Unknown) {

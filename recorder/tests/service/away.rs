@@ -65,6 +65,28 @@ async fn what_came_while_the_store_was_away_keeps_its_order() {
     assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
 }
 
+/// Their names are times, and the last playlist names the last of them alone.
+#[tokio::test(start_paused = true)]
+async fn what_a_playlist_has_said_of_what_waits_is_not_forgotten() {
+    let (world, ts) = (World::new().await, Media::ts());
+    let names = ["1790000000000.ts", "1790000002100.ts", "1790000004300.ts", "1790000006200.ts"];
+    world.push_playlist(&names[..1], "").await.expect(200);
+    world.push(names[0], ts.segments[0].clone()).await.expect(201);
+    let push = async |n: usize| {
+        world.push(names[n], ts.segments[n].clone()).await.expect(202);
+        let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{n}\n");
+        world.push("out.m3u8", format!("{head}#EXTINF:1.0,\n{}\n", names[n])).await.expect(200);
+    };
+    world.log.feel(Mood::Away);
+    push(1).await;
+    push(2).await;
+    world.log.feel(Mood::Well);
+    push(3).await;
+    let has_all = async |world: &World| world.stored().await.len() == 4;
+    world.until_passed(Duration::from_secs(1), "all", has_all).await;
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+}
+
 /// A pusher starts again, and the body of its init section ends after its first segment.
 #[tokio::test(start_paused = true)]
 async fn what_came_while_the_store_was_away_has_the_init_section_of_its_run() {
