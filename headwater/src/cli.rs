@@ -326,8 +326,9 @@ pub(crate) struct RelayOptions {
 const RELAY_HELP: &str = "\
 Start it, and give your encoder the address that it prints:
   headwater relay --to https://live.example.org/push/TOKEN/
-On the terminal, type pause, resume or end. Ctrl-C stops it, and what is not sent stays in the spool: the
-same command goes on. `headwater spool DIR` says what is in it.";
+On the terminal, type pause, resume or end; pause tells viewers, and what the encoder goes on sending is
+recorded all the same. Ctrl-C stops it, and what is not sent stays in the spool: the same command goes on.
+`headwater spool DIR` says what is in it.";
 
 #[derive(Debug, Default, Args)]
 #[command(after_help = PUBLISH_HELP)]
@@ -355,7 +356,8 @@ A file, as fast as it was recorded; a camera; a camera's address, as it is; what
   headwater publish /dev/video0 --ffmpeg-input '-f v4l2 -framerate 30' --to URL
   headwater publish rtsp://camera/stream --copy --to URL
   headwater publish /var/hls --to URL
-On the terminal, type pause, resume or end. Killed or cut off, the same command goes on where it was: what
+On the terminal, type pause, resume or end: while it is paused nothing is recorded, and a file goes on where it
+was. What another encoder writes to a directory is taken all the same. Killed or cut off, the same command goes on where it was: what
 was recorded is in the spool. `headwater spool DIR` says what is in it.";
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,9 @@
 mod contents;
 mod ffmpeg;
 mod intake;
+mod not_kept;
 mod progress;
+mod recording;
 mod remembered;
 mod source;
 mod spool;
@@ -104,7 +106,8 @@ impl Relay {
         remembered::keep(&dir, status.clone(), &tasks);
         standing::keep(&dir, &address.server.0, status.clone(), clock.clone(), &tasks);
         let source = watch::Sender::new(None);
-        let progress = Progress::new(options.json, status.clone(), source.subscribe(), &tasks);
+        let progress =
+            Progress::new(options.json, status.clone(), source.subscribe(), spool.not_kept.subscribe(), &tasks);
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let typed = Typed::new();
         Ok(Self { spool, address, tasks, status, ended, source, clock, progress, typed, interrupt, terminate })
@@ -135,8 +138,8 @@ impl Relay {
             let ending = self.until_done().await;
             return self.close(ending).await;
         }
-        let mut source = match Source::start(options, &self.spool, &self.clock, self.source.clone()).await {
-            Ok(source) => source,
+        let (mut source, pauses) = match Source::start(options, &self.spool, &self.clock, self.source.clone()).await {
+            Ok(started) => started,
             Err(error) => return self.close(Err(error)).await,
         };
         self.progress.say(source.hint());
@@ -150,7 +153,7 @@ impl Relay {
                 stopped
             }
             ended = &mut self.ended => return self.close(finished(ended)).await,
-            () = self.spool.obey(&mut self.typed) => source.stop().await,
+            () = self.spool.obey(&mut self.typed, pauses, &self.progress) => source.stop().await,
             is_closed = ended_by_owner(self.status.clone()) => {
                 self.progress.say(&told_of_the_end(is_closed, &self.spool.dir));
                 source.stop().await
@@ -182,7 +185,7 @@ impl Relay {
         tokio::select! {
             ended = &mut self.ended => finished(ended),
             () = Self::stopped(&mut self.interrupt, &mut self.terminate) => Ok(Ending::Stopped),
-            () = obey_for_ever(spool, clock, &mut self.typed) => Ok(Ending::Stopped),
+            () = obey_for_ever(spool, clock, progress, &mut self.typed) => Ok(Ending::Stopped),
             () = end_with_the_owner(spool, clock, progress, status) => Ok(Ending::Stopped),
         }
     }
@@ -216,8 +219,15 @@ impl Relay {
         if let Err(error) = last.write(&self.spool.dir) {
             tracing::warn!(%error, "cannot keep in the spool how things stand");
         }
-        self.progress.finish(&Shown { status: status.clone(), source: source.clone() });
+        let not_kept = self.spool.not_kept.count();
+        self.progress.finish(&Shown { status: status.clone(), not_kept, source: source.clone() });
         let ending = ending?;
+        if not_kept > 0 {
+            bail!(
+                "{not_kept} files that the encoder sent could not be kept and are lost: the spool had no room for them, or its \
+                 disk failed; the log names them. Give it more room (--quota), or record at a lower rate"
+            );
+        }
         if status.refused_segments > 0 {
             let (refused, dir) = (status.refused_segments, self.spool.dir.display());
             bail!("{refused} segments were refused for good: they are in {dir}; the log says why");
@@ -288,8 +298,8 @@ async fn until_said(clock: &Clock, say: impl AsyncFn() -> anyhow::Result<()>) {
 }
 
 /// Does what is typed; after `end` the broadcast has ended, and what was recorded is still sent.
-async fn obey_for_ever(spool: &Spool, clock: &Clock, typed: &mut Typed) {
-    spool.obey(typed).await;
+async fn obey_for_ever(spool: &Spool, clock: &Clock, progress: &Progress, typed: &mut Typed) {
+    spool.obey(typed, None, progress).await;
     end_here(spool, clock).await;
     std::future::pending().await
 }

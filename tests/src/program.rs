@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::process::{Child, ExitStatus};
+use std::io::Write;
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -28,7 +29,7 @@ impl Program {
         let dir = TempDir::new().expect("a temporary folder");
         let out = File::create(dir.path().join("said")).expect("a file");
         let mut command = tool.command();
-        command.args(args).stdout(out.try_clone().expect("a file")).stderr(out);
+        command.args(args).stdin(Stdio::piped()).stdout(out.try_clone().expect("a file")).stderr(out);
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         Self { name: format!("{command:?}"), child, dir }
     }
@@ -64,6 +65,15 @@ impl Program {
     pub fn end_well(&mut self, within: Duration) {
         let status = self.end(within);
         assert!(status.success(), "{} ended with {status}:\n{}", self.name, self.said());
+    }
+
+    /// Types a line.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn types(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("it has one");
+        writeln!(stdin, "{line}").expect("it listens");
     }
 
     pub fn pid(&self) -> u32 {

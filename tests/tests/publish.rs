@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater_tests::{Encoder, Program, Recording, Relay, Tap, until_stored, wait_until_complete};
+use headwater_tests::{Encoder, Program, Publisher, Recording, Relay, Tap, until_stored, wait_until_complete};
 use serde_json::json;
 use testkit::{Headwater, Road, Tool, eventually};
 
@@ -14,6 +14,17 @@ fn until_sent(tap: &Tap, count: usize) {
         let sent = tap.segments().len();
         if sent >= count { Ok(()) } else { Err(sent) }
     });
+}
+
+fn until_state(far: &Headwater, id: &str, state: &str) -> serde_json::Value {
+    eventually(state, RUN_MAX, || {
+        let details = far.broadcast(id);
+        if details["state"] == state { Ok(details) } else { Err(details) }
+    })
+}
+
+fn stored(details: &serde_json::Value) -> u64 {
+    details["details"]["main"]["segments"].as_u64().expect("a count")
 }
 
 #[test]
@@ -99,6 +110,82 @@ fn publish_records_a_source_and_ends_when_all_of_it_is_safe() {
     assert!(last.contains("\"is_done\":true"), "{last}");
     let frames = headwater_tests::frames(&format!("{}/hls/{}/index.m3u8?view=vod", far.url(), broadcast.id));
     assert_eq!(frames, 8 * 15);
+}
+
+#[test]
+fn an_address_is_published_as_it_is() {
+    let far = Headwater::start();
+    let [first, second] = [(); 2].map(|()| far.create_broadcast());
+    Encoder { seconds: 4, ..Encoder::default() }.push(&first.push_url).end_well(RUN_MAX);
+    until_stored(&far, &first.id, 4);
+    far.owner("POST", &format!("/v1/broadcasts/{}/end", first.id), "").expect(200);
+    wait_until_complete(&far, &first.id);
+    let vod = |id: &str| format!("{}/hls/{id}/index.m3u8?view=vod", far.url());
+    let spool = tempfile::tempdir().expect("a temporary folder");
+    let to = ["--to", &second.push_url, "--spool", spool.path().to_str().expect("UTF-8")];
+    let what = ["publish", &vod(&first.id), "--copy", "--segment-duration", "1"];
+    Program::start(&Headwater::tool(), [&what[..], &to].concat()).end_well(RUN_MAX);
+    until_state(&far, &second.id, "complete");
+    assert_eq!([&first, &second].map(|broadcast| headwater_tests::frames(&vod(&broadcast.id))), [4 * 15; 2]);
+}
+
+#[test]
+fn while_it_is_paused_nothing_is_recorded_and_a_file_goes_on_where_it_was() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let [file, spool] = ["match.mp4", "spool"].map(|name| dir.path().join(name).to_str().expect("UTF-8").to_owned());
+    let source = "-f lavfi -i testsrc2=s=160x120:r=15 -f lavfi -i sine -t 8 -c:v libx264 -c:a aac";
+    Tool::find("ffmpeg").run(source.split(' ').chain([file.as_str()]));
+    let to = ["--to", &broadcast.push_url, "--spool", &spool];
+    let what = ["publish", &file, "--segment-duration", "1"];
+    let mut publish = Program::start(&Headwater::tool(), [&what[..], &to].concat());
+    until_stored(&far, &broadcast.id, 2);
+    publish.types("pause");
+    let paused = until_state(&far, &broadcast.id, "paused");
+    let publisher = Publisher::new(&broadcast, 0, 1_000);
+    let since_ms = publisher.server_time_ms();
+    eventually("three seconds", RUN_MAX, || {
+        let now_ms = publisher.server_time_ms();
+        if now_ms >= since_ms + 3_000 { Ok(()) } else { Err(now_ms) }
+    });
+    assert_eq!(stored(&far.broadcast(&broadcast.id)), stored(&paused));
+    publish.types("resume");
+    publish.end_well(RUN_MAX);
+    assert_eq!(until_state(&far, &broadcast.id, "complete")["missing"], 0);
+    let frames = headwater_tests::frames(&format!("{}/hls/{}/index.m3u8?view=vod", far.url(), broadcast.id));
+    assert_eq!(frames, 8 * 15);
+}
+
+#[test]
+fn what_a_full_spool_could_not_keep_is_told() {
+    let far = Headwater::start();
+    let broadcast = far.create_broadcast();
+    let road = Road::to(far.url());
+    road.cut();
+    let spool = tempfile::tempdir().expect("a temporary folder");
+    let spool = spool.path().to_str().expect("UTF-8");
+    // Nothing of it can be foretold, so that it is large.
+    let picture = "testsrc2=s=640x360:r=15,noise=alls=100:allf=t";
+    let what = ["publish", picture, "--ffmpeg-input", "-re -f lavfi -t 16", "--segment-duration", "1", "--json"];
+    let to = ["--to", &road.by_way(&broadcast.push_url), "--spool", spool, "--quota", "6000000"];
+    let mut publish = Program::start(&Headwater::tool(), [&what[..], &to].concat());
+    let last = |publish: &Program| -> serde_json::Value {
+        let said = publish.said();
+        said.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_default()
+    };
+    eventually("a full spool", RUN_MAX, || {
+        let last = last(&publish);
+        if last["spool_is_full"] == true && last["not_kept"].as_u64() >= Some(2) { Ok(()) } else { Err(publish.said()) }
+    });
+    road.open();
+    assert!(!publish.end(RUN_MAX).success());
+    let (said, last) = (publish.said(), last(&publish));
+    assert!(said.contains("could not be kept and are lost"), "{said}");
+    // There was room again for what came then.
+    let details = until_state(&far, &broadcast.id, "complete");
+    let not_kept = last["not_kept"].as_u64().expect("a count");
+    assert_eq!(stored(&details) + not_kept, 16, "{details} {last}");
 }
 
 #[test]

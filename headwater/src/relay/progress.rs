@@ -1,6 +1,7 @@
 //! What a person or a program sees of a relay at work: one line that changes on a terminal, one line now and then
 //! elsewhere, or a JSON document for each change.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Progress(Form);
 pub(super) struct Shown {
     #[serde(flatten)]
     pub(super) status: Status,
+    /// How much of what encoders have sent could not be kept, and has not come again: segments and init sections.
+    pub(super) not_kept: usize,
     /// What somebody else records, if that is what is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<Source>,
@@ -41,6 +44,7 @@ impl Progress {
         json: bool,
         mut status: watch::Receiver<Status>,
         mut source: watch::Receiver<Option<Source>>,
+        mut not_kept: watch::Receiver<BTreeSet<String>>,
         tasks: &Tasks,
     ) -> Self {
         let terminal = std::io::stdout().is_terminal();
@@ -59,11 +63,13 @@ impl Progress {
                 loop {
                     tokio::select! {
                         Ok(()) = status.changed() => {}
+                        Ok(()) = not_kept.changed() => {}
                         changed = source.changed(), if source_is_there => source_is_there = changed.is_ok(),
                         else => break,
                     }
                     let (status, source) = (status.borrow_and_update().clone(), source.borrow_and_update().clone());
-                    show(form, &Shown { status, source });
+                    let not_kept = not_kept.borrow_and_update().len();
+                    show(form, &Shown { status, not_kept, source });
                     clock.sleep(every).await;
                 }
                 std::future::pending::<()>().await;
@@ -113,7 +119,7 @@ fn print(text: &str, form: Form) {
 }
 
 /// All of it in one line, what matters most first.
-fn line(Shown { status, source }: &Shown) -> String {
+fn line(Shown { status, not_kept, source }: &Shown) -> String {
     let mut parts = vec![status.state.clone()];
     match (&status.trouble, &status.recorder) {
         (Some(trouble), _) => parts.push(format!("recording, will send later ({trouble})")),
@@ -122,6 +128,9 @@ fn line(Shown { status, source }: &Shown) -> String {
     }
     if status.spool_is_full {
         parts.push("THE SPOOL IS FULL: make room, or what is recorded is lost".to_owned());
+    }
+    if *not_kept > 0 {
+        parts.push(format!("{not_kept} LOST: the spool could not keep them"));
     }
     parts.extend(held_back(status).map(|held| format!("HELD BACK: {held}")));
     if let Some(source) = source {
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_line_tells_what_matters() {
-        let line = |status: &Status| super::line(&Shown { status: status.clone(), source: None });
+        let line = |status: &Status| super::line(&Shown { status: status.clone(), ..Shown::default() });
         let connecting = Status { state: "created".to_owned(), ..Status::default() };
         assert_eq!(line(&connecting), "created · connecting");
         let live = Status {

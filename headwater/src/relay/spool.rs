@@ -18,7 +18,9 @@ use storage::{LocalStore, StorageConfig};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use super::Typed;
+use super::not_kept::{NotKept, note};
+use super::recording::Pauses;
+use super::{Progress, Typed};
 use crate::secrets;
 
 /// A local recorder.
@@ -31,6 +33,7 @@ pub(super) struct Spool {
     pub(super) router: Router,
     /// What opens the local recorder, and nothing else.
     pub(super) push_token: String,
+    pub(super) not_kept: NotKept,
     metrics: HttpMetrics,
     clock: Clock,
     intake: Tasks,
@@ -98,8 +101,8 @@ impl Spool {
         recorder.start();
         let router = with_route_names(with_problems(recorder.router()));
         let metrics = HttpMetrics::register(&registry, "relay")?;
-        let (dir, clock, intake) = (dir.to_owned(), clock.clone(), Tasks::new());
-        Ok(Self { dir, store, metadata, id, broadcasts, router, push_token, metrics, clock, intake })
+        let (dir, clock, intake, not_kept) = (dir.to_owned(), clock.clone(), Tasks::new(), NotKept::default());
+        Ok(Self { dir, store, metadata, id, broadcasts, router, push_token, not_kept, metrics, clock, intake })
     }
 
     /// Takes what encoders push.
@@ -109,7 +112,8 @@ impl Spool {
         })?;
         let address = listener.local_addr()?;
         let (limits, metrics) = (ServeConfig::default(), self.metrics.clone());
-        service::serve(listener, self.router.clone(), limits, metrics, &self.intake, self.clock.clone());
+        let router = self.router.clone().layer(axum::middleware::from_fn_with_state(self.not_kept.clone(), note));
+        service::serve(listener, router, limits, metrics, &self.intake, self.clock.clone());
         let token = &self.push_token;
         Ok(LocalUrls {
             push_url: format!("http://{address}/push/{token}/"),
@@ -150,12 +154,13 @@ impl Spool {
     }
 
     /// Does what is typed, until that is `end`.
-    pub(super) async fn obey(&self, typed: &mut Typed) {
+    pub(super) async fn obey(&self, typed: &mut Typed, mut pauses: Option<Pauses>, progress: &Progress) {
         loop {
             let line = typed.line().await;
             let said = match line.as_str() {
                 "end" => return,
-                "pause" | "resume" => self.say(&line).await,
+                "pause" => self.pause(pauses.as_mut(), progress).await,
+                "resume" => self.resume(pauses.as_mut(), progress).await,
                 "" => Ok(()),
                 other => Err(anyhow::anyhow!("{other:?} is none of pause, resume, end")),
             };
@@ -163,6 +168,31 @@ impl Spool {
                 tracing::warn!("{error:#}");
             }
         }
+    }
+
+    /// What was recorded until now belongs before the pause.
+    async fn pause(&self, pauses: Option<&mut Pauses>, progress: &Progress) -> anyhow::Result<()> {
+        let is_ours = pauses.is_some();
+        if let Some(pauses) = pauses {
+            pauses.set(true).await;
+            self.taken_in().await;
+        }
+        self.say("pause").await?;
+        progress.say(if is_ours {
+            "Paused: nothing is recorded until you type resume"
+        } else {
+            "Paused: viewers are told. Stop your encoder too: what it sends is still recorded and shown"
+        });
+        Ok(())
+    }
+
+    async fn resume(&self, pauses: Option<&mut Pauses>, progress: &Progress) -> anyhow::Result<()> {
+        self.say("resume").await?;
+        if let Some(pauses) = pauses {
+            pauses.set(false).await;
+        }
+        progress.say("Resumed");
+        Ok(())
     }
 
     /// Those at work are served to their end; no more is taken.
