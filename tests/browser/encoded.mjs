@@ -5,7 +5,8 @@
 //     await encoded.watch(context);
 //     …                            // pages record
 //     encoded.breaksOff();         // the page that records now is about to be killed
-//     encoded.report();            // for each document: { pictures: "FOLDER/0.h264", sound: [["digest", …], …], … }
+//     encoded.report();            // for each document: { pictures: "FOLDER/0.h264", sound: [["digest", …], …],
+//                                  //                      rates: [[bits per second, what the first picture at it is], …], … }
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -25,17 +26,36 @@ function hook() {
   const tell = (kind, encoder, data, description) =>
     window.encoderGave({ document_ms, kind, encoder, data: base64(data), description: description && base64(description) });
   const watched = (Encoder, kind) => class extends Encoder {
+    #rate = null;
+    #starts;
+
     constructor({ output, error }) {
       const encoder = encoders++;
+      /** By the time of the first picture after it. */
+      const starts = new Map();
       super({
         output(chunk, meta) {
           const data = new Uint8Array(chunk.byteLength);
           chunk.copyTo(data);
+          if (starts.has(chunk.timestamp)) window.encoderHasRate({ document_ms, rate: [starts.get(chunk.timestamp), chunk.type] });
+          starts.delete(chunk.timestamp);
           tell(kind, encoder, data, meta?.decoderConfig?.description);
           output(chunk, meta);
         },
         error,
       });
+      this.#starts = starts;
+    }
+
+    configure(config) {
+      if (kind === "picture") this.#rate = config.bitrate;
+      super.configure(config);
+    }
+
+    encode(media, ...options) {
+      if (this.#rate !== null) this.#starts.set(media.timestamp, this.#rate);
+      this.#rate = null;
+      super.encode(media, ...options);
     }
   };
   window.VideoEncoder = watched(VideoEncoder, "picture");
@@ -64,6 +84,7 @@ export class Encoded {
   /** Of all pages of this browser context that are opened from now on. */
   async watch(context) {
     await context.exposeBinding("encoderGave", (_, given) => this.#take(given));
+    await context.exposeBinding("encoderHasRate", (_, { document_ms, rate }) => this.#of(document_ms).rates.push(rate));
     await context.addInitScript(hook);
   }
 
@@ -78,7 +99,7 @@ export class Encoded {
 
   #take({ document_ms, kind, encoder, data, description }) {
     const bytes = Buffer.from(data, "base64");
-    const of = this.#documents.get(document_ms) ?? this.#begin(document_ms);
+    const of = this.#of(document_ms);
     if (kind === "picture") {
       if (description) appendFileSync(of.pictures, parameterSets(Buffer.from(description, "base64")));
       appendFileSync(of.pictures, withStartCodes(bytes));
@@ -88,8 +109,10 @@ export class Encoded {
     }
   }
 
-  #begin(document_ms) {
-    const of = { pictures: join(this.folder, `${this.#documents.size}.h264`), sound: new Map(), isBroken: false };
+  #of(document_ms) {
+    const known = this.#documents.get(document_ms);
+    if (known) return known;
+    const of = { pictures: join(this.folder, `${this.#documents.size}.h264`), sound: new Map(), rates: [], isBroken: false };
     this.#documents.set(document_ms, of);
     this.#newest = of;
     return of;

@@ -1,10 +1,13 @@
-//! A way from a client to a server that a test can break: a TCP proxy that refuses, swallows or passes everything on,
-//! and whose far end may move to another address.
+//! A way from a client to a server that a test can break: a TCP proxy that refuses, swallows or passes everything on, at a
+//! rate if asked, and whose far end may move to another address.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::waiting::{now, pause};
 
 /// How a road is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,10 @@ struct Inner {
     condition: Condition,
     server: String,
     open: Vec<TcpStream>,
+    /// In bytes per second, both directions together.
+    rate: Option<u32>,
+    /// When all is through that has come so far.
+    through_at: Instant,
 }
 
 impl Road {
@@ -46,7 +53,7 @@ impl Road {
     pub fn to(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let inner = Inner { condition: Condition::Open, server: host(url), open: Vec::new() };
+        let inner = Inner::of(host(url), now());
         let state = Arc::new(State { inner: Mutex::new(inner), changed: Condvar::new() });
         let at_work = state.clone();
         thread::spawn(move || {
@@ -88,6 +95,11 @@ impl Road {
     /// Lets nothing through, and tells nobody.
     pub fn swallow(&self) {
         self.set(Condition::Swallows);
+    }
+
+    /// Lets so many bytes through in a second, and no more; `None` is as many as come.
+    pub fn carries(&self, bytes_per_s: Option<u32>) {
+        self.state.lock().rate = bytes_per_s;
     }
 
     /// Lets everything through again. What was swallowed is lost: its connections are closed, as a NAT that has
@@ -141,13 +153,29 @@ impl State {
         while let Ok(len @ 1..) = from.read(&mut piece) {
             let inner = self.lock();
             let blocked = |inner: &mut Inner| inner.condition == Condition::Swallows;
-            drop(self.changed.wait_while(inner, blocked).unwrap_or_else(PoisonError::into_inner));
+            let mut inner = self.changed.wait_while(inner, blocked).unwrap_or_else(PoisonError::into_inner);
+            let takes = inner.takes(len, now());
+            drop(inner);
+            pause(takes);
             if to.write_all(&piece[..len]).is_err() {
                 break;
             }
         }
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
+    }
+}
+
+impl Inner {
+    fn of(server: String, now: Instant) -> Self {
+        Self { condition: Condition::Open, server, open: Vec::new(), rate: None, through_at: now }
+    }
+
+    /// How long it takes until so much more is through.
+    fn takes(&mut self, len: usize, now: Instant) -> Duration {
+        let Some(rate) = self.rate else { return Duration::ZERO };
+        self.through_at = self.through_at.max(now) + Duration::from_secs_f64(len as f64 / f64::from(rate));
+        self.through_at - now
     }
 }
 
@@ -182,6 +210,16 @@ mod tests {
             }
         });
         format!("http://{address}")
+    }
+
+    #[test]
+    fn a_narrow_road_takes_its_time() {
+        let now = now();
+        let mut inner = Inner { rate: Some(1_000), ..Inner::of(String::new(), now) };
+        let half_s = Duration::from_millis(500);
+        assert_eq!([now, now, now + 3 * half_s].map(|at| inner.takes(500, at)), [half_s, 2 * half_s, half_s]);
+        inner.rate = None;
+        assert_eq!(inner.takes(500, now), Duration::ZERO);
     }
 
     #[test]

@@ -45,8 +45,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where tests pause between two looks")]
-fn pause(time: Duration) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where tests pause, between two looks, and where what they are to see takes its time"
+)]
+pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
