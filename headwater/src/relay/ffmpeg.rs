@@ -74,7 +74,8 @@ impl Ffmpeg {
 
 impl Input {
     /// H.264 and AAC with a keyframe wherever a segment begins, unless the source is sent as it is. A spool without room takes
-    /// no segment, and is no reason to stop recording: there may be room again. That it is over, we say ourselves.
+    /// no segment, and is no reason to stop recording: there may be room again. That it is over, we say ourselves. Each file has
+    /// a connection of its own: on one for all, ffmpeg reads no answers, and Linux throws away what is not sent yet when it ends.
     pub(super) fn of(options: &PublishOptions, push_url: &str) -> Self {
         let words = |text: &str| text.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let mut of_input = words("-hide_banner -loglevel error -nostdin");
@@ -92,7 +93,7 @@ impl Input {
             rest.extend(["-force_key_frames".to_owned(), format!("expr:gte(t,n_forced*{secs})")]);
         }
         let form = format!("-f hls -hls_time {secs} -hls_list_size 5 -hls_flags omit_endlist");
-        rest.extend(words(&format!("{form} -method PUT -http_persistent 1 -ignore_io_errors 1")));
+        rest.extend(words(&format!("{form} -method PUT -http_persistent 0 -ignore_io_errors 1")));
         rest.push(format!("{push_url}out.m3u8"));
         Self { of_input, rest, can_be_gone_on_with: is_file && options.ffmpeg_input.is_empty() }
     }
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!(
             Input::of(&options, "http://h/").arguments(7.0).join(" "),
             "-hide_banner -loglevel error -nostdin -f v4l2 -i /dev/video0 -c copy -f hls -hls_time 4 -hls_list_size 5 \
-             -hls_flags omit_endlist -method PUT -http_persistent 1 -ignore_io_errors 1 http://h/out.m3u8"
+             -hls_flags omit_endlist -method PUT -http_persistent 0 -ignore_io_errors 1 http://h/out.m3u8"
         );
     }
 }

@@ -5,7 +5,7 @@ import type { Created } from "../transport";
 
 const VIDEO = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 60 -keyint_min 60 -sc_threshold 0";
 const AUDIO = "-c:a aac";
-const HLS = "-f hls -hls_time 2 -method PUT -http_persistent 1";
+const HLS = "-f hls -hls_time 2 -method PUT";
 
 /** The playlist that an HLS pusher is pointed at. */
 export function pushPlaylist(created: Created): string {
