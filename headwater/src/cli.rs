@@ -356,9 +356,9 @@ A file, as fast as it was recorded; a camera; a camera's address, as it is; what
   headwater publish /dev/video0 --ffmpeg-input '-f v4l2 -framerate 30' --to URL
   headwater publish rtsp://camera/stream --copy --to URL
   headwater publish /var/hls --to URL
-On the terminal, type pause, resume or end: while it is paused nothing is recorded, and a file goes on where it
-was. What another encoder writes to a directory is taken all the same. Killed or cut off, the same command goes on where it was: what
-was recorded is in the spool. `headwater spool DIR` says what is in it.";
+On the terminal, type pause, resume or end. While it is paused nothing is recorded, and a file goes on where it
+was; what another encoder writes to a directory is taken all the same. Killed or cut off, the same command goes
+on where it was: what was recorded is in the spool. `headwater spool DIR` says what is in it.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BroadcastCommand {

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::watch;
 
-/// By path and query: what is sent again, and kept then, is not lost.
+/// By name: what is sent again, and kept then, is not lost.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NotKept(Arc<watch::Sender<BTreeSet<String>>>);
 
@@ -20,28 +20,29 @@ impl NotKept {
     pub(super) fn count(&self) -> usize {
         self.0.borrow().len()
     }
-
-    fn answered(&self, address: &str, is_kept: bool) {
-        self.0.send_if_modified(|not_kept| match is_kept {
-            true => not_kept.remove(address),
-            false => not_kept.insert(address.to_owned()),
-        });
-    }
 }
 
 /// Notes of each pushed file whether it was kept. A playlist is none that can be missed: the next one says the same.
 pub(super) async fn note(State(not_kept): State<NotKept>, request: Request, next: Next) -> Response {
-    let address = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
-    let file = address.rsplit(['/', '=']).next().unwrap_or_default().to_owned();
+    let file = file_of(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if !file.ends_with(".m3u8") && (status.is_success() || status.is_server_error()) {
-        if status.is_server_error() {
-            tracing::error!(file, %status, "the spool could not keep what the encoder has sent");
-        }
-        not_kept.answered(&address, status.is_success());
+    if file.ends_with(".m3u8") {
+        return response;
+    }
+    if status.is_success() {
+        not_kept.0.send_if_modified(|names| names.remove(&file));
+    } else if status.is_server_error() {
+        tracing::error!(file, %status, "the spool could not keep what the encoder has sent");
+        not_kept.0.send_if_modified(|names| names.insert(file));
     }
     response
+}
+
+/// What comes after the token, which is not to be logged: of `/push/TOKEN/FILE` or `/http_upload_hls?cid=TOKEN&…&file=FILE`.
+fn file_of(request: &Request) -> String {
+    let named = request.uri().query().and_then(|query| query.rsplit_once("file=")).map(|(_, file)| file);
+    named.or_else(|| request.uri().path().splitn(4, '/').nth(3)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -66,11 +67,12 @@ mod tests {
             not_kept.count()
         };
         assert_eq!(put("/push/T/out0.ts", 201).await, 0);
-        assert_eq!(put("/push/T/out1.ts", 507).await, 1);
+        assert_eq!(put("/push/T/v0/out1.ts", 507).await, 1);
         assert_eq!(put("/push/T/out.m3u8", 507).await, 1);
         assert_eq!(put("/push/T/bad.ts", 400).await, 1);
         assert_eq!(put("/http_upload_hls?cid=T&copy=0&file=out2.ts", 503).await, 2);
-        assert_eq!(put("/push/T/out1.ts", 503).await, 2);
-        assert_eq!(put("/push/T/out1.ts", 202).await, 1);
+        assert_eq!(put("/push/T/v0/out1.ts", 503).await, 2);
+        assert_eq!(put("/push/T/v1/out1.ts", 202).await, 2);
+        assert_eq!(put("/push/T/v0/out1.ts", 202).await, 1);
     }
 }
