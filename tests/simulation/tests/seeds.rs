@@ -7,7 +7,7 @@ const SHORT: Options =
     Options { minutes_max: 8, phones_max: 2, recorders_min: 1, pushers_min: 0, without: None, tell: false };
 
 /// Seeds that failed once, each for a reason of its own.
-const FAILED_ONCE: [u64; 24] = [
+const FAILED_ONCE: [u64; 28] = [
     18, 40, 111, // Before there were renditions: other worlds now, and as good as any.
     22,  // A body that broke off was refused for good.
     25,  // What was abandoned, and forgotten together with who had heard of it, was never said again.
@@ -22,8 +22,12 @@ const FAILED_ONCE: [u64; 24] = [
     2883, // The judge: what was lost twice was taken for back before it was.
     3175, 3603, // What a store forgot was sent again with another capture time.
     101, 496, // It was complete, and then not: where it ends was heard of before anything of it came.
-    299, 307, // The judge: what was complete is forgotten, too, with all who knew of it.
-    645, // The model: who stays away from the beginning is given up as well.
+    299, 307,  // The judge: what was complete is forgotten, too, with all who knew of it.
+    645,  // The model: who stays away from the beginning is given up as well.
+    202,  // What a stock pusher sent and could not be read got another number, and another init section.
+    470,  // Renditions of one encoder were dated apart after it had lost time.
+    1582, // At a start, what was parked was taken up one by one, and the rest of it was taken for lost.
+    1782, // What a playlist had said of a segment was forgotten while that waited.
 ];
 
 /// A world needs a thread of its own.
