@@ -36,8 +36,9 @@ use watched::{PLAYLIST_LEN_MAX, Shared, Step, Watched};
 
 /// How often the playlists are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often it is searched for a multivariant playlist, once there is another.
-const SEARCH_EVERY: Duration = Duration::from_secs(5);
+/// How often it is searched for more playlists, once there is one: some packagers name a rendition as soon as they have it, and
+/// others later.
+const SEARCH_EVERY: Duration = Duration::from_secs(1);
 /// What lasts this long is told: before, it may be on its way.
 const TROUBLE_AFTER: Duration = Duration::from_secs(5);
 /// The most playlists that are watched.
@@ -102,10 +103,11 @@ pub struct Directory {
     watched: Vec<Watched>,
     /// How many of them the local recorder knows.
     mapped: usize,
-    /// Whether no others are to be looked for.
+    /// The one that was asked for names no others.
     is_complete: bool,
-    /// When it was last searched for playlists.
+    /// When it was last searched for playlists, and whether it is time to do so again.
     searched: Option<Instant>,
+    searches_at_once: bool,
     /// What is waited for, and since when.
     waits: Option<(String, Instant)>,
     status: watch::Sender<Option<Source>>,
@@ -146,6 +148,7 @@ impl Directory {
             mapped: 0,
             is_complete: false,
             searched: None,
+            searches_at_once: false,
             waits: None,
             status,
         })
@@ -157,7 +160,11 @@ impl Directory {
         loop {
             self.take_all().await?;
             if self.is_over() {
-                return Ok(());
+                // What was named last is not searched for in vain.
+                self.take_rest().await?;
+                if self.is_over() {
+                    return Ok(());
+                }
             }
             self.shared.clock.sleep(LOOK_EVERY).await;
         }
@@ -165,6 +172,7 @@ impl Directory {
 
     /// Takes what is whole now.
     pub async fn take_rest(&mut self) -> Result<(), DirectoryError> {
+        self.searches_at_once = true;
         self.take_all().await
     }
 
@@ -231,9 +239,11 @@ impl Directory {
     async fn search(&mut self) -> Result<Option<String>, DirectoryError> {
         let now = self.shared.clock.instant();
         let was_there = self.searched.is_some();
-        if self.is_complete || self.searched.is_some_and(|last| !self.watched.is_empty() && now - last < SEARCH_EVERY) {
+        let was_just_searched = self.searched.is_some_and(|last| !self.watched.is_empty() && now - last < SEARCH_EVERY);
+        if self.is_complete || (was_just_searched && !self.searches_at_once) {
             return Ok(None);
         }
+        self.searches_at_once = false;
         self.searched = Some(now);
         let (root, playlist) = (self.shared.root.clone(), self.playlist.clone());
         let found = match Tasks::blocking(move || playlists(&root, playlist.as_deref())).await {
@@ -244,7 +254,6 @@ impl Directory {
         for (path, text) in found {
             match listing::read(&path, &text) {
                 Ok(Some(Listing::Multivariant(named))) => {
-                    self.is_complete = true;
                     self.watch(&path, named, was_there)?;
                 }
                 Ok(Some(Listing::Media(_))) => media.push(path),
@@ -253,7 +262,7 @@ impl Directory {
                 Err(why) => unfit = Some(DirectoryError::Unfit { playlist: path, unfit: why }),
             }
         }
-        if self.is_complete || !self.watched.is_empty() {
+        if !self.watched.is_empty() {
             return Ok(None);
         }
         if media.is_empty()

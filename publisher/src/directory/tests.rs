@@ -239,6 +239,31 @@ async fn it_is_over_when_its_playlist_is_closed_and_all_is_taken() {
     assert_eq!(bench.log.recorded(), ["a", "b"]);
 }
 
+/// Shaka Packager writes the multivariant playlist when it has its first rendition, and again when it has the others.
+#[tokio::test(start_paused = true)]
+async fn a_rendition_that_is_named_later_is_taken_too() {
+    for is_closed in [false, true] {
+        let bench = Bench::new();
+        let mut directory = bench.directory();
+        let name = |names: &[&str]| {
+            let variants = names.iter().map(|name| format!("#EXT-X-STREAM-INF:BANDWIDTH=1\n{name}.m3u8\n"));
+            bench.write("all.m3u8", &format!("#EXTM3U\n{}", variants.collect::<String>()), 2);
+        };
+        let end = if is_closed { "#EXT-X-ENDLIST\n" } else { "" };
+        bench.write("0.ts", "picture", 2);
+        bench.write("v.m3u8", &playlist(0..1), 2);
+        name(&["v"]);
+        bench.run(&mut directory, 1).await;
+        bench.write("1.ts", "sound", 2);
+        bench.write("a.m3u8", &(playlist(1..2) + end), 2);
+        name(&["v", "a"]);
+        bench.write("v.m3u8", &(playlist(0..1) + end), 2);
+        bench.run(&mut directory, 2).await;
+        assert_eq!(bench.log.recorded(), ["picture", "sound"], "closed: {is_closed}");
+        assert_eq!(directory.is_over(), is_closed);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn which_playlist_is_meant_must_be_plain() {
     let bench = Bench::new();
