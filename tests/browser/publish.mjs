@@ -59,6 +59,7 @@ async function publish({ pushUrl, format, seconds }) {
   const started_ms = performance.now();
   for (let frame = 0; frame < seconds * 15; frame++) {
     const at_s = frame / 15;
+    // It is a live camera: pictures come when it is time for them, and nothing is waited for.
     while (performance.now() - started_ms < at_s * 1000) await new Promise((done) => setTimeout(done, 5));
     pen.fillStyle = `hsl(${frame * 7} 80% 50%)`;
     pen.fillRect(0, 0, 160, 120);

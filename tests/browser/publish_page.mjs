@@ -391,7 +391,7 @@ const SCENARIOS = {
     // The dialog that warns of unsent footage is answered with yes.
     await page.reload();
     const warnings = [...dialogs];
-    await page.waitForSelector('.left [data-state="interrupted"]');
+    await page.waitForSelector(INTERRUPTED);
     const found = await page.textContent(".left .card p");
     await page.click(".left .primary");
     await page.waitForFunction(() => document.querySelector("main").dataset.stage === "recording");
@@ -421,7 +421,7 @@ const SCENARIOS = {
     await untilWaiting(first, 3);
     encoded.breaksOff();
     await first.close();
-    await second.waitForSelector('.left [data-state="interrupted"]');
+    await second.waitForSelector(INTERRUPTED);
     const title = await second.textContent(".left h2");
     say("waited");
     await untilNothingWaits(second);
@@ -513,7 +513,7 @@ const SCENARIOS = {
     encoded.breaksOff();
     await first.kill();
     const next = await openPage((await openBrowser()).context, new URL("/publish", url).href);
-    await next.waitForSelector('.left [data-state="interrupted"]');
+    await next.waitForSelector(INTERRUPTED);
     const kept = (await report(next)).length;
     say("waited");
     await untilNothingWaits(next);
@@ -533,7 +533,7 @@ const SCENARIOS = {
     await first.kill();
     const { context } = await openBrowser();
     const next = await openPage(context, new URL("/publish", url).href);
-    await next.waitForSelector('.left [data-state="interrupted"]');
+    await next.waitForSelector(INTERRUPTED);
     const found = await next.textContent(".left .card p");
     const kept = (await report(next)).length;
     say("waited");

@@ -266,7 +266,7 @@ export function choicesFor(left: Left): Choice[] {
   // One that was ended elsewhere cannot go on.
   const going: Choice[] = mayGoOn ? (spool.endedThere ? ["finish"] : ["go-on", "finish"]) : [];
   if (left.kind === "interrupted") return going;
-  if (left.kind === "stuck") return [...going, "save", ...(spool.unreadable > 0 ? [] : ["delete" as const])];
+  if (left.kind === "stuck") return spool.unreadable > 0 ? [...going, "save"] : [...going, "save", "delete"];
   return left.kind === "sent" ? ["watch"] : [];
 }
 

@@ -325,8 +325,7 @@ export class Session {
 
   /** Gives what an earlier visit left to the person, as files. */
   save(id: string): void {
-    const { problem } = this.model;
-    if (problem?.kind === "left-out" || problem?.kind === "not-saved") this.model = { ...this.model, problem: null };
+    this.#forgetProblem("left-out", "not-saved");
     this.#keeper.save(id);
   }
 
@@ -338,8 +337,7 @@ export class Session {
 
   /** Asks the tab that has a broadcast for it. */
   takeOver(id: string): void {
-    const { problem } = this.model;
-    if (problem?.kind === "held" || problem?.kind === "taken-over") this.model = { ...this.model, problem: null };
+    this.#forgetProblem("held", "taken-over");
     this.#keeper.takeOver(id);
   }
 
@@ -369,6 +367,7 @@ export class Session {
       if (this.#isGiving(id) && this.#recording) await this.#cut();
       given = this.#keeper.handOver(id);
     });
+    // Out here: what is recorded meanwhile does not wait for the disk.
     const isGiven = await given;
     if (isGiven) this.#forgetEnded(id);
     if (!this.#isGiving(id)) return;
@@ -407,8 +406,7 @@ export class Session {
   /** What another tab has taken over is here again. */
   #noticeBack(): void {
     const { problem, keeper } = this.model;
-    if (problem?.kind !== "taken-over") return;
-    if (keeper?.spools.some(({ id }) => id === problem.id)) this.model = { ...this.model, problem: null };
+    if (problem?.kind === "taken-over" && keeper?.spools.some(({ id }) => id === problem.id)) this.#forgetProblem("taken-over");
   }
 
   /** After one is done: back to the beginning. */
@@ -440,7 +438,7 @@ export class Session {
       if (what === "microphone") await this.#camera.openMicrophone(choice);
       else await this.#camera.openCamera(choice);
       if (what === "microphone") void this.#beginWithSound();
-      if (this.model.problem?.kind === what) this.model = { ...this.model, problem: null };
+      this.#forgetProblem(what);
     } catch (error) {
       console.warn(`no ${what}`, error);
       if (this.#choice === choice) storeChoice((this.#choice = before));
@@ -516,6 +514,12 @@ export class Session {
   #trouble(problem: Problem): void {
     this.model = { ...this.model, problem };
     this.#look();
+  }
+
+  /** It is over, if it is one of these. */
+  #forgetProblem(...kinds: Problem["kind"][]): void {
+    const { problem } = this.model;
+    if (problem !== null && kinds.includes(problem.kind)) this.model = { ...this.model, problem: null };
   }
 
   #failed(error: unknown): void {

@@ -2,7 +2,7 @@
  * How far the device's clock was ahead of ours when something was captured: it leaps when the device has slept, or somebody
  * sets it. What was captured before may become footage only afterwards. Pure.
  */
-import { LEAP_MIN_MS } from "../uplink/running-time";
+import { hasLeapt } from "../uplink/running-time";
 
 export class Leaps {
   /** From when on which one counts, in order; times are of the media timeline. */
@@ -15,8 +15,7 @@ export class Leaps {
 
   /** How far ahead it is now. If it has leapt, it did after it was looked at last. */
   look(now_us: number, ahead_ms: number): void {
-    const leapt_ms = ahead_ms - this.#known.at(-1)!.ahead_ms;
-    if (Math.abs(leapt_ms) >= LEAP_MIN_MS) this.#known.push({ from_us: this.#looked_us, ahead_ms });
+    if (hasLeapt(this.#known.at(-1)!.ahead_ms, ahead_ms)) this.#known.push({ from_us: this.#looked_us, ahead_ms });
     this.#looked_us = now_us;
   }
 

@@ -3,10 +3,10 @@
  * the person in front of it first, or keeps it. Nothing is taken from a tab that does not answer: it may still be writing.
  */
 
-import type { Elsewhere } from "./messages";
+import type { WhereElse } from "./messages";
 
 /** What this tab hears of its asking. */
-export type Claimed = Exclude<Elsewhere["state"], "there" | "taken-over">;
+export type Claimed = Exclude<WhereElse, "there" | "taken-over">;
 
 /** What the other tab makes of an answer. */
 const CLAIMED = {

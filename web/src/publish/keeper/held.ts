@@ -58,11 +58,11 @@ export class Held {
 
   /** Footage that is in memory only. */
   get waitingBytes(): number {
-    return this.#heldUp === null ? 0 : this.#waitingBytes;
+    return this.isHeldUp ? this.#waitingBytes : 0;
   }
 
   status(): UplinkStatus {
-    return { ...this.uplink.status(), unwritten_ms: this.#heldUp === null ? 0 : this.#waiting_ms };
+    return { ...this.uplink.status(), unwritten_ms: this.isHeldUp ? this.#waiting_ms : 0 };
   }
 
   /** Whether what was recorded cannot be written at the moment. */
@@ -204,7 +204,11 @@ export class Held {
 
   /** Waits until all is durable that was recorded or said so far, for as long as the disk takes. */
   async written(): Promise<void> {
-    for (let seen; seen !== this.#writing; ) await (seen = this.#writing);
+    let seen: Promise<void>;
+    do {
+      seen = this.#writing;
+      await seen;
+    } while (seen !== this.#writing);
   }
 
   /** Another tab takes over: from then on nothing is written, sent or deleted here. */

@@ -22,9 +22,10 @@ export interface KeeperEvents {
 export class Keeper {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "keeper" });
   readonly #adopting = new Map<string, (why: NotAdopted | null) => void>();
-  #isDead = false;
-  readonly #giving: { id: string; given: (isGiven: boolean) => void }[] = [];
+  /** The same may be asked for again before it is given. */
+  readonly #giving = new Map<string, ((isGiven: boolean) => void)[]>();
   readonly #reporting = new Map<string, (segments: SegmentReport[]) => void>();
+  #isDead = false;
 
   constructor(private readonly events: KeeperEvents) {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromKeeper>) => this.#take(data));
@@ -93,17 +94,15 @@ export class Keeper {
   handOver(id: string): Promise<boolean> {
     return new Promise((given) => {
       if (this.#isDead) return given(false);
-      this.#giving.push({ id, given });
+      this.#giving.set(id, [...(this.#giving.get(id) ?? []), given]);
       this.#post({ kind: "hand-over", id });
     });
   }
 
-  #given(isGiven: boolean, of: (id: string) => boolean): void {
-    const ready = this.#giving.filter(({ id }) => of(id));
-    for (const giving of ready) {
-      this.#giving.splice(this.#giving.indexOf(giving), 1);
-      giving.given(isGiven);
-    }
+  #given(id: string, isGiven: boolean): void {
+    const waiting = this.#giving.get(id) ?? [];
+    this.#giving.delete(id);
+    for (const given of waiting) given(isGiven);
   }
 
   /** Tells the tab that asked for it what is done instead. */
@@ -116,7 +115,7 @@ export class Keeper {
     this.#isDead ||= message === "" || message === undefined;
     for (const adopted of this.#adopting.values()) adopted({ kind: "dead" });
     for (const reported of this.#reporting.values()) reported([]);
-    this.#given(false, () => true);
+    for (const id of this.#giving.keys()) this.#given(id, false);
     this.#adopting.clear();
     this.#reporting.clear();
     console.error(message || "the keeper does not start");
@@ -132,7 +131,7 @@ export class Keeper {
       case "adopted":
         return this.#adopting.get(message.id)?.(message.why);
       case "handed-over":
-        return this.#given(message.isGiven, (id) => id === message.id);
+        return this.#given(message.id, message.isGiven);
       case "report":
         return this.#reporting.get(message.id)?.(message.segments);
       case "saved":

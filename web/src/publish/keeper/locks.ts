@@ -21,7 +21,7 @@ export function hold(id: string): Promise<boolean> {
 
 /** Waits until the other tab lets go of a spool, and takes it. */
 export async function holdLater(id: string): Promise<void> {
-  for (let isOurs = false; !isOurs; ) isOurs = await inTurn(id);
+  for (;;) if (await inTurn(id)) return;
 }
 
 /** `false` if another one is to have it first. */

@@ -4,7 +4,7 @@
  */
 import { type Spool, SpoolFull } from "../spool/spool";
 import { Offset } from "./offset";
-import { deviceAhead_ms, LEAP_MIN_MS, runningTime_ms } from "./running-time";
+import { deviceAhead_ms, hasLeapt, runningTime_ms } from "./running-time";
 import { type ClockNote, type ClockNow, offsetOf, toNote, toNoteOfEarlier, toNoteOfRenumbered, withNotes } from "./times";
 
 /** How long to wait before a note that could not be written is tried again. */
@@ -53,7 +53,7 @@ export class Dating {
   /** Whether the device's clock has leapt, as when it slept, or somebody has set it. Which, a recorder can say. */
   look(next: number): boolean {
     const ahead_ms = deviceAhead_ms();
-    if (isSame(ahead_ms, this.#ahead_ms)) return false;
+    if (!hasLeapt(this.#ahead_ms, ahead_ms)) return false;
     const before = { ahead_ms: this.#ahead_ms, offset_ms: this.#isConfirmed ? this.#offset.get() : null };
     this.#before = [...this.#before, before].slice(-LEAPS_MAX);
     this.#ahead_ms = ahead_ms;
@@ -64,7 +64,7 @@ export class Dating {
 
   /** A segment is durable, which was captured when the device's clock was so far ahead: it may have leapt since. */
   recorded(seq: number, ahead_ms: number): void {
-    if (isSame(ahead_ms, this.#ahead_ms)) return;
+    if (!hasLeapt(ahead_ms, this.#ahead_ms)) return;
     this.#notes = withNotes(this.#notes, toNoteOfEarlier(seq, this.#then(ahead_ms), this.#now()));
   }
 
@@ -103,7 +103,7 @@ export class Dating {
 
   /** What our clock was when the device's was so far ahead. */
   #then(ahead_ms: number): ClockNow {
-    const known = this.#before.filter((before) => isSame(before.ahead_ms, ahead_ms) && before.offset_ms !== null).at(-1);
+    const known = this.#before.filter((before) => before.offset_ms !== null && !hasLeapt(before.ahead_ms, ahead_ms)).at(-1);
     return known ? { ...known, isConfirmed: true } : this.#assumed(ahead_ms);
   }
 
@@ -139,9 +139,4 @@ export class Dating {
       this.changed();
     }
   }
-}
-
-/** By less than that, the device's clock goes ahead of ours by itself. */
-function isSame(ahead_ms: number, other_ms: number): boolean {
-  return Math.abs(ahead_ms - other_ms) < LEAP_MIN_MS;
 }

@@ -8,5 +8,10 @@ export function deviceAhead_ms(): number {
   return Math.round(Date.now() - runningTime_ms());
 }
 
-/** From this on, the device's clock has leapt; by less, it goes ahead of ours by itself. */
-export const LEAP_MIN_MS = 1_000;
+/** By less than this, the device's clock goes ahead of ours by itself. */
+const LEAP_MIN_MS = 1_000;
+
+/** Whether the device's clock has leapt between being so far ahead of ours and so far. */
+export function hasLeapt(before_ms: number, after_ms: number): boolean {
+  return Math.abs(after_ms - before_ms) >= LEAP_MIN_MS;
+}

@@ -139,9 +139,14 @@ it("a note is read again, though the clocks differ by no whole number of millise
 
 const MINUTE_MS = 60_000;
 
+/** Somebody sets the clock of the device. */
+function set(by_ms: number) {
+  vi.setSystemTime(Date.now() + by_ms);
+}
+
 /** The device sleeps: nothing of it goes on but the clock that anybody may set. */
 function sleep(duration_ms: number) {
-  vi.setSystemTime(Date.now() + duration_ms);
+  set(duration_ms);
   ahead_ms += duration_ms;
 }
 
@@ -154,14 +159,20 @@ async function record(held: Held, seq: number): Promise<number> {
   return captured_ms;
 }
 
+/** With which times each segment was sent, in order. */
+function timesSent(): [number, number[]][] {
+  const times = [...sent].map(([seq, all]): [number, number[]] => [Number(seq), [...new Set(all)]]);
+  return times.sort(([a], [b]) => a - b);
+}
+
 /** What was done to the clocks before each segment, where there is no network; and how far off each one's time is then. */
 it.each<[string, { isKnown: boolean }, (() => void)[], number[]]>([
   ["a device that slept", { isKnown: true }, [() => sleep(30 * MINUTE_MS)], [30]],
-  ["a clock that was set", { isKnown: true }, [() => void vi.setSystemTime(Date.now() + 30 * MINUTE_MS)], [0]],
-  ["a clock that was set back", { isKnown: true }, [() => void vi.setSystemTime(Date.now() - 30 * MINUTE_MS)], [0]],
+  ["a clock that was set", { isKnown: true }, [() => set(30 * MINUTE_MS)], [0]],
+  ["a clock that was set back", { isKnown: true }, [() => set(-30 * MINUTE_MS)], [0]],
   ["two naps", { isKnown: true }, [() => sleep(30 * MINUTE_MS), () => sleep(5 * MINUTE_MS)], [30, 35]],
   ["two naps before anybody has ever answered", { isKnown: false }, [() => sleep(30 * MINUTE_MS), () => sleep(5 * MINUTE_MS)], [30, 35]],
-  ["a clock that was set, and a nap", { isKnown: true }, [() => void vi.setSystemTime(Date.now() + 30 * MINUTE_MS), () => sleep(5 * MINUTE_MS)], [0, 5]],
+  ["a clock that was set, and a nap", { isKnown: true }, [() => set(30 * MINUTE_MS), () => sleep(5 * MINUTE_MS)], [0, 5]],
 ])("%s dates what is recorded next as it was", async (_, { isKnown }, changes, off_min) => {
   [ahead_ms, takes, answers] = [7_000, true, isKnown];
   const held = await open();
@@ -176,11 +187,8 @@ it.each<[string, { isKnown: boolean }, (() => void)[], number[]]>([
   await vi.advanceTimersByTimeAsync(60_000);
   held.uplink.destroy();
   // The recorder tells of none that it has, so they are sent again, always with the same time.
-  const times = [...sent].map(([seq, times]) => [Number(seq), [...new Set(times)]] as const).sort(([a], [b]) => a - b);
-  expect(times).toEqual([0, ...off_min].map((minutes, seq) => [seq, [at_ms[seq]! + 7_000 + minutes * MINUTE_MS]]));
+  expect(timesSent()).toEqual([0, ...off_min].map((minutes, seq) => [seq, [at_ms[seq]! + 7_000 + minutes * MINUTE_MS]]));
 });
-
-const set = (by_ms: number) => void vi.setSystemTime(Date.now() + by_ms);
 
 /** What is done to the clocks while some that was recorded cannot be written; whether anybody answers before it can be. */
 it.each<[string, { written: number; isKnown: boolean; isAnswered: boolean }, () => void, number]>([
@@ -214,9 +222,8 @@ it.each<[string, { written: number; isKnown: boolean; isAnswered: boolean }, () 
   held = await open();
   await vi.advanceTimersByTimeAsync(60_000);
   held.uplink.destroy();
-  const times = [...sent].map(([seq, times]) => [Number(seq), [...new Set(times)]] as const).sort(([a], [b]) => a - b);
   const expected = at_ms.map((captured_ms, seq) => [seq, [captured_ms + 7_000 + (seq < 3 ? 0 : off_min) * MINUTE_MS]]);
-  expect(times).toEqual(expected);
+  expect(timesSent()).toEqual(expected);
 });
 
 it("an answer to a question from before the device slept says nothing of what is recorded after it", async () => {
@@ -240,25 +247,14 @@ it("an answer to a question from before the device slept says nothing of what is
   expect(captured[1]).toBe(at_ms + 7_000 + 30 * MINUTE_MS);
 });
 
-it("what was recorded after the device slept keeps its time when the page is closed before anybody answers", async () => {
-  [ahead_ms, takes] = [7_000, true];
-  let held = await open();
-  await record(held, 0);
-  answers = false;
-  sleep(30 * MINUTE_MS);
-  const at_ms = await record(held, 1);
-  held.uplink.destroy();
-  answers = true;
-  held = await open();
-  await vi.advanceTimersByTimeAsync(60_000);
-  held.uplink.destroy();
-  expect(captured[1]).toBe(at_ms + 7_000 + 30 * MINUTE_MS);
-});
-
-it("what was recorded before and after the device slept keeps its time when nobody answers before the next run", async () => {
-  [ahead_ms, takes, answers] = [7_000, true, false];
+it.each([
+  ["anybody answers again", true],
+  ["anybody has ever answered", false],
+])("what was recorded before and after the device slept keeps its time when the page is closed before %s", async (_, isKnown) => {
+  [ahead_ms, takes, answers] = [7_000, true, isKnown];
   let held = await open();
   const at_ms = [await record(held, 0)];
+  answers = false;
   sleep(30 * MINUTE_MS);
   at_ms.push(await record(held, 1));
   held.uplink.destroy();
@@ -277,7 +273,7 @@ it("an end that is refused keeps nobody from asking what a leap of the clock mea
   await vi.advanceTimersByTimeAsync(1_000);
   held.mark("ended", true);
   await vi.advanceTimersByTimeAsync(1_000);
-  vi.setSystemTime(Date.now() + 3_600_000);
+  set(60 * MINUTE_MS);
   takes = true;
   await vi.advanceTimersByTimeAsync(60_000);
   held.uplink.destroy();

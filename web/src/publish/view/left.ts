@@ -56,8 +56,9 @@ export class LeftView {
 
   #cardOf(left: Left, session: Session): Card {
     const id = idOf(left);
-    const title = "spool" in left ? left.spool.title || this.words.untitled : left.kind === "held" && left.title !== "" ? left.title : null;
-    const shape = JSON.stringify([left.kind, title, choicesFor(left)]);
+    const title = titleFor(left, this.words);
+    const choices = choicesFor(left);
+    const shape = JSON.stringify([left.kind, title, choices]);
     const card = this.#cards.get(id) ?? emptyCard(id);
     this.#cards.set(id, card);
     if (card.shape === shape) return card;
@@ -65,12 +66,11 @@ export class LeftView {
     card.shape = shape;
     card.root.className = `card ${left.kind}`;
     card.root.dataset.state = left.kind;
-    put(card.title, title ?? "");
-    card.title.hidden = title === null;
+    put(card.title, title);
+    card.title.hidden = title === "";
     // What comes of asking another tab is said too.
     if (left.kind === "held") card.said.setAttribute("role", "status");
     else card.said.removeAttribute("role");
-    const choices = choicesFor(left);
     const made = choices.map((choice, index) => this.#choice(choice, index, left, session));
     card.actions.replaceChildren(...made);
     card.actions.hidden = made.length === 0;
@@ -140,6 +140,12 @@ function emptyCard(id: string): Card {
 
 function idOf(left: Left): string {
   return "spool" in left ? left.spool.id : left.id;
+}
+
+/** Empty as long as it is not known. */
+function titleFor(left: Left, words: Words): string {
+  if ("spool" in left) return left.spool.title || words.untitled;
+  return left.kind === "held" ? left.title : "";
 }
 
 /** Changes a text only if it differs. */

@@ -43,7 +43,7 @@ export const en = {
         if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Ended, telling the server …" : "Ended. The server does not know yet, and will be told later";
         if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, making sure all is safe …` : `${ended(line.byOwner)}, all is sent: will make sure later that it is safe`;
         return line.isReachable ? `${ended(line.byOwner)}, sending: ${whole(line.waiting_s)} left` : `${ended(line.byOwner)}, will send later: ${whole(line.waiting_s)} waiting`;
-      case "reading-again": return `Ended. ${unread(line.segments)}: trying again …${line.refused + line.damaged > 0 ? ` ${notThere(line.refused, line.damaged)}` : ""}`;
+      case "reading-again": return `Ended. ${unread(line.segments)}: trying again … ${notThere(line.refused, line.damaged)}`.trimEnd();
       case "kept-here": return `Ended. ${notThere(line.refused, line.damaged)} They stay on this device.`;
       case "done": return `${ended(line.byOwner)}. Everything is sent and safe.`;
       case "ended-there": return "The broadcast has ended; what was not sent is no longer accepted. It stays on this device.";

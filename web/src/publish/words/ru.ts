@@ -35,7 +35,7 @@ export const ru: Words = {
         if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Завершено, сообщаем серверу …" : "Завершено. Сервер ещё не знает об этом: сообщим позже";
         if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, проверяем сохранность …` : `${ended(line.byOwner)}, всё отправлено: сохранность проверим позже`;
         return line.isReachable ? `${ended(line.byOwner)}, отправляем: осталось ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, отправим позже: ждёт ${whole(line.waiting_s)}`;
-      case "reading-again": return `Завершено. ${unread(line.segments)}: пробуем снова …${line.refused + line.damaged > 0 ? ` ${notThere(line.refused, line.damaged)}` : ""}`;
+      case "reading-again": return `Завершено. ${unread(line.segments)}: пробуем снова … ${notThere(line.refused, line.damaged)}`.trimEnd();
       case "kept-here": return `Завершено. ${notThere(line.refused, line.damaged)} Запись останется на этом устройстве.`;
       case "done": return `${ended(line.byOwner)}. Всё отправлено и сохранено.`;
       case "ended-there": return "Трансляция завершена; что не отправлено, больше не принимается. Оно останется на этом устройстве.";

@@ -39,7 +39,7 @@ export const sl: Words = {
         if (line.waiting_s === 0 && !line.isTold) return line.isReachable ? "Končano, obveščamo strežnik …" : "Končano. Strežnik tega še ne ve: obvestimo ga pozneje";
         if (line.waiting_s === 0) return line.isReachable ? `${ended(line.byOwner)}, preverjamo, ali je vse na varnem …` : `${ended(line.byOwner)}, vse je poslano: pozneje preverimo, ali je na varnem`;
         return line.isReachable ? `${ended(line.byOwner)}, pošiljamo: še ${whole(line.waiting_s)}` : `${ended(line.byOwner)}, pošljemo pozneje: čaka ${whole(line.waiting_s)}`;
-      case "reading-again": return `Končano. ${unread(line.segments)}: poskušamo znova …${line.refused + line.damaged > 0 ? ` ${notThere(line.refused, line.damaged)}` : ""}`;
+      case "reading-again": return `Končano. ${unread(line.segments)}: poskušamo znova … ${notThere(line.refused, line.damaged)}`.trimEnd();
       case "kept-here": return `Končano. ${notThere(line.refused, line.damaged)} Posnetek ostane na tej napravi.`;
       case "done": return `${ended(line.byOwner)}. Vse je poslano in na varnem.`;
       case "ended-there": return "Prenos je končan; kar ni bilo poslano, ne bo več sprejeto. Ostane na tej napravi.";
