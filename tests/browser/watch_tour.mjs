@@ -128,7 +128,7 @@ async function fromBeginningToEnd({ page, viewer, make, visit, watch }) {
   return phone;
 }
 
-/** Its recording, and a server that cannot give it. */
+/** Its recording, a server that cannot give it, and one that was renewed meanwhile. */
 async function recorded({ page, viewer, visit, watch }, id) {
   await watch(id);
   await viewer.untilPlaying(1);
@@ -141,6 +141,11 @@ async function recorded({ page, viewer, visit, watch }, id) {
   await watch(id);
   await viewer.until("the server's card", ({ message, card }) => message === "server" && card !== null);
   await visit("server", page);
+  await page.unrouteAll();
+  await page.route("**/assets/hls*.js", (route) => route.fulfill({ status: 404 }));
+  await watch(id);
+  await viewer.until("word that it is to be loaded again", ({ message, card }) => message === "renewed" && card !== null);
+  await visit("renewed", page);
   await page.unrouteAll();
 }
 

@@ -143,6 +143,21 @@ const SCENARIOS = {
     return { before, down, back, after };
   },
 
+  /** An embed that was open when the server was renewed: what plays has other names by now. */
+  async renewed(page, viewer) {
+    await page.goto(url);
+    await page.locator(".hw-start").waitFor();
+    await page.route(/\/assets\/(hls|native|shaka)[^/]*\.js$/, (route) => route.fulfill({ status: 404 }));
+    await viewer.press(".hw-start");
+    const told = await viewer.until("word of it", ({ message, card }) => message === "renewed" && card !== null);
+    await viewer.shot("renewed");
+    const axe = { renewed: await violations(page) };
+    await Promise.all([page.waitForEvent("load"), viewer.press(".hw-card .hw-main")]);
+    await page.unrouteAll();
+    await viewer.press(".hw-start");
+    return { told, playing: await viewer.untilPlaying(1), axe };
+  },
+
   /** Live that rests: the server has nothing more to say of an interruption that lasts. */
   async rest(page, viewer) {
     const refused = [];

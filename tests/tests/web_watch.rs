@@ -257,6 +257,17 @@ fn what_cannot_be_shown_or_will_not_come_is_said() {
 }
 
 #[test]
+fn a_page_from_before_an_upgrade_is_loaded_again() {
+    let headwater = Headwater::start_with(CONFIG);
+    let url = record(&headwater, 20, &["main"]).page_url.replace("/watch/", "/embed/");
+    let seen = Viewer::start(&url, "renewed").end();
+    assert_calm("renewed", &seen);
+    let card = text(&seen["told"]["card"]);
+    assert!(card.contains("has to be loaded again") && !card.contains("connection"), "{card}");
+    assert_eq!((text(&seen["playing"]["view"]), &seen["playing"]["card"]), ("vod", &Value::Null), "{seen}");
+}
+
+#[test]
 fn pages_open_before_there_is_anything_and_where_there_is_nothing() {
     let headwater = Headwater::start_with(CONFIG);
     let broadcast = headwater.create_broadcast();
@@ -467,9 +478,18 @@ fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
     let said = looking.said_whole();
     let seen: Value = serde_json::from_str(said.lines().last().expect("it says what it has seen")).expect("JSON");
     let states = seen["states"].as_object().expect("states by name");
-    for state in
-        ["not-started", "interrupted", "offer", "catching-up", "offline", "paused", "complete", "ended", "server"]
-    {
+    for state in [
+        "not-started",
+        "interrupted",
+        "offer",
+        "catching-up",
+        "offline",
+        "paused",
+        "complete",
+        "ended",
+        "server",
+        "renewed",
+    ] {
         assert!(states.contains_key(state), "{state} was not reached: {seen}");
     }
     for (state, found) in states {

@@ -1,6 +1,7 @@
 /**
  * One source at work: its engine, whoever asks for playlists that the engine does not tell of, and what they read.
  */
+import { Renewed, loaded } from "../code";
 import { type Engine, type EngineError, type EngineTask, startEngine } from "./engine";
 import { Follower } from "./follow";
 import type { PlayerOptions } from "./options";
@@ -18,6 +19,8 @@ export interface FeedListener {
   segment(outcome: SegmentOutcome): void;
   doubt(): Promise<boolean>;
   unplayable(): void;
+  /** The server answers. Whether it has the engine's code no more: it was renewed. */
+  renewed(isRenewed: boolean): void;
   error(error: EngineError): void;
 }
 
@@ -28,6 +31,8 @@ export class Feed {
   /** What live shows meanwhile, if that is another playlist. */
   live: Reading | null = null;
   readonly #followers: Follower[] = [];
+  /** How often, on end, the engine's code was not there. */
+  #misses = 0;
   #isDestroyed = false;
 
   constructor(
@@ -77,13 +82,16 @@ export class Feed {
       },
     };
     try {
-      const engine = await startEngine(options.engine ?? "auto", task, options.shaka);
+      const engine = await loaded(() => startEngine(options.engine ?? "auto", task, options.shaka));
       if (this.#isDestroyed) return engine.destroy();
       this.engine = engine;
+      if (this.#misses > 0) on.renewed(false);
       if (!engine.tellsPlaylists) this.#follow(this.source, (reading) => this.#tookPlaying(reading), engine);
-    } catch {
-      // The code of the engine cannot be had: the network, or a server that has changed under us.
-      on.failure("offline");
+    } catch (error) {
+      if (this.#isDestroyed) return;
+      this.#misses = error instanceof Renewed ? this.#misses + 1 : 0;
+      if (this.#misses > 0) on.renewed(this.#misses >= MISSES_MIN);
+      else on.failure("offline");
       window.setTimeout(() => {
         if (!this.#isDestroyed) void this.#start(options, start_s);
       }, RESTART_MS);
@@ -132,3 +140,5 @@ export class Feed {
 }
 
 const RESTART_MS = 2_000;
+/** Once may have been the network, in the middle of it. */
+const MISSES_MIN = 2;

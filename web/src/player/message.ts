@@ -7,7 +7,7 @@ import type { Picture } from "./picture";
 import type { Knowledge } from "./standing";
 import type { Words } from "./words";
 
-export type Action = "jump-to-live" | "watch-recording" | "watch-from-start" | "watch-missed";
+export type Action = "jump-to-live" | "watch-recording" | "watch-from-start" | "watch-missed" | "reload";
 
 export interface Message {
   /** Which one, for tests and styles. */
@@ -16,6 +16,7 @@ export interface Message {
     | "buffering"
     | "waits-at-hole"
     | "unplayable"
+    | "renewed"
     | "nothing-recorded"
     | "offline"
     | "server"
@@ -36,6 +37,7 @@ export interface Situation {
   /** Whether the viewer wants it to play, and the browser lets it. */
   shouldPlay: boolean;
   isUnplayable: boolean;
+  isRenewed: boolean;
   waitsAtHole: boolean;
   /** Whether what plays is at live: then live's trouble is the viewer's. */
   isAtLive: boolean;
@@ -47,7 +49,7 @@ export interface Situation {
 
 /** Null when the picture says everything. */
 export function messageFor(situation: Situation, words: Words): Message | null {
-  const { knowledge, picture, isUnplayable, waitsAtHole } = situation;
+  const { knowledge, picture, isUnplayable, isRenewed, waitsAtHole } = situation;
   const { standing, silence } = knowledge;
   const make = (kind: Message["kind"], title: string, hint: string, more: Partial<Message> = {}): Message => {
     return { kind, title, hint, since_ms: null, actions: [], weight: "card", ...more };
@@ -62,6 +64,7 @@ export function messageFor(situation: Situation, words: Words): Message | null {
     const hint = standing.kind === "live" ? words.offlineHint : words.offlineStillHint;
     return make("offline", words.offline, hint, more);
   }
+  if (isRenewed) return make("renewed", words.renewed, words.renewedHint, { actions: ["reload"] });
   switch (standing.kind) {
     case "loading":
       return make("loading", words.loading, "");

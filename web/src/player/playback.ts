@@ -52,6 +52,8 @@ export class Playback {
   picture: Picture = "none";
   /** Nothing here can play it. */
   isUnplayable = false;
+  /** The server was renewed, and has the code no more that plays it here. */
+  isRenewed = false;
   /** What the viewer chose; live is always at 1. */
   speed = 1;
   feed: Feed | null = null;
@@ -281,6 +283,7 @@ export class Playback {
     this.#hasSought = false;
     this.picture = "none";
     this.isUnplayable = false;
+    this.isRenewed = false;
     this.video.autoplay = this.#wantsToPlay;
     this.feed = new Feed(this.video, source, this.#addresses, this.options, start_s, {
       standing: (reading) => this.#hear({ kind: "playlist", reading }),
@@ -290,6 +293,7 @@ export class Playback {
       segment: (outcome) => this.#hear({ kind: "segment", outcome }),
       doubt: () => this.#probe(),
       unplayable: () => this.#unplayable(source),
+      renewed: (isRenewed) => this.#renewed(isRenewed),
       error: (error) => {
         this.errors.push(error);
         if (this.errors.length > ERRORS_MAX) this.errors.shift();
@@ -304,6 +308,12 @@ export class Playback {
     this.#watch.reset();
     this.isUnplayable = true;
     this.on.changed();
+  }
+
+  #renewed(isRenewed: boolean): void {
+    this.isRenewed = isRenewed;
+    this.#word(null);
+    this.#hear({ kind: "word" });
   }
 
   #goLive(): void {

@@ -19,6 +19,7 @@ const live: Situation = {
   picture: "moving",
   shouldPlay: true,
   isUnplayable: false,
+  isRenewed: false,
   waitsAtHole: false,
   isAtLive: true,
   hasSource: true,
@@ -43,6 +44,7 @@ test("each trouble has its own words, and no two the same", () => {
     silent("offline"),
     silent("server"),
     { ...live, isUnplayable: true },
+    { ...live, isRenewed: true },
     { ...live, waitsAtHole: true },
   ];
   for (const language of LANGUAGES) {
@@ -84,6 +86,13 @@ test("what still moves is not covered, and the past only needs to know", () => {
   expect(messageFor({ ...live, knowledge: interrupted, picture: "standing" }, words)?.weight).toBe("card");
   const past = { ...live, knowledge: interrupted, isAtLive: false };
   expect(messageFor(past, words)).toMatchObject({ weight: "line", title: words.liveInterrupted });
+});
+
+test("a page from before an upgrade is to be loaded again, once the server can be heard", () => {
+  const renewed = { ...live, picture: "none", isRenewed: true } as const;
+  expect(messageFor(renewed, words)).toMatchObject({ kind: "renewed", weight: "card", actions: ["reload"] });
+  const knowledge: Knowledge = { ...live.knowledge, silence: { kind: "offline", since_ms: 5 } };
+  expect(messageFor({ ...renewed, knowledge }, words)).toMatchObject({ kind: "offline", actions: [] });
 });
 
 test("after the end there is something to do", () => {

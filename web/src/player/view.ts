@@ -188,12 +188,12 @@ export class PlayerView {
 
   #messageNow(): Message | null {
     const { playback } = this;
-    const { knowledge, picture, isUnplayable, waitsAtHole, following, feed, sound } = playback;
+    const { knowledge, picture, isUnplayable, isRenewed, waitsAtHole, following, feed, sound } = playback;
     const isAtLive = following.kind !== "free" && (following.kind === "live" || (playback.behind_s ?? 0) < 1);
     const isRecording = feed?.source.kind === "vod";
     const hasSource = playback.addresses !== null;
     const shouldPlay = playback.wantsToPlay && !sound.needsPress;
-    const seen = { knowledge, picture, shouldPlay, isUnplayable, waitsAtHole, isAtLive, hasSource, isRecording };
+    const seen = { knowledge, picture, shouldPlay, isUnplayable, isRenewed, waitsAtHole, isAtLive, hasSource, isRecording };
     return messageFor(seen, this.words);
   }
 
@@ -207,6 +207,9 @@ export class PlayerView {
       case "watch-recording":
       case "watch-from-start":
         return playback.watchRecording();
+      case "reload":
+        // In a frame, the frame.
+        return location.reload();
     }
   }
 

@@ -90,6 +90,8 @@ export type Problem =
   | { kind: "not-saved" }
   /** What saves and sends has broken. */
   | { kind: "keeper" }
+  /** The server was updated, and has the code no more that this page needs. */
+  | { kind: "renewed" }
   | { kind: "other" };
 
 /** How things stand, in one line. */

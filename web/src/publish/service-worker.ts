@@ -4,6 +4,8 @@
  */
 
 const CACHE = "publish-1";
+/** What the version before needed and this one does not: a page that was open then goes on with it. */
+const BEFORE = "publish-before";
 /** The page, and what it needs: filled in by the build, since the names are digests. */
 const FILES: readonly string[] = ["__PUBLISH_FILES__"];
 /** How long the server may take to answer before what is kept is shown. */
@@ -31,17 +33,25 @@ scope.addEventListener("fetch", (event) => {
   const { pathname, origin } = new URL(event.request.url);
   if (event.request.method !== "GET" || origin !== location.origin) return;
   if (pathname === "/publish") event.respondWith(page(event.request));
-  else if (FILES.includes(pathname)) event.respondWith(kept(event.request));
+  // Which of those with a digest in their names a page from before needs is known to its cache only.
+  else if (FILES.includes(pathname) || pathname.startsWith("/assets/")) event.respondWith(kept(event.request));
 });
 
 async function install(): Promise<void> {
   const cache = await caches.open(CACHE);
   const keys = await cache.keys();
   await cache.addAll(["/publish", ...FILES.filter((file) => !keys.some((key) => new URL(key.url).pathname === file))]);
-  // What earlier versions needed may go.
   const old = keys.filter((key) => !["/publish", ...FILES].includes(new URL(key.url).pathname));
-  await Promise.all(old.map((key) => cache.delete(key)));
+  await caches.delete(BEFORE);
+  const before = await caches.open(BEFORE);
+  await Promise.all(old.map((key) => move(key, cache, before)));
   await scope.skipWaiting();
+}
+
+async function move(key: Request, from: Cache, to: Cache): Promise<void> {
+  const file = await from.match(key);
+  if (file) await to.put(key, file);
+  await from.delete(key);
 }
 
 /** The newest page; without a network, or with a slow one, the one that is kept. */
@@ -58,6 +68,9 @@ async function page(request: Request): Promise<Response> {
 
 /** Files that are named by their content are the same for ever; the others are small. */
 async function kept(request: Request): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  return (await cache.match(request)) ?? fetch(request);
+  for (const name of [CACHE, BEFORE]) {
+    const file = await caches.match(request, { cacheName: name });
+    if (file) return file;
+  }
+  return fetch(request);
 }

@@ -1,11 +1,12 @@
 /** What the person does, however quickly, against a camera and a keeper that are slow. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Renewed } from "../code";
 import type { KeeperStatus } from "./keeper/messages";
 
 const said: string[] = [];
 const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
 const adopted: string[] = [];
-let failing: "nothing" | "recording" | "adopting" = "nothing";
+let failing: "nothing" | "loading" | "recording" | "adopting" = "nothing";
 let awake = false;
 /** For which locks somebody waits. */
 let pending: { name: string }[] = [];
@@ -31,6 +32,10 @@ vi.mock("./camera", () => ({
 }));
 vi.mock("./capture/recording", () => ({
   Recording: class {
+    static async load() {
+      said.push("load");
+      if (failing === "loading") throw new Renewed();
+    }
     recorded_ms = 1_000;
     bitrate = 1;
     size = null;
@@ -41,6 +46,7 @@ vi.mock("./capture/recording", () => ({
     async begin() {
       await slow();
       if (failing === "recording") throw new Error("no encoder");
+      if (failing === "loading") throw new Renewed();
       said.push("begin");
     }
     async end() {
@@ -145,6 +151,15 @@ it("is paused again when it cannot be resumed, and says why", async () => {
   failing = "nothing";
   await session.resume();
   expect([session.model.stage.kind, session.model.problem]).toEqual(["recording", null]);
+});
+
+it("loads what it needs before anything is pressed, and says what is not there after an upgrade", async () => {
+  vi.spyOn(console, "warn").mockReturnValue();
+  failing = "loading";
+  const session = await ready();
+  expect([said, session.model.stage.kind, session.model.problem]).toEqual([["load"], "ready", null]);
+  await session.start("Regatta");
+  expect([session.model.stage.kind, session.model.problem?.kind]).toEqual(["ready", "renewed"]);
 });
 
 it("records the next one whole that is begun while the last one is still being cut", async () => {

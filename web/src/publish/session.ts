@@ -1,6 +1,7 @@
 /**
  * The publisher at work: carries out what the person does, and keeps the model true.
  */
+import { Renewed } from "../code";
 import { load } from "../owner-key";
 import { ApiFailure, createBroadcast, getBroadcast } from "../transport";
 import { forgetLink, type Link, takeLink } from "./address";
@@ -128,6 +129,7 @@ export class Session {
     if (missing !== null) return this.#goTo({ kind: "unsupported", missing });
     this.#goTo({ kind: "asking" });
     void this.#askTitle();
+    Recording.load().catch((error: unknown) => console.warn("not loaded yet", error));
     try {
       await this.#camera.open(this.#choice);
       await this.#count();
@@ -559,6 +561,7 @@ function download(name: string, file: Blob): void {
 
 function problemOf(error: unknown): Problem {
   console.error(error);
+  if (error instanceof Renewed) return { kind: "renewed" };
   if (!(error instanceof ApiFailure)) return { kind: "other" };
   if (error.kind === "refused" || error.kind === "unreachable" || error.status === null) {
     return { kind: error.kind === "refused" ? "refused" : "unreachable" };

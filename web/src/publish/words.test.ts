@@ -56,7 +56,7 @@ test("how much room is left is said in minutes", () => {
 });
 
 test("each problem has words of its own, in every language", () => {
-  const kinds = ["refused", "unreachable", "held", "asker-gone", "no-room", "lost", "encoder", "storage", "keeper", "other"] as const;
+  const kinds = ["refused", "unreachable", "held", "asker-gone", "no-room", "lost", "encoder", "storage", "keeper", "renewed", "other"] as const;
   const none = ["denied", "none", "busy"] as const;
   const problems: Problem[] = [
     ...kinds.map((kind) => ({ kind })),

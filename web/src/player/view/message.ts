@@ -66,6 +66,7 @@ export class MessageView {
       "watch-recording": words.watchRecording,
       "watch-from-start": words.watchFromStart,
       "watch-missed": words.missed(""),
+      reload: words.reload,
     };
   }
 }

@@ -45,7 +45,8 @@ export async function openSink(give: (packet: SoundPacket) => void, fail: (error
   };
 }
 
-async function chooseCodec(): Promise<SoundCodec> {
+/** The first time, it may load an encoder. */
+export async function chooseCodec(): Promise<SoundCodec> {
   if (await canEncodeAudio("aac", OPTIONS)) return "aac";
   try {
     const { registerAacEncoder } = await import("@mediabunny/aac-encoder");

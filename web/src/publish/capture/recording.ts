@@ -1,6 +1,7 @@
 /**
  * One recording at work: pictures and sound are encoded, cut to segments, and given away as footage.
  */
+import { loaded } from "../../code";
 import type { Footage } from "../keeper/messages";
 import { deviceAhead_ms } from "../uplink/running-time";
 import { nextBitrate, limitsFor, type Observed } from "./bitrate";
@@ -19,6 +20,11 @@ export interface RecordingEvents {
 }
 
 export class Recording {
+  /** Loads what a recording needs: before an upgrade of the server, or its absence, can come between. */
+  static async load(): Promise<void> {
+    await Promise.all([import("./muxer"), import("./encode-sound").then(({ chooseCodec }) => chooseCodec())]);
+  }
+
   /** Media time 0, by performance.now(). */
   readonly #zero_ms = performance.now();
   readonly #pictures: PictureEncoder;
@@ -64,7 +70,7 @@ export class Recording {
   }
 
   async begin(): Promise<void> {
-    const { SegmentWriter } = await import("./muxer");
+    const { SegmentWriter } = await loaded(() => import("./muxer"));
     await this.sound?.begin(this.#zero_ms);
     this.#writer = new SegmentWriter(this.sound?.codec ?? "aac");
   }

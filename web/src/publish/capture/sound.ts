@@ -4,6 +4,7 @@
  * All microphones are heard at one rate and in one number of channels, so that another microphone is no other format.
  * Where sound is missing there is silence, so that it stays beside the pictures.
  */
+import { loaded } from "../../code";
 import { CHANNELS, RATE, type Sink, type SoundCodec } from "./hearing";
 import { place } from "./place";
 import type { SoundPacket } from "./segmenter";
@@ -70,7 +71,7 @@ export class SoundEncoder {
 
   /** From here on it is encoded; media time is performance.now() less this. */
   async begin(zero_ms: number): Promise<void> {
-    const { openSink } = await import("./encode-sound");
+    const { openSink } = await loaded(() => import("./encode-sound"));
     const wanted = { is: true };
     this.#wanted = wanted;
     this.#sink = await openSink((packet) => wanted.is && this.give(packet), this.fail);

@@ -124,6 +124,7 @@ export const en = {
       case "left-out": return `Not all of it is in the file: ${segments(problem.segments)} cannot be read on this device now. Keep the recording here, and try again later.`;
       case "not-saved": return "It could not be saved to a file: it cannot be read on this device now. Keep the recording here, and try again later.";
       case "keeper": return "The part of this page that saves and sends has broken. Reload the page: what was saved is sent then.";
+      case "renewed": return "Headwater was updated while this page was open, most likely. Reload the page to record: what was saved is not lost.";
       case "other": return "Something went wrong. Try again, or reload the page: what was saved is not lost.";
     }
   },

@@ -119,6 +119,7 @@ export const sl: Words = {
       case "left-out": return `V datoteki manjka del posnetka: zdaj na tej napravi ni mogoče prebrati ${segmentsGenitive(problem.segments)}. Ne izbrišite ga tukaj in poskusite znova pozneje.`;
       case "not-saved": return "Posnetka ni bilo mogoče shraniti v datoteko: zdaj ga na tej napravi ni mogoče prebrati. Ne izbrišite ga tukaj in poskusite znova pozneje.";
       case "keeper": return "Del strani, ki shranjuje in pošilja posnetek, ne deluje več. Znova naložite stran: shranjeno bo takrat poslano.";
+      case "renewed": return "Najverjetneje je bil Headwater posodobljen, ko je bila stran že odprta. Za snemanje znova naložite stran: kar je shranjeno, ni izgubljeno.";
       case "other": return "Nekaj je šlo narobe. Poskusite znova ali znova naložite stran: kar je shranjeno, ni izgubljeno.";
     }
   },
