@@ -263,19 +263,26 @@ const SCENARIOS = {
       const tracks = Array.from(window.headwater.video.textTracks).filter(({ mode }) => mode === "showing");
       return { kinds: tracks.map(({ kind }) => kind), text: tracks.flatMap(({ cues }) => Array.from(cues, ({ text }) => text)).join(" ") };
     });
+    const untilShown = async () => {
+      const deadline = Date.now() + SEEN_MS_MAX;
+      let on = await shown();
+      while (!/CAPTIONS/.test(on.text) && Date.now() < deadline) {
+        await page.waitForTimeout(100);
+        on = await shown();
+      }
+      return on;
+    };
     const before = await shown();
     await button.click();
-    const deadline = Date.now() + SEEN_MS_MAX;
-    let on = await shown();
-    while (!/CAPTIONS/.test(on.text) && Date.now() < deadline) {
-      await page.waitForTimeout(100);
-      on = await shown();
-    }
+    const on = await untilShown();
     await viewer.shot("captions");
     const axe = { captions: await violations(page) };
+    // Another source has other tracks.
+    await again(page, viewer);
+    const still = await untilShown();
     await page.keyboard.press("c");
     const off = await shown();
-    return { before, on, off, axe };
+    return { before, on, still, off, axe };
   },
 
   /** Just watching. */
@@ -366,6 +373,13 @@ const SCENARIOS = {
     const label = qualities.find((text) => text.startsWith(other === 128 ? "72p" : "36p"));
     await quality.selectOption({ label });
     await page.waitForFunction((width) => window.headwater.video.videoWidth === width, other);
+    // What was chosen counts for the next source, too.
+    await again(page, viewer);
+    const kept = await page.evaluate((width) => {
+      const { engine } = window.headwater.player;
+      const { height } = engine.qualities.find(({ id }) => id === engine.quality) ?? {};
+      return { isShown: window.headwater.video.videoWidth === width, height, wanted: (width * 9) / 16 };
+    }, other);
     await page.getByLabel("Speed").selectOption("1.5");
     await page.waitForFunction(() => window.headwater.video.playbackRate === 1.5 && window.headwater.video.preservesPitch);
     await page.keyboard.press("Escape");
@@ -414,7 +428,7 @@ const SCENARIOS = {
     const late = await viewer.until("nearly the end", ({ position_s, duration_s }) => position_s > duration_s / 2);
     const overflows = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
     await viewer.shot("rtl");
-    return { qualities, loudness, preview, tip, small, mirrored, time, late, overflows };
+    return { qualities, kept, loudness, preview, tip, small, mirrored, time, late, overflows };
   },
 
   /** Everything by keyboard, and what screen readers are told. */
@@ -456,6 +470,12 @@ function countOf(page, pattern, count) {
   return new Promise((resolve) => {
     page.on("response", (response) => pattern.test(response.url()) && --count === 0 && resolve());
   });
+}
+
+/** The recording from its beginning: another source. */
+async function again(page, viewer) {
+  await page.evaluate(() => window.headwater.player.watchRecording());
+  await viewer.untilPlaying(1);
 }
 
 /** Counts what a viewer would see as a seam: another source, a picture that waits, a jump. Returns how to ask. */

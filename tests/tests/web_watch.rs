@@ -322,6 +322,11 @@ fn what_can_be_chosen_does_what_it_says() {
     let seen = Viewer::start(&broadcast.page_url, "menu").end();
     assert_calm("menu", &seen);
     assert_eq!(seen["qualities"].as_array().map(Vec::len), Some(3), "automatic and two: {seen}");
+    let kept = &seen["kept"];
+    assert!(
+        kept["isShown"] == true && kept["height"] == kept["wanted"],
+        "what was chosen, from another source: {seen}"
+    );
     assert_eq!((number(&seen["loudness"]["volume"]), text(&seen["loudness"]["spoken"])), (0.25, "25 percent"));
     assert_eq!(seen["preview"], 128, "a picture of that moment, no larger than it is: {seen}");
     assert!(text(&seen["tip"]).starts_with("0:"), "{seen}");
@@ -346,6 +351,7 @@ fn captions_inside_the_pictures_can_be_shown() {
         assert_eq!(seen["before"]["kinds"], serde_json::json!([]), "{extension}: {seen}");
         assert_eq!(seen["on"]["kinds"], serde_json::json!(["captions"]), "{extension}: {seen}");
         assert!(text(&seen["on"]["text"]).contains(CAPTION), "{extension}: {seen}");
+        assert!(text(&seen["still"]["text"]).contains(CAPTION), "{extension}, from another source: {seen}");
         assert_eq!(seen["off"]["kinds"], serde_json::json!([]), "{extension}: {seen}");
     });
 }

@@ -38,6 +38,8 @@ export interface EngineTask {
 export interface EngineListener {
   /** The text of a Media Playlist that was just loaded, and the Date of the answer. */
   playlist(text: string, date: string | null): void;
+  /** Which qualities there are has become known. */
+  qualities(): void;
   /** An answer that was not to be had, or not to be used. The engine tries again. */
   failure(failure: Failure): void;
   /** The server has answered for a segment. Not every engine can tell. */

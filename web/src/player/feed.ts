@@ -15,6 +15,7 @@ export interface FeedListener {
   /** The server has answered. */
   word(date: string | null): void;
   absent(absence: Absence): void;
+  qualities(): void;
   failure(failure: Failure): void;
   segment(outcome: SegmentOutcome): void;
   doubt(): Promise<boolean>;
@@ -74,6 +75,7 @@ export class Feed {
       hasMedia: this.addresses.hasMedia,
       on: {
         playlist: (text, date) => this.#told(text, date),
+        qualities: () => on.qualities(),
         failure: (failure) => on.failure(failure),
         segment: (outcome) => on.segment(outcome),
         doubt: () => on.doubt(),

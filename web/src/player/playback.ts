@@ -2,6 +2,7 @@
  * Plays one broadcast in one video element, whatever happens to it: chooses the source, follows live, makes up for what
  * is behind, and knows what can be said. It draws nothing.
  */
+import { Captions } from "./captions";
 import { type Engine, type EngineError } from "./engine";
 import { Feed } from "./feed";
 import { type Opening, ask } from "./follow";
@@ -9,6 +10,7 @@ import { type Missed, lateFor } from "./missed";
 import { type ViewName, readMultivariant } from "./multivariant";
 import type { PlayerOptions } from "./options";
 import { type Picture, PictureWatch } from "./picture";
+import { type Wanted, mostLike } from "./quality";
 import { type Reading, length_s } from "./reading";
 import { type Following, afterAway, afterSeek, behind_s, catchUpRate, follow, isBehind, liveEdge_s, mayStepOver, waitsAtHole } from "./rejoin";
 import { ServerClock } from "./server-clock";
@@ -47,6 +49,7 @@ export interface PlaybackListener {
 export class Playback {
   readonly errors: EngineError[] = [];
   readonly sound: Sound;
+  readonly captions: Captions;
   knowledge: Knowledge = NOTHING_KNOWN;
   following: Following = { kind: "live" };
   picture: Picture = "none";
@@ -66,6 +69,8 @@ export class Playback {
   #opening: Opening | null = null;
   #addresses: Addresses | null = null;
   #view: ViewName | null = null;
+  /** What the viewer chose; null when the engine chooses. */
+  #quality: Wanted | null = null;
   #begun = false;
   #wantsToPlay: boolean;
   #since_ms: number | null = null;
@@ -88,6 +93,7 @@ export class Playback {
     private readonly on: PlaybackListener,
   ) {
     this.sound = new Sound(video);
+    this.captions = new Captions(video, this.#listening.signal);
     this.#watch = new PictureWatch(video);
     this.#wantsToPlay = options.autoplay ?? true;
     video.muted = options.muted ?? false;
@@ -180,6 +186,13 @@ export class Playback {
     if (this.knowledge.standing.kind === "complete") this.#play({ kind: "vod" }, 0);
     else this.#play({ kind: "dvr" }, 0);
     this.play();
+  }
+
+  /** One of the engine's qualities; null to let it choose. */
+  choose(quality: number | null): void {
+    this.#quality = this.engine?.qualities.find(({ id }) => id === quality) ?? null;
+    this.engine?.choose(quality);
+    this.on.changed();
   }
 
   setSpeed(speed: number): void {
@@ -289,6 +302,7 @@ export class Playback {
       standing: (reading) => this.#hear({ kind: "playlist", reading }),
       word: (date) => this.#word(date),
       absent: (absence) => this.#hear({ kind: "absent", absence }),
+      qualities: () => this.#chooseAgain(),
       failure: (failure) => this.#hear({ kind: "failure", failure }),
       segment: (outcome) => this.#hear({ kind: "segment", outcome }),
       doubt: () => this.#probe(),
@@ -300,6 +314,13 @@ export class Playback {
       },
     });
     this.on.changed();
+  }
+
+  /** What was chosen counts for the next source, too. */
+  #chooseAgain(): void {
+    const { engine } = this;
+    const quality = this.#quality && engine && mostLike(this.#quality, engine.qualities);
+    if (quality) engine.choose(quality.id);
   }
 
   /** What can play live and not what came late, as some browsers' own HLS does, goes back to live. */

@@ -12,7 +12,7 @@ import type { Playback } from "./playback";
 import { length_s } from "./reading";
 import { posterOf } from "./source";
 import { Announcer } from "./view/announcer";
-import { Controls, toggleCaptions } from "./view/controls";
+import { Controls } from "./view/controls";
 import { Freeze } from "./view/freeze";
 import { listenForGestures } from "./view/gestures";
 import { Help } from "./view/help";
@@ -171,11 +171,11 @@ export class PlayerView {
   }
 
   #wishes() {
-    const { playback, video } = this;
+    const { playback } = this;
     return {
       togglePlay: () => (playback.wantsToPlay && !playback.hasEnded ? playback.pause() : playback.play()),
       toggleCaptions: () => {
-        toggleCaptions(video);
+        playback.captions.toggle();
         this.show();
       },
       toggleMenu: () => this.#toggleMenu(!this.#menu.isOpen),

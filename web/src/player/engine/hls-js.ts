@@ -63,6 +63,7 @@ export class HlsEngine implements Engine {
       fragLoadPolicy: SEGMENTS,
     });
     this.hls.on(Events.ERROR, (_event, data) => this.#failed(data, build));
+    this.hls.on(Events.MANIFEST_PARSED, () => on.qualities());
     this.hls.on(Events.LEVEL_LOADED, (_event, { details, networkDetails }) => {
       this.hls.config.playlistLoadPolicy = playlists(details.targetduration);
       const date = networkDetails instanceof XMLHttpRequest ? networkDetails.getResponseHeader("Date") : null;
@@ -101,7 +102,7 @@ export class HlsEngine implements Engine {
   }
 
   get quality(): number | null {
-    return this.hls.autoLevelEnabled ? null : this.hls.nextLevel;
+    return this.hls.autoLevelEnabled ? null : this.hls.manualLevel;
   }
 
   choose(quality: number | null): void {

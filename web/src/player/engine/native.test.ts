@@ -32,7 +32,7 @@ class FakeVideo extends EventTarget {
   }
 }
 
-const on = { playlist: vi.fn(), failure: vi.fn(), segment: vi.fn(), doubt: vi.fn(), unplayable: vi.fn(), error: vi.fn() };
+const on = { playlist: vi.fn(), qualities: vi.fn(), failure: vi.fn(), segment: vi.fn(), doubt: vi.fn(), unplayable: vi.fn(), error: vi.fn() };
 let video: FakeVideo;
 let engine: NativeEngine;
 

@@ -148,6 +148,7 @@ export class ShakaEngine implements Engine {
   async #load(start_s: number | null): Promise<void> {
     try {
       await this.player.load(this.task.url, start_s);
+      if (!this.#isDestroyed) this.task.on.qualities();
     } catch (error) {
       if (this.#isDestroyed) return;
       this.#failed(error as ShakaError);

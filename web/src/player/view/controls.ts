@@ -132,21 +132,9 @@ export class Controls {
   }
 
   #showCaptions(): void {
-    const tracks = captionTracks(this.playback.video);
-    reveal(this.#captions.root, tracks.length > 0);
-    const isOn = tracks.some(({ mode }) => mode === "showing");
-    this.#captions.show("captions", isOn ? this.words.captionsOff : this.words.captionsOn);
-    this.#captions.root.setAttribute("aria-pressed", String(isOn));
+    const { areThere, areShown } = this.playback.captions;
+    reveal(this.#captions.root, areThere);
+    this.#captions.show("captions", areShown ? this.words.captionsOff : this.words.captionsOn);
+    this.#captions.root.setAttribute("aria-pressed", String(areShown));
   }
-}
-
-export function captionTracks({ textTracks }: HTMLVideoElement): TextTrack[] {
-  return Array.from(textTracks).filter(({ kind }) => kind === "captions" || kind === "subtitles");
-}
-
-/** Shows the first captions, or none. */
-export function toggleCaptions(video: HTMLVideoElement): void {
-  const tracks = captionTracks(video);
-  const isOn = tracks.some(({ mode }) => mode === "showing");
-  for (const [index, track] of tracks.entries()) track.mode = !isOn && index === 0 ? "showing" : "hidden";
 }

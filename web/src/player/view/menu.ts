@@ -36,7 +36,7 @@ export class Menu {
     this.root = element("div", { class: "hw-menu", role: "group", "aria-label": words.settings, hidden: true });
     this.root.append(this.#qualityRow, this.#speedRow, this.#late);
     this.#quality.addEventListener("change", () => {
-      playback.engine?.choose(this.#quality.value === "" ? null : Number(this.#quality.value));
+      playback.choose(this.#quality.value === "" ? null : Number(this.#quality.value));
     }, { signal });
     this.#speed.addEventListener("change", () => playback.setSpeed(Number(this.#speed.value)), { signal });
   }
