@@ -90,7 +90,7 @@ function broadcastPage({ id, title, by, embedUrl, publishLink, mayPublish, state
   const forPublisher = `<p><a class="live" href="${escape(publishLink)}">Go live from this phone or computer</a></p>
 <form method="post" action="/broadcasts/${id}/${mayPublish ? "forbid" : "allow"}"><button>${mayPublish ? "Forbid" : "Allow"} publishing</button></form>`;
   return page(title, `<p>By ${escape(by)}. State: <strong id="state" aria-live="polite">${state}</strong></p>
-<iframe src="${escape(embedUrl)}" title="${escape(title)}" allow="autoplay; fullscreen; picture-in-picture" allowfullscreen></iframe>
+<iframe src="${escape(embedUrl)}" title="${escape(title)}" allow="autoplay; fullscreen; picture-in-picture; clipboard-write; web-share" allowfullscreen></iframe>
 ${name === by ? forPublisher : ""}<p><a href="/">All broadcasts</a></p><script src="/portal.js"></script>`, new URL(embedUrl).origin);
 }
 

@@ -9,7 +9,7 @@ const [executablePath, embedUrl] = process.argv.slice(2);
 
 /** A site with the player in it. What the player says is kept in `window.heard`. */
 const SITE = `<!doctype html><html lang="en"><title>A site</title><link rel="icon" href="data:,">
-<main><h1>A site</h1><iframe title="Video" src="${embedUrl}" width="640" height="200" allow="autoplay; fullscreen; picture-in-picture; clipboard-write"></iframe></main>
+<main><h1>A site</h1><iframe title="Video" src="${embedUrl}" width="640" height="200" allow="autoplay; fullscreen; picture-in-picture; clipboard-write; web-share"></iframe></main>
 <script>
   window.heard = [];
   const frame = document.querySelector("iframe");

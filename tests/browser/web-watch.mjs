@@ -339,7 +339,9 @@ const SCENARIOS = {
     for (let tap = 0; tap < 2; tap++) await page.touchscreen.tap(box.x + box.width * 0.1, box.y + box.height * 0.3);
     const skipped = await viewer.until("ten seconds before", (now) => now.following === "free" && now.position_s < before.position_s);
     const language = await page.evaluate(() => document.documentElement.lang);
-    return { silent, offered, loud, before, skipped, language, axe };
+    const shared = [];
+    for (const refusal of ["AbortError", "NotAllowedError"]) shared.push(await shareRefused(page, refusal));
+    return { silent, offered, loud, before, skipped, language, shared, axe };
   },
 
   /** Away for longer than what is made up for: a laptop that slept. */
@@ -510,6 +512,27 @@ async function shareMoment(page) {
   await page.getByRole("button", { name: "Share this moment" }).click();
   await page.locator(".hw-share:not([hidden])").waitFor();
   return page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** Presses the share button where the phone's own dialog ends so. Gives whether something is shown, and what was copied. */
+async function shareRefused(page, refusal) {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.evaluate((name) => {
+    window.asked = new Promise((resolve) => {
+      const share = () => {
+        setTimeout(resolve);
+        return Promise.reject(new DOMException("as the test has it", name));
+      };
+      Object.defineProperty(navigator, "share", { value: share, configurable: true });
+    });
+    return navigator.clipboard.writeText("nothing");
+  }, refusal);
+  for (const x of [300, 310]) await page.mouse.move(x, 100);
+  await page.getByRole("button", { name: "Delite ta trenutek" }).tap();
+  await page.evaluate(() => window.asked);
+  if (refusal !== "AbortError") await page.locator(".hw-share:not([hidden])").waitFor();
+  const isShown = await page.locator(".hw-share").isVisible();
+  return { isShown, copied: await page.evaluate(() => navigator.clipboard.readText()) };
 }
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: "dark", asksForPress: true };

@@ -89,6 +89,7 @@ fn people_of_a_portal_publish_and_see_what_becomes_of_it() {
     let page = portal.page(&path, &ana);
     let id = path.strip_prefix("/broadcasts/").expect("its page");
     assert!(page.contains(&format!("<iframe src=\"{}/embed/{id}\"", road.url())), "{page}");
+    assert!(["clipboard-write", "web-share"].iter().all(|leave| page.contains(leave)), "{page}");
     assert!(
         page.contains("Harbour &#60;cup&#62;") && page.contains("<strong id=\"state\" aria-live=\"polite\">created<")
     );

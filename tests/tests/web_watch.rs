@@ -309,6 +309,10 @@ fn every_engine_plays_and_the_keyboard_is_enough() {
     assert_calm("phone", &phone);
     assert_eq!((&phone["silent"]["isMuted"], text(&phone["offered"])), (&true.into(), "Vklopite zvok"));
     assert_eq!(phone["language"], "sl");
+    // Who changes their mind is left alone; where the phone's own dialog may not come, the link is copied.
+    let [cancelled, refused] = [&phone["shared"][0], &phone["shared"][1]];
+    assert_eq!((&cancelled["isShown"], text(&cancelled["copied"])), (&false.into(), "nothing"), "{cancelled}");
+    assert!(refused["isShown"] == true && text(&refused["copied"]).starts_with(&broadcast.page_url), "{refused}");
     let seen = Viewer::start(&broadcast.page_url, "keys").end();
     assert_calm("keys", &seen);
     assert_eq!(seen["unnamed"], 0, "every button has a name");

@@ -104,7 +104,7 @@ fn frame(shown: &Shown, width: u32, height: u32) -> String {
     let (src, title) = (escape(&shown.embed_url()), escape(shown.name()));
     format!(
         "<iframe src=\"{src}\" width=\"{width}\" height=\"{height}\" title=\"{title}\" loading=\"lazy\" frameborder=\"0\" \
-         allow=\"autoplay; fullscreen; picture-in-picture; clipboard-write\" allowfullscreen></iframe>"
+         allow=\"autoplay; fullscreen; picture-in-picture; clipboard-write; web-share\" allowfullscreen></iframe>"
     )
 }
 
@@ -169,6 +169,7 @@ mod tests {
             let html = members["html"].as_str().expect("text");
             let src = format!("src=\"https://live.example/embed/{ID}\" width=\"{width}\" height=\"{height}\"");
             assert!(html.starts_with("<iframe ") && html.ends_with("</iframe>") && html.contains(&src), "{html}");
+            assert!(["clipboard-write", "web-share"].iter().all(|leave| html.contains(leave)), "{html}");
             let all = ["thumbnail_url", "thumbnail_width", "thumbnail_height"];
             assert!(all.iter().all(|name| members.contains_key(*name) == thumbnail), "{members:?}");
         }

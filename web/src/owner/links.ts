@@ -6,7 +6,7 @@ import type { Created } from "../transport";
 /** What a site puts into its page, with any address of this server. The same as oEmbed answers. */
 export function embedCode({ id, title }: { id: string; title: string }, server: string): string {
   const src = new URL(`/embed/${encodeURIComponent(id)}`, server).href;
-  const allow = "autoplay; fullscreen; picture-in-picture; clipboard-write";
+  const allow = "autoplay; fullscreen; picture-in-picture; clipboard-write; web-share";
   return `<iframe src="${attribute(src)}" width="640" height="360" title="${attribute(title)}" loading="lazy" frameborder="0" allow="${allow}" allowfullscreen></iframe>`;
 }
 

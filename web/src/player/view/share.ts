@@ -26,10 +26,7 @@ export class Share {
 
   async share(link: string): Promise<void> {
     const isTouch = matchMedia("(pointer: coarse)").matches;
-    if (isTouch && "share" in navigator) {
-      // A viewer who changes their mind is no error.
-      return navigator.share({ url: link }).catch(() => undefined);
-    }
+    if (isTouch && "share" in navigator && (await hasShared(link))) return;
     try {
       await navigator.clipboard.writeText(link);
       this.#toast(this.words.shareCopied);
@@ -56,5 +53,16 @@ export class Share {
     reveal(this.root, true);
     this.#field.focus();
     this.#field.select();
+  }
+}
+
+/** Whether the dialog was there. In a frame of another site it needs leave. */
+async function hasShared(link: string): Promise<boolean> {
+  try {
+    await navigator.share({ url: link });
+    return true;
+  } catch (error) {
+    // A viewer who changes their mind is no error.
+    return error instanceof DOMException && error.name === "AbortError";
   }
 }
