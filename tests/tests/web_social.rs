@@ -55,6 +55,26 @@ fn a_link_tells_what_it_leads_to() {
     assert_eq!((picture.header("content-type"), &picture.body[..3]), ("image/jpeg", &[0xff, 0xd8, 0xff][..]));
 }
 
+#[test]
+fn a_link_that_is_shared_before_the_start_has_a_picture_too() {
+    let headwater = Headwater::start();
+    let created = create(&headwater, "Finale");
+    let page_url = created["watch"]["page_url"].as_str().expect("text");
+    let chromium = Tool::find("chromium");
+    let told = Tool::node_script("social.mjs").run([chromium.path().as_os_str(), page_url.as_ref()]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let tag = |name: &str| told["tags"][name].as_str().unwrap_or_else(|| panic!("{name} of {told}"));
+    for of in ["og", "twitter"] {
+        assert_eq!(tag(&format!("{of}:description")), "This broadcast has not started yet.");
+        assert_eq!(tag(&format!("{of}:image")), tag("og:image"));
+    }
+    let icon = headwater.get(tag("og:image").strip_prefix(headwater.url()).expect("it is here")).expect(200);
+    assert_eq!(icon.header("content-type"), tag("og:image:type"));
+    // As its header says: <https://www.w3.org/TR/png-3/#11IHDR>.
+    let side = |at: usize| u32::from_be_bytes(icon.body[at..at + 4].try_into().expect("four bytes")).to_string();
+    assert_eq!((side(16).as_str(), side(20).as_str()), (tag("og:image:width"), tag("og:image:height")));
+}
+
 /// What oembed.com asks of a video (2.3.4, 2.3.4.2), as JSON or as the texts of XML elements.
 fn check_oembed(members: &Value, embed: &str) {
     let text = |name: &str| match &members[name] {

@@ -12,6 +12,9 @@ use super::site::{NAME, Shown, Size, escape};
 /// How wide the picture and the player are said to be, and how high at most, in pixels.
 const WIDTH: u32 = 1280;
 
+/// What is shown as long as there is no picture, and how wide and high that is: the largest of the icons in `web/public`.
+const ICON: (&str, u32) = ("/icons/512.png", 512);
+
 /// The page with what is said of this broadcast. One without a title stays as it is.
 pub(super) fn with_head(page: &str, shown: &Shown) -> String {
     let (Some(start), Some(end)) = (page.find("<title>"), page.find("</title>")) else { return page.to_owned() };
@@ -53,16 +56,21 @@ fn tags(shown: &Shown) -> String {
         ("twitter:player:width", width),
         ("twitter:player:height", height),
     ];
-    if shown.has_poster {
-        let (poster, Size { width, height }) = (shown.poster_url(WIDTH), shown.poster_size(WIDTH));
-        of_graph.extend([
-            ("og:image", poster.clone()),
-            ("og:image:type", "image/jpeg".to_owned()),
-            ("og:image:width", width.to_string()),
-            ("og:image:height", height.to_string()),
-        ]);
-        of_card.push(("twitter:image", poster));
-    }
+    let (image, media_type, Size { width, height }) = if shown.has_poster {
+        (shown.poster_url(WIDTH), "image/jpeg", shown.poster_size(WIDTH))
+    } else {
+        of_graph.push(("og:description", shown.description().to_owned()));
+        of_card.push(("twitter:description", shown.description().to_owned()));
+        let (path, side) = ICON;
+        (format!("{}{path}", shown.base), "image/png", Size { width: side, height: side })
+    };
+    of_graph.extend([
+        ("og:image", image.clone()),
+        ("og:image:type", media_type.to_owned()),
+        ("og:image:width", width.to_string()),
+        ("og:image:height", height.to_string()),
+    ]);
+    of_card.push(("twitter:image", image));
     for (attribute, said) in [("property", of_graph), ("name", of_card)] {
         for (name, content) in said {
             let _ = write!(tags, "<meta {attribute}=\"{name}\" content=\"{}\">", escape(&content));
@@ -73,12 +81,14 @@ fn tags(shown: &Shown) -> String {
 
 #[cfg(test)]
 mod tests {
+    use broadcast::State;
+
     use super::*;
 
     fn shown(base: &str, title: &str) -> Shown {
         let id = "01kjahrq000000000000000007".parse().expect("an id");
         let shape = Size { width: 720, height: 1280 };
-        Shown { base: base.to_owned(), id, title: title.to_owned(), shape, has_poster: true }
+        Shown { base: base.to_owned(), id, title: title.to_owned(), shape, has_poster: true, state: State::Live }
     }
 
     const PAGE: &str = "<head><meta charset=utf-8><title>Watch</title><script src=x></script></head>";
@@ -106,9 +116,20 @@ mod tests {
         assert!(
             page.starts_with("<head><meta charset=utf-8><title>") && page.ends_with("<script src=x></script></head>")
         );
-        let plain = Shown { has_poster: false, ..shown("http://a", "") };
+        assert!(!page.contains("description"), "the picture says more: {page}");
+        let plain = Shown { has_poster: false, state: State::Created, ..shown("http://a", "") };
         let page = with_head(PAGE, &plain);
-        assert!(!page.contains("og:image") && !page.contains("twitter:image") && !page.contains("secure_url"));
+        for tag in [
+            "<meta property=\"og:image\" content=\"http://a/icons/512.png\">",
+            "<meta property=\"og:image:type\" content=\"image/png\">",
+            "<meta property=\"og:image:width\" content=\"512\"><meta property=\"og:image:height\" content=\"512\">",
+            "<meta name=\"twitter:image\" content=\"http://a/icons/512.png\">",
+            "<meta property=\"og:description\" content=\"This broadcast has not started yet.\">",
+            "<meta name=\"twitter:description\" content=\"This broadcast has not started yet.\">",
+        ] {
+            assert!(page.contains(tag), "{tag} in {page}");
+        }
+        assert!(!page.contains("poster.jpg") && !page.contains("secure_url"), "{page}");
         assert!(page.contains("<title>Live video · Headwater</title>"));
     }
 

@@ -124,6 +124,8 @@ fn xml(members: &Map<String, Value>) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
+    use broadcast::State;
+
     use super::*;
 
     const ID: &str = "01kjahrq000000000000000007";
@@ -135,7 +137,14 @@ mod tests {
     fn shown(title: &str) -> Shown {
         let shape = Size { width: 1920, height: 1080 };
         let id = ID.parse().expect("an id");
-        Shown { base: "https://live.example".to_owned(), id, title: title.to_owned(), shape, has_poster: true }
+        Shown {
+            base: "https://live.example".to_owned(),
+            id,
+            title: title.to_owned(),
+            shape,
+            has_poster: true,
+            state: State::Live,
+        }
     }
 
     #[test]

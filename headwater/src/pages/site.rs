@@ -1,6 +1,6 @@
 //! What pages and other sites are told of a broadcast, and under which addresses it is found.
 
-use broadcast::{BroadcastId, Resolution};
+use broadcast::{BroadcastId, Resolution, State};
 use http::HeaderMap;
 use metadata::{Broadcasts, MetadataError};
 
@@ -35,6 +35,7 @@ pub(super) struct Shown {
     pub(super) shape: Size,
     /// Whether there is a picture of it.
     pub(super) has_poster: bool,
+    pub(super) state: State,
 }
 
 impl Site {
@@ -62,6 +63,7 @@ impl Site {
             title: broadcast.opened().title.trim().to_owned(),
             shape: largest.map_or(USUAL, |Resolution { width, height }| Size { width, height }),
             has_poster: largest.is_some(),
+            state: broadcast.state(followed.now()),
         })
     }
 }
@@ -82,6 +84,17 @@ impl Shown {
     /// How large that is: pictures are not made larger than they are.
     pub(super) fn poster_size(&self, width: u32) -> Size {
         self.shape.within(width.min(self.shape.width), u32::MAX)
+    }
+
+    /// How it stands, in words.
+    pub(super) fn description(&self) -> &'static str {
+        match self.state {
+            State::Created => "This broadcast has not started yet.",
+            State::Live => "This broadcast is live.",
+            State::Interrupted { .. } => "This broadcast is interrupted at the moment.",
+            State::Paused { .. } => "This broadcast is paused at the moment.",
+            State::Ended | State::Complete => "This broadcast has ended.",
+        }
     }
 
     /// What to call it.
