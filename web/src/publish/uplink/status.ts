@@ -24,7 +24,7 @@ export interface UplinkStatus {
   /** The recorder that answered last; `null` while nobody can be reached. */
   recorder: string | null;
   trouble: Trouble | null;
-  /** From the end of the capture of the newest live segment that has arrived to its acknowledgement. */
+  /** From the capture of the first picture of the newest live segment that has arrived to its acknowledgement. */
   latency_ms: number | null;
   /** When the capture of the newest segment that has arrived ended, by our clock; `null` before the first in this run. */
   newestArrived_ms: number | null;

@@ -89,6 +89,19 @@ it("a segment is dated by the clock of the run that recorded it", async () => {
   expect((await disk.names("b")).filter((name) => name.startsWith("clock-"))).toEqual(["clock-00000000--50000", "clock-00000001-0"]);
 });
 
+it("live is as far behind as the oldest picture of what has just arrived", async () => {
+  const captured_ms = Math.round(runningTime_ms()) - 2_000;
+  [ahead_ms, takes] = [0, true];
+  const held = await open();
+  held.keep(footage(0, captured_ms));
+  await vi.advanceTimersByTimeAsync(1_000);
+  const { latency_ms, newestArrived_ms } = held.uplink.status();
+  held.uplink.destroy();
+  expect(newestArrived_ms).toBe(captured_ms + 2_000);
+  expect(latency_ms).toBeGreaterThanOrEqual(2_000);
+  expect(latency_ms).toBeLessThan(3_000);
+});
+
 it("a segment that is sent again after our clock was set has the time that it had", async () => {
   const captured_ms = Math.round(runningTime_ms()) - 2_000;
   [ahead_ms, takes] = [7_000, true];

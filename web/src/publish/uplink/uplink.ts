@@ -291,8 +291,9 @@ export class Uplink {
       if (file === undefined) continue;
       this.#ledger.acknowledged(seq, safe);
       bytes += file.bytes;
-      const captured_ms = this.#ledger.get(seq)!.captured_ms + file.duration_ms;
-      this.#newestArrived_ms = Math.max(captured_ms, this.#newestArrived_ms ?? 0);
+      const { captured_ms } = this.#ledger.get(seq)!;
+      this.#newestArrived_ms = Math.max(captured_ms + file.duration_ms, this.#newestArrived_ms ?? 0);
+      // To its first picture, which waited for all others: what is said is never better than what is seen.
       if (flight.class === "live") this.#latency_ms = Math.max(0, runningTime_ms() - captured_ms);
     }
     if (bytes > 0) {
