@@ -388,7 +388,8 @@ fn when_the_metadata_is_lost_players_find_where_it_goes_on() {
 }
 
 #[test]
-fn the_browsers_own_hls_outlives_an_outage() {
+fn players_outlive_an_outage() {
+    const ENGINES: [&str; 2] = ["native", "hls.js"];
     let mut headwater = Headwater::start_with(CONFIG);
     let broadcast = headwater.create_broadcast();
     let road = Road::to(headwater.url());
@@ -396,25 +397,36 @@ fn the_browsers_own_hls_outlives_an_outage() {
     let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&publishing.push_url());
     until_stored(&headwater, &broadcast.id, 4);
     let network = Road::to(&road.url());
-    let urls = [network.by_way(&broadcast.page_url), road.by_way(&broadcast.page_url)];
-    let [away, here] = urls.each_ref().map(|url| Viewer::start(&format!("{url}?engine=native"), "outage"));
-    // One viewer's own network, and then the server.
-    away.until("playing");
-    network.cut();
-    away.until("down");
-    network.open();
-    here.until("playing");
-    let seen = away.end();
+    let start = |way: &Road| {
+        ENGINES.map(|engine| Viewer::start(&format!("{}?engine={engine}", way.by_way(&broadcast.page_url)), "outage"))
+    };
+    let all_until = |viewers: &[Viewer], step| viewers.iter().for_each(|viewer| viewer.until(step));
+    let check = |name: &str, viewers: [Viewer; 2]| {
+        for (engine, viewer) in ENGINES.into_iter().zip(viewers) {
+            let (name, seen) = (format!("{name}, {engine}"), viewer.end());
+            assert_calm(&name, &seen);
+            assert!(text(&seen["down"]["card"]).contains("Your connection is down"), "{name}: {}", seen["down"]);
+            let after = &seen["after"];
+            assert_eq!((text(&after["engine"]), text(&after["standing"])), (engine, "live"), "{name}");
+            assert!(number(&after["behind_s"]) < BEHIND_S_MIN, "{name}: {after}");
+        }
+    };
+    // The viewers' own network refuses them, then it says nothing at all, and then it is the server.
+    for (name, breaks) in [("cut", Road::cut as fn(&Road)), ("swallowed", Road::swallow)] {
+        let viewers = start(&network);
+        all_until(&viewers, "playing");
+        breaks(&network);
+        all_until(&viewers, "down");
+        network.open();
+        check(name, viewers);
+    }
+    let viewers = start(&road);
+    all_until(&viewers, "playing");
     headwater.kill9();
-    here.until("down");
+    all_until(&viewers, "down");
     headwater.restart();
     road.leads_to(headwater.url());
-    for (name, seen) in [("network", seen), ("server", here.end())] {
-        assert_calm(name, &seen);
-        assert!(text(&seen["down"]["card"]).contains("Your connection is down"), "{name}: {}", seen["down"]);
-        assert_eq!((text(&seen["after"]["engine"]), text(&seen["after"]["standing"])), ("native", "live"), "{name}");
-        assert!(number(&seen["after"]["behind_s"]) < BEHIND_S_MIN, "{name}: {}", seen["after"]);
-    }
+    check("server", viewers);
 }
 
 #[test]
