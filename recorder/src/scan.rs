@@ -258,6 +258,10 @@ impl Recorder {
             }
             return Err(problems::DIGEST_MISMATCH.detail("the file is not what its name says"));
         }
+        if place == Place::Here {
+            // Its init section is in the same directory.
+            self.store.make_durable(&listed.key).await.map_err(problems::of_store)?;
+        }
         let candidate = Candidate {
             rendition: rendition.clone(),
             seq: *seq,

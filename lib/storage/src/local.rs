@@ -140,6 +140,12 @@ impl LocalStore {
         Tasks::blocking(move || local.adopt(&parked, &to)).await
     }
 
+    /// Makes an object durable that was found here: whoever placed it may have been cut short before it was.
+    pub async fn make_durable(&self, key: &Key) -> Result<(), StoreError> {
+        let (local, path) = (self.0.clone(), self.0.path_of(key));
+        Tasks::blocking(move || local.directories.sync(parent(&path))).await
+    }
+
     /// Takes an object that was acknowledged and has no place out of the way, into `refused/`, where nobody looks but
     /// people. It need not be there.
     pub async fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
