@@ -79,7 +79,8 @@ impl Input {
     pub(super) fn of(options: &PublishOptions, push_url: &str) -> Self {
         let words = |text: &str| text.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let mut of_input = words("-hide_banner -loglevel error -nostdin");
-        let is_file = std::path::Path::new(&options.input).is_file() && !options.input.starts_with("/dev/");
+        // A device is none.
+        let is_file = std::path::Path::new(&options.input).is_file();
         if is_file {
             of_input.push("-re".to_owned());
         }
