@@ -105,9 +105,8 @@ pub struct Directory {
     mapped: usize,
     /// The one that was asked for names no others.
     is_complete: bool,
-    /// When it was last searched for playlists, and whether it is time to do so again.
+    /// When it was last searched for playlists.
     searched: Option<Instant>,
-    searches_at_once: bool,
     /// What is waited for, and since when.
     waits: Option<(String, Instant)>,
     status: watch::Sender<Option<Source>>,
@@ -148,7 +147,6 @@ impl Directory {
             mapped: 0,
             is_complete: false,
             searched: None,
-            searches_at_once: false,
             waits: None,
             status,
         })
@@ -158,9 +156,9 @@ impl Directory {
     /// dropped at any point, and run again.
     pub async fn run(&mut self) -> Result<(), DirectoryError> {
         loop {
-            self.take_all().await?;
+            self.take_all(false).await?;
             if self.is_over() {
-                // What was named last is not searched for in vain.
+                // A playlist may have been named since it was last searched.
                 self.take_rest().await?;
                 if self.is_over() {
                     return Ok(());
@@ -170,10 +168,9 @@ impl Directory {
         }
     }
 
-    /// Takes what is whole now.
+    /// Takes what is whole now, also of playlists that were named just now.
     pub async fn take_rest(&mut self) -> Result<(), DirectoryError> {
-        self.searches_at_once = true;
-        self.take_all().await
+        self.take_all(true).await
     }
 
     fn is_over(&self) -> bool {
@@ -181,8 +178,8 @@ impl Directory {
         !self.watched.is_empty() && self.mapped == self.watched.len() && all
     }
 
-    async fn take_all(&mut self) -> Result<(), DirectoryError> {
-        let mut waits = self.search().await?;
+    async fn take_all(&mut self, at_once: bool) -> Result<(), DirectoryError> {
+        let mut waits = self.search(at_once).await?;
         if waits.is_none() {
             waits = self.map().await?;
         }
@@ -236,14 +233,13 @@ impl Directory {
     }
 
     /// Looks for playlists to watch. Answers what is waited for.
-    async fn search(&mut self) -> Result<Option<String>, DirectoryError> {
+    async fn search(&mut self, at_once: bool) -> Result<Option<String>, DirectoryError> {
         let now = self.shared.clock.instant();
         let was_there = self.searched.is_some();
         let was_just_searched = self.searched.is_some_and(|last| !self.watched.is_empty() && now - last < SEARCH_EVERY);
-        if self.is_complete || (was_just_searched && !self.searches_at_once) {
+        if self.is_complete || (was_just_searched && !at_once) {
             return Ok(None);
         }
-        self.searches_at_once = false;
         self.searched = Some(now);
         let (root, playlist) = (self.shared.root.clone(), self.playlist.clone());
         let found = match Tasks::blocking(move || playlists(&root, playlist.as_deref())).await {

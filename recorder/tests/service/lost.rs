@@ -1,5 +1,6 @@
 //! What the metadata store has lost, and nobody follows any more.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,6 +17,16 @@ async fn publish(world: &World, seqs: std::ops::Range<usize>) {
     for seq in seqs {
         world.publish(&format!("{seq}.ts"), media.segments[seq].clone(), &[]).await.expect(201);
     }
+}
+
+/// A world of which the segments up to this one are safe, and the document in its hot store tells how they are coded.
+async fn with_safe(last: usize) -> (World, Arc<Distant>) {
+    let hot = Distant::new();
+    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    publish(&world, 0..last + 1).await;
+    world.until_safe(&[(0, last as u64)]).await;
+    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    (world, hot)
 }
 
 /// Until the document in the hot store tells this.
@@ -75,10 +86,7 @@ async fn a_broadcast_that_is_gone_altogether_is_opened_again() {
 /// Whoever follows a log knows it with its times, and a disk does not.
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_gone_altogether_and_is_followed_keeps_its_times() {
-    let hot = Distant::new();
-    let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    publish(&world, 0..3).await;
-    world.until_safe(&[(0, 2)]).await;
+    let (world, _hot) = with_safe(2).await;
     world.pass(10).await;
     let before = world.entries().await;
     world.forget(0).await;
@@ -110,13 +118,9 @@ async fn what_only_the_hot_store_has_is_listed_again() {
 /// What is put back by halves is gone on with.
 #[tokio::test(start_paused = true)]
 async fn while_the_hot_store_is_away_what_is_here_is_listed_and_the_rest_later() {
-    let hot = Distant::new();
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    publish(&world, 0..3).await;
-    world.until_safe(&[(0, 2)]).await;
+    let (mut world, hot) = with_safe(2).await;
     let first = world.segment_files().into_iter().find(|file| file.to_string_lossy().contains("/0000000000000-"));
     std::fs::remove_file(first.unwrap()).unwrap();
-    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
     world.forget(0).await;
     hot.go_away(true);
     let scanned = world.crash().await;
@@ -152,10 +156,7 @@ async fn after_a_break_what_nobody_asks_for_is_looked_at_too() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_said_is_said_again() {
-    let hot = Distant::new();
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    publish(&world, 0..2).await;
-    world.until_safe(&[(0, 1)]).await;
+    let (mut world, hot) = with_safe(1).await;
     let kept = world.entries().await.len();
     world.say("pause", "").await.expect(200);
     until_documented(&world, &hot, |event| matches!(event, Event::Paused)).await;
@@ -235,11 +236,8 @@ fn assert_aside(file: &std::path::Path) {
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_file_here_gives_way_to_the_good_copy_in_the_hot_store() {
-    let (hot, media) = (Distant::new(), Media::ts());
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    publish(&world, 0..3).await;
-    world.until_safe(&[(0, 2)]).await;
-    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let media = Media::ts();
+    let (mut world, _hot) = with_safe(2).await;
     let file = file_here(&world, "0000000000000-");
     damage(&file);
     // All of the log is gone.
@@ -266,11 +264,8 @@ async fn a_damaged_file_here_gives_way_to_the_good_copy_in_the_hot_store() {
 #[tokio::test(start_paused = true)]
 async fn of_copies_under_different_times_a_good_one_is_taken() {
     for damaged_here in [true, false] {
-        let (hot, media) = (Distant::new(), Media::ts());
-        let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-        publish(&world, 0..1).await;
-        world.until_safe(&[(0, 0)]).await;
-        until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+        let media = Media::ts();
+        let (mut world, hot) = with_safe(0).await;
         let segment = world.stored().await[0].as_ref().clone();
         let listed = Key::of_segment(world.id, &segment);
         let other =
@@ -320,11 +315,7 @@ async fn a_damaged_init_section_here_gives_way_to_the_good_copy_in_the_hot_store
 #[tokio::test(start_paused = true)]
 async fn a_long_log_that_is_followed_comes_back_without_a_restart() {
     for kept in [0, 4] {
-        let hot = Distant::new();
-        let world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-        publish(&world, 0..3).await;
-        world.until_safe(&[(0, 2)]).await;
-        until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+        let (world, _hot) = with_safe(2).await;
         world.lengthen(20_001).await;
         publish(&world, 3..4).await;
         world.forget(kept).await;
@@ -344,11 +335,7 @@ async fn a_long_log_that_is_followed_comes_back_without_a_restart() {
 /// The recorder that wrote the fuller document is gone, and the log has lost what only that tells.
 #[tokio::test(start_paused = true)]
 async fn a_document_is_not_written_over_with_less() {
-    let hot = Distant::new();
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    publish(&world, 0..2).await;
-    world.until_safe(&[(0, 1)]).await;
-    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let (mut world, hot) = with_safe(1).await;
     let kept = world.entries().await.len();
     world.move_elsewhere().await;
     world.say("pause", "").await.expect(200);
@@ -367,11 +354,7 @@ async fn a_document_is_not_written_over_with_less() {
 /// What comes while the hot store is asked is written here too: after a start, this is the one that is asked.
 #[tokio::test(start_paused = true)]
 async fn the_document_here_tells_all_that_the_one_in_the_hot_store_tells() {
-    let hot = Distant::new();
-    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
-    publish(&world, 0..3).await;
-    world.until_safe(&[(0, 2)]).await;
-    until_documented(&world, &hot, |event| matches!(event, Event::Format(_))).await;
+    let (mut world, hot) = with_safe(2).await;
     let busy = hot.busy.write().await;
     world.push_playlist(&["out0.ts"], "").await.expect(200);
     // It is written here, and the one in the hot store is about to be.

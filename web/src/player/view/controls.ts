@@ -54,7 +54,12 @@ export class Controls {
     this.#mute = new IconButton("sound", words.mute, () => playback.sound.setMuted(!video.muted), signal);
     this.#volume = element("input", { type: "range", class: "hw-volume", min: "0", max: "1", step: "0.05" });
     this.#volume.setAttribute("aria-label", words.volume);
-    this.#volume.addEventListener("input", () => playback.sound.setVolume(Number(this.#volume.value)), { signal });
+    const setVolume = () => {
+      playback.sound.setVolume(Number(this.#volume.value));
+      // A screen reader says it now, and what was changed is told later.
+      this.#showVolume();
+    };
+    this.#volume.addEventListener("input", setVolume, { signal });
     this.#captions = new IconButton("captions", words.captionsOn, wishes.toggleCaptions, signal);
     this.#share = new IconButton("share", words.share, wishes.share, signal);
     this.menuButton = new IconButton("settings", words.settings, wishes.toggleMenu, signal);
@@ -82,14 +87,19 @@ export class Controls {
     this.#showTime();
     if (video.muted) this.#mute.show("silent", words.unmute);
     else this.#mute.show("sound", words.mute);
-    const volume = video.muted ? 0 : video.volume;
-    this.#volume.value = String(volume);
-    this.#volume.setAttribute("aria-valuetext", words.percent(Math.round(volume * 100)));
+    this.#showVolume();
     this.#showCaptions();
     reveal(this.#share.root, this.canShare && playback.moment_ms !== null);
     reveal(this.#pip.root, document.pictureInPictureEnabled === true);
     if (document.fullscreenElement) this.#full.show("unfull", words.leaveFullscreen);
     else this.#full.show("full", words.fullscreen);
+  }
+
+  #showVolume(): void {
+    const { video } = this.playback;
+    const volume = video.muted ? 0 : video.volume;
+    this.#volume.value = String(volume);
+    this.#volume.setAttribute("aria-valuetext", this.words.percent(Math.round(volume * 100)));
   }
 
   #showLive(): void {
