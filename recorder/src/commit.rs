@@ -61,7 +61,7 @@ pub(crate) struct Durable {
     /// Its sender may have forgotten it already: it is never removed.
     pub(crate) was_acknowledged: bool,
     /// None, if nobody had it at hand, and it was found.
-    pub(crate) _flying: Option<Flying>,
+    pub(crate) flying: Option<Flying>,
 }
 
 impl Recorder {
@@ -116,7 +116,7 @@ impl Recorder {
         let (seq, len) = (segment.seq, segment.len);
         let mut events = stored_events(&followed.read(), described);
         events.splice(0..0, self.taking_over(&followed.read()));
-        Ok(Durable { events, seq, len, key, was_acknowledged, _flying: flying })
+        Ok(Durable { events, seq, len, key, was_acknowledged, flying })
     }
 
     /// Says that this recorder takes the broadcast in from here on, if another one did. Not by a recorder without a name.
@@ -128,13 +128,16 @@ impl Recorder {
 
     /// Commits a segment that is durable, and removes it again if the log has no place for it.
     pub(crate) async fn commit_durable(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
-        let kept = self.commit_or_remove(followed, durable).await;
+        let (kept, key) = match self.commit_or_remove(followed, durable).await {
+            Ok((kept, key)) => (Ok(kept), Some(key)),
+            Err(problem) => (Err(problem), None),
+        };
         self.count(&kept);
-        if kept.is_ok() {
+        if let Some(key) = key {
             self.marks.note(followed, self.broadcasts.breaks_of(followed.id()));
             self.document_after(followed, &durable.events);
-            if !followed.read().opened().stored_is_safe && is_listed(&followed.read(), &durable.key) {
-                self.owe(&durable.key, durable.len);
+            if !followed.read().opened().stored_is_safe && is_listed(&followed.read(), &key) {
+                self.owe(&key, durable.len);
             }
         }
         if kept.as_ref().is_ok_and(|kept| *kept == Kept::Stored) {
@@ -150,27 +153,33 @@ impl Recorder {
         }
     }
 
-    async fn commit_or_remove(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
+    /// What became of it, and under which key it is.
+    async fn commit_or_remove(&self, followed: &Followed, durable: &Durable) -> Result<(Kept, Key), Problem> {
         let Durable { events, seq, key, .. } = durable;
         // A file whose commit failed stays: it may have been committed all the same, and the next start looks.
         let outcomes = followed.commit(events).await.map_err(problems::of_metadata)?;
-        let refused = match outcomes.last().expect("a commit has an outcome for each event") {
-            Outcome::Appended { .. } => return Ok(Kept::Stored),
-            Outcome::Duplicate => None,
-            Outcome::Conflict { existing } => Some(other_bytes(*seq, &existing.to_string())),
-            Outcome::Ended => Some(ended(*seq)),
-            Outcome::Abandoned => Some(abandoned(*seq)),
-        };
-        match refused {
-            Some(refused) if durable.was_acknowledged => {
-                self.set_aside(key).await;
-                Err(refused)
-            }
-            refused => {
+        let outcome = outcomes.last().expect("a commit has an outcome for each event");
+        let refused = match outcome {
+            Outcome::Appended { .. } => return Ok((Kept::Stored, key.clone())),
+            Outcome::Duplicate => {
                 self.remove_unlisted(followed, key).await;
-                refused.map_or(Ok(Kept::Already), Err)
+                return Ok((Kept::Already, key.clone()));
             }
+            Outcome::Conflict { existing } => other_bytes(*seq, &existing.to_string()),
+            Outcome::Ended => ended(*seq),
+            Outcome::Abandoned => abandoned(*seq),
+        };
+        if !matches!(outcome, Outcome::Ended)
+            && let Some(renumbered) = self.commit_renumbered(followed, durable).await?
+        {
+            return Ok(renumbered);
         }
+        if durable.was_acknowledged {
+            self.set_aside(key).await;
+        } else {
+            self.remove_unlisted(followed, key).await;
+        }
+        Err(refused)
     }
 
     /// The log has no place for what was acknowledged: it is kept where people find it.

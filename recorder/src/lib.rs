@@ -25,6 +25,7 @@ mod portal;
 mod problems;
 mod push;
 mod recorder;
+mod renumbering;
 mod scan;
 mod stored;
 mod uploads;

@@ -2,9 +2,9 @@
 //!
 //! Whoever follows a log puts back what it knows, with its index and time, and that is better. But only what somebody
 //! asked for lately is followed. So all that is on this disk is gone through at the start, and again whenever the store
-//! was away: one broadcast after another, the newest first, with a pause between them. How long each log was when it was last
-//! seen is remembered, with the time of its last entry: if that entry is still there, nothing was lost, and that costs one
-//! small question.
+//! was away; and what a pusher went on with while the hot store could not be asked, when it can be. One broadcast after
+//! another, the newest first, with a pause between them. How long each log was when it was last seen is remembered, with
+//! the time of its last entry: if that entry is still there, nothing was lost, and that costs one small question.
 
 mod glance;
 mod marks;
@@ -55,6 +55,7 @@ impl Recorder {
                     self.metrics.looked_through.inc();
                 }
                 self.clock.sleep(LOOK_AGAIN).await;
+                (left, failures) = (self.marks.trusted(), 0);
                 continue;
             }
             // One that cannot be put back, because of its disk perhaps, is tried again, and keeps nothing else waiting.

@@ -36,6 +36,7 @@ use crate::recorder::Recorder;
 pub(crate) use away::Strangers;
 use hint::{Hint, MediaHint, PLAYLIST_LEN_MAX, normalize};
 use inits::Wanted;
+pub(crate) use numbering::RESENT_MAX;
 use numbering::{Arrival, LATE_MAX, Named, Numbered, lost};
 pub(crate) use parking::Pushers;
 use parking::{Arriving, Pusher};

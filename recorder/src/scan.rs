@@ -279,7 +279,7 @@ impl Recorder {
         let key = listed.key.clone();
         // What is refused is set aside here; in the hot store it stays.
         let was_acknowledged = place == Place::Here;
-        let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged, _flying: None };
+        let durable = Durable { events, seq: *seq, len: listed.len, key, was_acknowledged, flying: None };
         let kept = self.commit_durable(followed, &durable).await?;
         *restart = Restart::Done;
         Ok(kept)

@@ -1,14 +1,15 @@
 //! A log as far as it has to be known to see that nothing of it was lost, and what the stores have beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use broadcast::{BroadcastId, Digest, DocumentFold, Event, Object, RenditionName, Seq, SeqSet, StoreTime};
+use broadcast::{BroadcastId, CapturedAt, Digest, DocumentFold, Event, Object, RenditionName, Seq, SeqSet, StoreTime};
 use futures_util::StreamExt;
 use metadata::{MetadataError, READ_MAX};
 use storage::{Listed, Named, Store, StoreError};
 
 use super::marks::Mark;
 use crate::recorder::Recorder;
+use crate::renumbering::is_resent;
 use crate::scan::Place;
 
 /// The most segments that are put back at a time; then it is looked again.
@@ -20,6 +21,8 @@ const COPIES_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Glance {
     pub(super) log: DocumentFold,
+    /// What is stored of renditions whose numbers are given here, and not by who sends them.
+    numbered_here: BTreeMap<RenditionName, BTreeMap<Seq, (Digest, CapturedAt)>>,
     safe: BTreeMap<RenditionName, SeqSet>,
     last_at: StoreTime,
     /// Whether it may end by itself, some time after what was said of its end.
@@ -28,7 +31,8 @@ pub(super) struct Glance {
 
 impl Default for Glance {
     fn default() -> Self {
-        Self { log: DocumentFold::default(), safe: BTreeMap::new(), last_at: StoreTime(0), is_ending: false }
+        let (numbered_here, safe) = (BTreeMap::new(), BTreeMap::new());
+        Self { log: DocumentFold::default(), numbered_here, safe, last_at: StoreTime(0), is_ending: false }
     }
 }
 
@@ -39,6 +43,13 @@ impl Glance {
 
     fn is_stored(&self, rendition: &RenditionName, seq: Seq) -> bool {
         self.log.stored(rendition).is_some_and(|stored| stored.contains(seq))
+    }
+
+    /// Whether something else has its number, and it has no other.
+    fn has_lost_its_number(&self, rendition: &RenditionName, seq: Seq, (digest, at): (Digest, CapturedAt)) -> bool {
+        let Some(stored) = self.numbered_here.get(rendition) else { return false };
+        let is_other = stored.get(&seq).is_some_and(|(other, _)| *other != digest);
+        is_other && !stored.values().any(|(other, other_at)| *other == digest && is_resent(at, *other_at))
     }
 
     fn is_safe(&self, rendition: &RenditionName, seq: Seq) -> bool {
@@ -71,13 +82,18 @@ pub(super) struct Found {
 
 impl Recorder {
     pub(super) async fn glance(&self, id: BroadcastId) -> Result<Glance, MetadataError> {
-        let mut glance = Glance::default();
+        let (mut glance, mut mapped) = (Glance::default(), BTreeSet::new());
         loop {
             let entries = self.broadcasts.store().read(id, glance.log.covers(), READ_MAX).await?;
             for entry in &entries {
                 glance.log.take(entry);
                 glance.last_at = entry.at;
                 match &entry.event {
+                    Event::Stored(segment) => {
+                        let stored = glance.numbered_here.entry(segment.rendition.clone()).or_default();
+                        stored.insert(segment.seq, (segment.digest, segment.captured_at));
+                    }
+                    Event::Mapped { rendition, .. } => drop(mapped.insert(rendition.clone())),
                     Event::Safe { rendition, seqs } => {
                         glance.safe.entry(rendition.clone()).or_default().insert(*seqs);
                     }
@@ -87,6 +103,7 @@ impl Recorder {
                 }
             }
             if entries.is_empty() {
+                glance.numbered_here.retain(|rendition, _| mapped.contains(rendition));
                 return Ok(glance);
             }
         }
@@ -107,9 +124,10 @@ impl Recorder {
                 Object::Document => {}
                 Object::Init { rendition, digest } => found.inits.push((rendition.clone(), *digest)),
                 Object::Segment { .. } if self.in_flight.contains(&listed.key) => {}
-                Object::Segment { rendition, seq, .. } => {
+                Object::Segment { rendition, seq, captured_at, digest, .. } => {
                     let (rendition, seq) = (rendition.clone(), *seq);
-                    let is_stored = glance.is_stored(&rendition, seq);
+                    let is_stored = glance.is_stored(&rendition, seq)
+                        && !glance.has_lost_its_number(&rendition, seq, (*digest, *captured_at));
                     let is_safe = glance.is_safe(&rendition, seq);
                     found.add(listed, place, (rendition, seq), (is_stored, is_safe));
                 }

@@ -1,6 +1,6 @@
 //! How far each log was known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use broadcast::{Broadcast, BroadcastId, EventIndex, LogEntry, StoreTime};
@@ -74,12 +74,18 @@ impl Marks {
         }
     }
 
+    /// What is still to be looked for in the hot store.
+    pub(super) fn trusted(&self) -> BTreeSet<BroadcastId> {
+        self.lock_trusted().keys().copied().collect()
+    }
+
     /// It has to be looked at whole.
     pub(crate) fn forget(&self, id: BroadcastId) {
         self.lock().remove(&id);
     }
 
     pub(super) fn set(&self, id: BroadcastId, mark: Mark, breaks: u64) {
+        self.lock_trusted().remove(&id);
         let mut marks = self.lock();
         marks.insert(id, (mark, breaks));
         if marks.len() > MARKS_MAX {

@@ -18,7 +18,7 @@ const NAMES_MAX: usize = 20_000;
 /// again may count from where an earlier run has left a hole: what comes later than this belongs to another run.
 pub(crate) const LATE_MAX: Millis = Millis(60_000);
 /// How long after its capture the same segment is taken for the same one: a test picture that starts again is not.
-const RESENT_MAX: Millis = Millis(20_000);
+pub(crate) const RESENT_MAX: Millis = Millis(20_000);
 
 /// What one broadcast's playlists have told about names.
 #[derive(Clone, Debug, Default)]

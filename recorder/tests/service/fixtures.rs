@@ -376,11 +376,16 @@ impl World {
 
     /// The store was away, and has lost all but the first `kept` entries.
     pub(crate) async fn forget(&self, kept: usize) {
-        let (breaks, entries) = (self.log.breaks.load(Ordering::SeqCst) + 1, self.entries().await);
+        self.replace_log(&self.entries().await[..kept]).await;
+    }
+
+    /// The store was away, and has this log now.
+    pub(crate) async fn replace_log(&self, log: &[LogEntry]) {
+        let breaks = self.log.breaks.load(Ordering::SeqCst) + 1;
         let path = self.dir.path().join(format!("metadata{breaks}.db"));
         let sqlite = Sqlite::open(&path, Limits::default(), Clock::from_tokio(START_MS)).await.unwrap();
-        if kept > 0 {
-            sqlite.put_back(self.id, &entries[..kept], StoreTime(i64::MAX)).await.unwrap();
+        if !log.is_empty() {
+            sqlite.put_back(self.id, log, StoreTime(i64::MAX)).await.unwrap();
         }
         *self.log.store.lock().unwrap() = Arc::new(sqlite);
         self.log.breaks.store(breaks, Ordering::SeqCst);

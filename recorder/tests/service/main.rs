@@ -12,6 +12,7 @@ mod fixtures;
 mod hot;
 mod limits;
 mod lost;
+mod renumbered;
 mod restart;
 mod stored;
 mod taken_over;
