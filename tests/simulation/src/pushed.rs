@@ -92,6 +92,8 @@ pub(crate) struct Pushed<'a> {
     pub(crate) truth: &'a Truth,
     /// Somebody has told it anew.
     pub(crate) is_rebuilt: bool,
+    /// The metadata store has forgotten something.
+    pub(crate) was_forgotten: bool,
 }
 
 impl Pushed<'_> {
@@ -117,7 +119,7 @@ impl Pushed<'_> {
             other => return self.truth.violated(format!("the log of {id} is none: {other:?}")),
         };
         let (taken, found) = (self.truth.taken_of(id), by_digest(&broadcast));
-        for what in misplaced(&taken, &found, self.pusher.habits) {
+        for what in misplaced(&taken, &found, self.pusher.habits, self.was_forgotten) {
             self.truth.violated(format!("{id} {what}"));
         }
         for (told, nth, digest) in taken.iter().filter_map(segment_of) {
@@ -180,8 +182,9 @@ impl Pushed<'_> {
     }
 }
 
-/// What is there more than once, and what comes after what was recorded later in the same run, and was named as soon.
-fn misplaced(taken: &[Taken], found: &Found, habits: Habits) -> Vec<String> {
+/// What is there more than once, and what comes after what was recorded later in the same run, and was named as soon. What the
+/// metadata store has forgotten may be found when its number has gone to something else: it comes after that.
+fn misplaced(taken: &[Taken], found: &Found, habits: Habits, was_forgotten: bool) -> Vec<String> {
     let places =
         |segments: &[Arc<Segment>]| segments.iter().map(|segment| place_of(segment)).collect::<Vec<_>>().join(", ");
     let twice = found.iter().filter(|(_, segments)| segments.len() > 1);
@@ -195,7 +198,8 @@ fn misplaced(taken: &[Taken], found: &Found, habits: Habits) -> Vec<String> {
         taken.iter().filter_map(segment_of).filter_map(place).collect();
     let pairs = in_order.iter().zip(in_order.iter().skip(1));
     let late = pairs.filter(|((before, one), (after, other))| {
-        (before.0, before.1, before.2) == (after.0, after.1, after.2) && one.seq >= other.seq
+        let is_found_again = was_forgotten && one.pushed.is_none();
+        (before.0, before.1, before.2) == (after.0, after.1, after.2) && one.seq >= other.seq && !is_found_again
     });
     let late = late.map(|(((run, stream, _, before), one), ((_, _, _, after), other))| {
         let (one, other) = (place_of(one), place_of(other));
@@ -323,12 +327,17 @@ mod tests {
     /// How much is wrong with these numbers, each of a segment by its run and its place in it.
     #[track_caller]
     fn check(stored: &[((u64, u64), u64)], expected: usize) {
+        check_in(false, stored, expected);
+    }
+
+    #[track_caller]
+    fn check_in(was_forgotten: bool, stored: &[((u64, u64), u64)], expected: usize) {
         let mut found = Found::new();
         for ((run, nth), seq) in stored {
             found.entry(digest(*run, *nth)).or_default().push(segment(digest(*run, *nth), *seq));
         }
         let taken: Vec<Taken> = [(0, 2), (0, 0), (0, 1), (1, 0), (1, 1)].map(|(run, nth)| taken(run, nth)).into();
-        let misplaced = misplaced(&taken, &found, habits(Names::Numbers { from: 0 }, 6));
+        let misplaced = misplaced(&taken, &found, habits(Names::Numbers { from: 0 }, 6), was_forgotten);
         assert_eq!(misplaced.len(), expected, "{misplaced:?}");
     }
 
@@ -339,6 +348,9 @@ mod tests {
         check(&[((0, 0), 7), ((0, 2), 9), ((1, 0), 0), ((1, 1), 8)], 0);
         check(&[((0, 0), 1), ((0, 1), 0), ((0, 2), 2)], 1);
         check(&[((0, 0), 0), ((0, 0), 5), ((0, 1), 1)], 1);
+        // What is found again comes later, and still once.
+        check_in(true, &[((0, 0), 1), ((0, 1), 0), ((0, 2), 2)], 0);
+        check_in(true, &[((0, 0), 0), ((0, 0), 5), ((0, 1), 1)], 1);
     }
 
     #[test]

@@ -42,8 +42,9 @@ pub(crate) fn store_dir(world: &Path, forgotten: u64) -> PathBuf {
 pub(crate) struct SharedStore {
     log: Mutex<(Arc<Sqlite>, PathBuf)>,
     pub(crate) clock: Clock,
-    /// How many times it has forgotten something.
+    /// How many times it may have forgotten something.
     breaks: Signal<u64>,
+    pub(crate) has_forgotten: Signal<bool>,
     pub(crate) mood: Signal<Mood>,
     pub(crate) away: Away,
     /// It has forgotten what nobody can put back.
@@ -62,7 +63,8 @@ impl SharedStore {
     pub(crate) fn new(log: Sqlite, dir: PathBuf, clock: Clock, dice: Dice) -> Self {
         let (log, breaks) = (Mutex::new((Arc::new(log), dir)), Signal::new(0));
         let (mood, away, wants_rebuilding) = (Signal::new(Mood::default()), Away::default(), Signal::new(false));
-        Self { log, clock, breaks, mood, away, wants_rebuilding, rebuilt: Signal::new(0), dice }
+        let has_forgotten = Signal::new(false);
+        Self { log, clock, breaks, has_forgotten, mood, away, wants_rebuilding, rebuilt: Signal::new(0), dice }
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
@@ -82,6 +84,7 @@ impl SharedStore {
     /// From now on it knows what `older` knows, whose file is in `dir`.
     pub(crate) fn forget(&self, older: Sqlite, dir: PathBuf) {
         *lock(&self.log) = (Arc::new(older), dir);
+        self.has_forgotten.change(|has| *has = true);
         self.breaks.change(|breaks| *breaks += 1);
     }
 

@@ -193,6 +193,7 @@ pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
         able: &able,
         truth: &truth,
         is_rebuilt: world.store.rebuilt.get() > 0,
+        was_forgotten: world.store.has_forgotten.get(),
     };
     if done {
         for pusher in &pushers {
