@@ -369,7 +369,7 @@ impl Recorder {
         {
             let _accepting = pusher.accepting(followed).await?;
             let parked = upload.park(&name).await.map_err(problems::of_store)?;
-            pusher.state.lock().await.waiting.push(Waiting::new(parked, digest, container));
+            pusher.state.lock().await.waiting.push(Waiting::new(parked, self.now_ms(), (digest, container)));
         }
         self.metrics.segments.with_label_values(&["parked"]).inc();
         self.settle_parked(followed, pusher, 1).await;

@@ -108,7 +108,7 @@ impl Recorder {
         self.settle_when_back(followed, pusher);
     }
 
-    /// What arrived until `due_ms` waits no longer for a playlist that names it. What is being committed goes on waiting
+    /// What has waited since `due_ms` waits no longer for a playlist that names it. What is being committed goes on waiting
     /// until it is: meanwhile nobody may take it for lost. Tells why some of it still waits, if that is not for something to
     /// come.
     async fn settle_due(

@@ -58,6 +58,8 @@ impl Latest {
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) parked: Parked,
+    /// Since when it waits. A pusher that sends what it encodes begins a segment long before it can name it.
+    since_ms: i64,
     /// Nothing before it was looked at: an earlier run has parked it.
     pub(super) seen: Option<Seen>,
     /// It was parked before this recorder knew of the broadcast: what came later may have its number already.
@@ -103,9 +105,10 @@ pub(super) struct Seen {
 }
 
 impl Waiting {
-    pub(super) fn new(parked: Parked, digest: Digest, container: Container) -> Self {
+    pub(super) fn new(parked: Parked, now_ms: i64, (digest, container): (Digest, Container)) -> Self {
         Self {
             parked,
+            since_ms: now_ms,
             seen: Some(Seen { digest, container }),
             was_found: false,
             listed: None,
@@ -115,7 +118,8 @@ impl Waiting {
     }
 
     pub(super) fn unseen(parked: Parked) -> Self {
-        Self { parked, seen: None, was_found: true, listed: None, unreadable_since: None, turn: Turn::ToCome }
+        let since_ms = parked.name().arrived_ms();
+        Self { parked, since_ms, seen: None, was_found: true, listed: None, unreadable_since: None, turn: Turn::ToCome }
     }
 
     /// What playlists have said of it.
@@ -281,7 +285,7 @@ impl PusherState {
     /// cannot be used yet.
     pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
-            let overdue = waiting.arrived_ms() <= due_ms || self.waiting.len() > WAITING_MAX;
+            let overdue = waiting.since_ms <= due_ms || self.waiting.len() > WAITING_MAX;
             let (is_looked_at, path) = (waiting.seen.is_some() || waiting.unreadable_since.is_some(), waiting.path());
             // One that cannot be read may be no segment, by its name.
             let is_one = || waiting.seen.is_some() || !may_be_init(path);
