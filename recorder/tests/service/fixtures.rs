@@ -237,17 +237,21 @@ impl World {
 
     /// PUT of an init section as ffmpeg does it: its request begins with the run, and its body comes when a segment was sent.
     pub(crate) async fn push_init_while(&self, init: Bytes, segment_is_sent: impl Future<Output = ()>) {
+        self.push_while("init.mp4", init, segment_is_sent).await.expect(201);
+    }
+
+    /// PUT by a stock pusher that begins before it has the body.
+    pub(crate) async fn push_while(&self, file: &str, bytes: Bytes, passes: impl Future<Output = ()>) -> Answer {
         let (cut, rest) = tokio::sync::oneshot::channel::<()>();
         let body = Body::from_stream(futures_util::stream::once(async {
-            rest.await.expect("the segment was sent");
-            Ok::<_, std::io::Error>(init)
+            rest.await.expect("it has passed");
+            Ok::<_, std::io::Error>(bytes)
         }));
-        let segment = async {
-            segment_is_sent.await;
+        let cut = async {
+            passes.await;
             cut.send(()).expect("somebody waits for it");
         };
-        let (init, ()) = tokio::join!(self.push("init.mp4", body), segment);
-        init.expect(201);
+        tokio::join!(self.push(file, body), cut).0
     }
 
     /// PUT of the playlist with these files, the first of which is number 0.

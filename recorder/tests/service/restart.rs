@@ -164,3 +164,16 @@ async fn an_init_section_that_comes_last_is_that_of_all() {
         assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2)]);
     }
 }
+
+/// An encoder begins to send a segment when it begins to encode it, and names it when that is done.
+#[tokio::test(start_paused = true)]
+async fn a_segment_that_is_sent_while_it_is_encoded_is_not_guessed_at_before_it_could_be_named() {
+    let (world, media) = (World::new().await, Media::ts());
+    let [first, lost, last] = ["out1790000000.ts", "out1790000004.ts", "out1790000008.ts"];
+    world.push_playlist(&[first], "").await.expect(200);
+    world.push(first, media.segments[0].clone()).await.expect(201);
+    world.push_while(last, media.segments[2].clone(), world.pass(4)).await.expect(202);
+    world.push_playlist(&[first, lost, last], "").await.expect(200);
+    world.until_stored(2).await;
+    assert_eq!(world.recorded(media).await, [(0, 0), (2, 2)]);
+}

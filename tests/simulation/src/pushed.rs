@@ -97,7 +97,8 @@ pub(crate) struct Pushed<'a> {
 }
 
 impl Pushed<'_> {
-    /// Whether its pusher has ended it, and nothing kept anybody from hearing of it, or came after it.
+    /// Whether its pusher has ended it, and nothing kept anybody from hearing of it, or came after it. If its owner has ended it
+    /// before anything had come, somebody may have recorded it in a tunnel, and is waited for.
     pub(crate) fn ends_itself(&self) -> bool {
         let taken = self.truth.taken_of(self.pusher.id);
         let Some(run) = taken.iter().map(|taken| taken.sent.run).max() else { return false };
@@ -106,6 +107,7 @@ impl Pushed<'_> {
         let Some(first) = ends.iter().map(|end| end.at).min() else { return false };
         let comes_after = |taken: &Taken| taken.at >= first && !is_closed(taken);
         ends.len() == self.pusher.form.renditions.len()
+            && taken.iter().any(|taken| segment_of(taken).is_some())
             && !taken.iter().any(comes_after)
             && !self.is_rebuilt
             && self.able.all_since(first)
