@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broadcast::{BroadcastId, CapturedAt, Digest, DocumentFold, Event, Object, RenditionName, Seq, SeqSet, StoreTime};
+use broadcast::{
+    BroadcastId, CapturedAt, Digest, DocumentFold, Event, Key, Object, RenditionName, Seq, SeqSet, StoreTime,
+};
 use futures_util::StreamExt;
 use metadata::{MetadataError, READ_MAX};
 use storage::{Listed, Named, Store, StoreError};
@@ -138,6 +140,26 @@ impl Recorder {
 }
 
 impl Found {
+    /// What was given another number leaves its first one to what has that now.
+    pub(super) fn leave_first_numbers(&mut self, glance: &Glance) {
+        let mut numbers: BTreeMap<(RenditionName, CapturedAt, Digest), Seq> = BTreeMap::new();
+        let unlisted = self.unlisted.values().flatten().filter_map(|(listed, _)| named(&listed.key));
+        let listed = glance.numbered_here.iter().flat_map(|(rendition, stored)| {
+            stored.iter().map(|(seq, (digest, at))| ((rendition.clone(), *at, *digest), *seq))
+        });
+        for (name, seq) in unlisted.chain(listed) {
+            let number = numbers.entry(name).or_insert(seq);
+            *number = (*number).max(seq);
+        }
+        let is_last = |(listed, _): &(Listed, Place)| {
+            named(&listed.key).is_none_or(|(name, seq)| numbers.get(&name).is_none_or(|number| *number <= seq))
+        };
+        self.unlisted.retain(|_, copies| {
+            copies.retain(is_last);
+            !copies.is_empty()
+        });
+    }
+
     fn add(&mut self, listed: Listed, place: Place, name: (RenditionName, Seq), (is_stored, is_safe): (bool, bool)) {
         if is_stored && !is_safe && place == Place::Here {
             self.not_safe_here += 1;
@@ -164,4 +186,10 @@ impl Found {
             copies.insert(at, (listed, place));
         }
     }
+}
+
+/// What a segment is, whatever number it has, and its number.
+fn named(key: &Key) -> Option<((RenditionName, CapturedAt, Digest), Seq)> {
+    let Object::Segment { rendition, seq, captured_at, digest, .. } = &key.object else { return None };
+    Some(((rendition.clone(), *captured_at, *digest), *seq))
 }

@@ -147,12 +147,16 @@ impl Recorder {
         self.find_in(&self.store, Place::Here, (id, glance), &mut found).await?;
         *has_lost |= !found.unlisted.is_empty();
         let asks_for_copies = glance.log.opened().is_some_and(|opened| !opened.stored_is_safe);
-        let Some(hot) = self.hot.as_ref().filter(|_| asks_for_copies) else { return Ok(found) };
+        let Some(hot) = self.hot.as_ref().filter(|_| asks_for_copies) else {
+            found.leave_first_numbers(glance);
+            return Ok(found);
+        };
         let not_safe_elsewhere = glance.not_safe() > found.not_safe_here;
         if *has_lost || not_safe_elsewhere || !glance.log.is_complete() {
             // What is here is put back without it.
             found.failed = self.find_in(&*hot.store, Place::Hot, (id, glance), &mut found).await.err();
         }
+        found.leave_first_numbers(glance);
         Ok(found)
     }
 

@@ -151,4 +151,9 @@ async fn what_only_the_hot_store_has_gets_the_next_too() {
     hot.go_away(false);
     until_recorded(&world, media, &[(0, 0), (1, 1), (2, 4), (3, 2)]).await;
     world.until_safe(&[(0, 3)]).await;
+    // All of it is put back as it was, though the hot store has it under its first number, too.
+    world.forget(0).await;
+    world.crash().await;
+    until_recorded(&world, media, &[(0, 0), (1, 1), (2, 4), (3, 2)]).await;
+    world.until_safe(&[(0, 3)]).await;
 }

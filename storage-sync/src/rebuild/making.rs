@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use broadcast::{
-    Broadcast, BroadcastId, CapturedAt, Document, Event, EventIndex, FormatId, Key, LogEntry, Object, Opened,
+    Broadcast, BroadcastId, CapturedAt, Digest, Document, Event, EventIndex, FormatId, Key, LogEntry, Object, Opened,
     RenditionName, Seq, SeqRange, SeqSet, State, StoreTime, ViewPolicy,
 };
 use futures_util::stream::{self, StreamExt};
@@ -149,8 +149,18 @@ impl<'a, 'r> Making<'a, 'r> {
     /// The keys of each segment, that of the store that counts most first: it may be there under several times.
     fn in_order(&self, document: &Document) -> Vec<Vec<Key>> {
         let mut places: BTreeMap<(&RenditionName, Seq), Vec<(usize, &Key)>> = BTreeMap::new();
+        let mut numbers: BTreeMap<(&RenditionName, CapturedAt, Digest), Seq> = BTreeMap::new();
+        for key in self.objects.keys.keys() {
+            let Object::Segment { rendition, seq, captured_at, digest, .. } = &key.object else { continue };
+            let number = numbers.entry((rendition, *captured_at, *digest)).or_insert(*seq);
+            *number = (*number).max(*seq);
+        }
         for (key, there) in &self.objects.keys {
-            let Object::Segment { rendition, seq, .. } = &key.object else { continue };
+            let Object::Segment { rendition, seq, captured_at, digest, .. } = &key.object else { continue };
+            // One that was given another number leaves its first one to what has that now.
+            if numbers.get(&(rendition, *captured_at, *digest)).is_some_and(|number| number > seq) {
+                continue;
+            }
             places.entry((rendition, *seq)).or_default().push((there[0].0, key));
         }
         let mut keys: Vec<Vec<Key>> = places

@@ -64,6 +64,29 @@ async fn a_damaged_copy_is_told_of_and_the_next_one_taken() {
     assert!(matches!(refused, Err(SyncError::NotEmpty { .. })), "{refused:?}");
 }
 
+/// The metadata store had forgotten it, and another one was given its number.
+#[tokio::test]
+async fn what_was_given_another_number_takes_none_from_others() {
+    let world = World::new();
+    world.put_all([0, 1]).await;
+    let of = |seq, later_ms, media_of| (world.key_of(seq, later_ms, &media(media_of)), media(media_of));
+    let [old, other, new] = [of(2, 0, 9), of(2, 1, 2), of(3, -2_000, 9)];
+    for (key, bytes) in [old, other.clone(), new.clone()] {
+        world.put(HOT, &key, bytes).await;
+    }
+    let source = world.log("source").await;
+    world.commit(&source, &[]).await;
+    world.put_document(&world.document_of(&source).await).await;
+
+    let log = world.log("log").await;
+    world.rebuild(&log, false).await.unwrap();
+    let stored = world.entries(&log).await.into_iter().filter_map(|entry| match entry.event {
+        Event::Stored(segment) => Some(Key::of_segment(world.id, &segment)),
+        _ => None,
+    });
+    assert_eq!(stored.collect::<Vec<_>>(), [world.key(0), world.key(1), new.0, other.0]);
+}
+
 #[tokio::test]
 async fn captions_are_found_again() {
     let world = World::new();
