@@ -73,6 +73,26 @@ const SCENARIOS = {
     return { offered, taken, jumped };
   },
 
+  /** What the timeline shows of an outage, and where that leads. */
+  async stretches(page, viewer) {
+    await page.goto(url);
+    step("playing", await viewer.untilPlaying(1));
+    const missing = await stretches(page, "missing");
+    step("missing", missing);
+    const late = await stretches(page, "late");
+    await viewer.shot("stretches");
+    // They are in the settings, too.
+    await page.mouse.move(300, 300);
+    await page.getByRole("button", { name: "Settings" }).click();
+    const listed = await page.locator(".hw-late button").allInnerTexts();
+    await page.keyboard.press("Escape");
+    const { left, right } = (await stretches(page, "late")).find(isWide("late"));
+    const { y, height } = await page.locator(".hw-slider").boundingBox();
+    await page.mouse.click((left + right) / 2, y + height / 2);
+    const taken = await viewer.until("catch-up", ({ view, picture }) => view === "catchup" && picture === "moving");
+    return { missing, late, listed, taken };
+  },
+
   /** The viewer's own network. */
   async offline(page, viewer) {
     await page.goto(url);
@@ -98,6 +118,7 @@ const SCENARIOS = {
     const paused = await viewer.until("the pause", ({ message, card }) => message === "paused" && card !== null);
     await viewer.shot("paused");
     const axe = { paused: await violations(page) };
+    const drawn = await stretches(page, "paused");
     step("paused", paused);
     const resumed = await viewer.until("the picture again", (now) => now.picture === "moving" && now.time_s > paused.time_s + 1);
     step("resumed", resumed);
@@ -112,7 +133,7 @@ const SCENARIOS = {
     const link = await shareMoment(page);
     await page.goto(link);
     const linked = await viewer.until("the moment", ({ picture }) => picture === "moving" || picture === "held");
-    return { paused, resumed, ended, recording, played, link, linked, axe };
+    return { paused, drawn, resumed, ended, recording, played, link, linked, axe };
   },
 
   /** The metadata is lost, and the broadcast goes on at other addresses. */
@@ -473,6 +494,28 @@ function countOf(page, pattern, count) {
   return new Promise((resolve) => {
     page.on("response", (response) => pattern.test(response.url()) && --count === 0 && resolve());
   });
+}
+
+/** A stretch that is no trifle. */
+const isWide = (kind) => (stretch) => stretch.kind === kind && stretch.right - stretch.left >= 40;
+
+/** The stretches of the timeline as they are drawn, in pixels, once one of them is of this kind, and no trifle. */
+async function stretches(page, kind) {
+  const drawn = () => page.evaluate(() => {
+    const box = document.querySelector(".hw-track").getBoundingClientRect();
+    return Array.from(document.querySelectorAll(".hw-stretch"), (part) => {
+      const { left, right, width, height } = part.getBoundingClientRect();
+      return { kind: part.dataset.kind, left, right, width, height, isInside: left > box.left - 1 && right < box.right + 1 };
+    });
+  });
+  const selector = `.hw-stretch[data-kind=${kind}]`;
+  const isThere = (of) => [...document.querySelectorAll(of)].some((part) => part.getBoundingClientRect().width >= 41);
+  for (;;) {
+    await page.waitForFunction(isThere, selector, { timeout: SEEN_MS_MAX });
+    // It is drawn anew with each reading, narrower as time goes on.
+    const parts = await drawn();
+    if (parts.some(isWide(kind))) return parts;
+  }
 }
 
 /** The recording from its beginning: another source. */

@@ -2,11 +2,14 @@
 //! interruption and what was missed, their own network, a pause, the end, and pages that open before the beginning.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use headwater_tests::{CAPTION, Encoder, Media, Program, Relay, at_once, until_stored, wait_until_complete};
+use headwater_tests::{CAPTION, Encoder, Media, Program, Publisher, Relay, at_once, until_stored, wait_until_complete};
 use serde_json::Value;
-use testkit::{Headwater, NewBroadcast, Road, Tool, eventually};
+use testkit::{Headwater, NewBroadcast, Road, Tool, eventually, every};
 
 /// Longer than any scenario takes on a busy machine.
 const RUN_MAX: Duration = Duration::from_secs(240);
@@ -111,6 +114,22 @@ fn assert_calm(name: &str, seen: &Value) {
         |text: &str| text.starts_with("Failed to load resource") || text.contains("ERR_INTERNET_DISCONNECTED");
     let complaints = seen["complaints"].as_array().expect("a list");
     assert!(complaints.iter().all(|one| one.as_str().is_some_and(harmless)), "{name}: {complaints:?}");
+}
+
+/// Fails unless the timeline is drawn side by side, and each part can be seen.
+#[track_caller]
+fn assert_drawn(stretches: &Value) {
+    /// A part of the whole that would be too narrow is drawn a little wider.
+    const OVERLAP_PX: f64 = 3.0;
+    let parts = stretches.as_array().expect("a list");
+    assert_eq!(parts[0]["kind"], "media", "{stretches}");
+    for part in parts {
+        let [width, height] = ["width", "height"].map(|side| number(&part[side]));
+        assert!(width >= 2.0 && height >= 2.0 && part["isInside"] == true, "{stretches}");
+    }
+    for pair in parts.windows(2) {
+        assert!((number(&pair[0]["right"]) - number(&pair[1]["left"])).abs() < OVERLAP_PX, "side by side: {stretches}");
+    }
 }
 
 #[track_caller]
@@ -220,11 +239,59 @@ fn a_broadcast_is_paused_goes_on_ends_and_is_a_recording() {
     assert_calm("course", &seen);
     assert!(text(&seen["paused"]["card"]).contains("is paused"), "{}", seen["paused"]);
     assert!(text(&seen["ended"]["card"]).contains("has ended"), "{}", seen["ended"]);
+    assert_drawn(&seen["drawn"]);
     assert_eq!(seen["recording"]["view"], "vod");
     assert!(seen["recording"]["duration_s"].is_number(), "{}", seen["recording"]);
     // The link names the second that was on screen when it was shared.
     let (shared, opened) = (number(&seen["played"]["moment_ms"]), number(&seen["linked"]["moment_ms"]));
     assert!((opened - shared).abs() < 3_000.0, "{opened} is not {shared}: {}", seen["link"]);
+}
+
+/// A press on what came late leads to it.
+#[test]
+fn the_timeline_shows_what_is_missing_and_what_came_late() {
+    const SEGMENT: Duration = Duration::from_secs(1);
+    const BEFORE: usize = 8;
+    let (headwater, media) = (Headwater::start_with(CONFIG), Media::ts(180));
+    let broadcast = headwater.create_broadcast();
+    let now_ms = Publisher::new(&broadcast, 0, 1_000).server_time_ms();
+    // The next one ends now.
+    let publisher = Publisher::new(&broadcast, now_ms - 1_000 * i64::try_from(BEFORE + 1).expect("few"), 1_000);
+    (0..BEFORE).for_each(|seq| publisher.put(seq, &media.segments[seq]));
+    // What is held back, while there is no network.
+    let (held, is_over) = (Mutex::new(None::<Vec<usize>>), AtomicBool::new(false));
+    let held = || held.lock().expect("nobody panics");
+    let record = || {
+        let mut seqs = BEFORE..media.segments.len();
+        every(SEGMENT, || {
+            let Some(seq) = seqs.next().filter(|_| !is_over.load(Ordering::SeqCst)) else {
+                return ControlFlow::Break(());
+            };
+            match held().as_mut() {
+                Some(held) => held.push(seq),
+                None => publisher.put(seq, &media.segments[seq]),
+            }
+            ControlFlow::Continue(())
+        });
+    };
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(record);
+        let viewer = Viewer::start(&broadcast.page_url, "stretches");
+        viewer.until("playing");
+        *held() = Some(Vec::new());
+        viewer.until("missing");
+        let late = held().take().expect("there is no network");
+        late.into_iter().for_each(|seq| publisher.put(seq, &media.segments[seq]));
+        let seen = viewer.end();
+        is_over.store(true, Ordering::SeqCst);
+        seen
+    });
+    assert_calm("stretches", &seen);
+    assert_drawn(&seen["missing"]);
+    assert_drawn(&seen["late"]);
+    let listed = seen["listed"].as_array().and_then(|listed| listed.last()).map(text);
+    assert!(listed.is_some_and(|last| last.starts_with("Watch what arrived late: 0:")), "{}", seen["listed"]);
+    assert_eq!(seen["taken"]["view"], "catchup");
 }
 
 #[test]
