@@ -22,9 +22,10 @@ async function takePictures({ browser, base, key }) {
     await owning(browser, base, key, id);
     const inTheDark = await watching(browser, base, id, DESKTOP_DARK);
     ffmpeg.kill("SIGKILL");
-    // Until the picture stands.
-    await inTheDark.waitForFunction(() => window.headwater.video.readyState < 3, undefined, { timeout: 60_000 });
+    await inTheDark.locator(".hw-card[data-kind=interrupted]:not([hidden])").waitFor({ timeout: 60_000 });
     await inTheDark.waitForTimeout(TOLD_MS);
+    await inTheDark.mouse.move(560, 300);
+    await inTheDark.waitForTimeout(FADED_IN_MS);
     await inTheDark.screenshot({ path: "docs/pictures/interrupted.png" });
   } finally {
     ffmpeg.kill("SIGKILL");

@@ -36,13 +36,15 @@ export class MessageView {
     if (!message) return;
     const { since_ms } = message;
     const timer = since_ms === null ? "" : `${this.words.forTime} ${clock(Math.max(0, now_ms - since_ms) / 1000)}`;
+    // It goes on with how long that has been so.
+    const title = timer === "" ? message.title : message.title.replace(/\.$/, "");
     if (message.weight === "line") {
-      put(this.#lineText, message.title);
+      put(this.#lineText, title);
       put(this.#lineTimer, timer);
       return;
     }
     reveal(this.#spin, message.kind === "loading");
-    put(this.#title, message.title);
+    put(this.#title, title);
     put(this.#timer, timer);
     reveal(this.#timer, timer !== "");
     put(this.#hint, message.hint);
