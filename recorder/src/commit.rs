@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use broadcast::{
     Broadcast, BroadcastId, CapturedAt, Closing, Container, Digest, Event, Key, LastSeq, MediaDuration, MediaTime,
-    RecordedBy, RenditionName, Segment, Seq,
+    RecordedBy, Rendition, RenditionName, Segment, Seq,
 };
 use bytes::Bytes;
 use inspection::{Described, Found, KnownInit, stored_events};
@@ -126,7 +126,8 @@ impl Recorder {
         broadcast.recorded_by().is_none_or(is_news).then(|| Event::RecordedBy { node: node.clone() })
     }
 
-    /// Commits a segment that is durable, and removes it again if the log has no place for it.
+    /// Commits a segment that is durable, under another number if its own has gone to something else. It is removed again if the
+    /// log has no place for it.
     pub(crate) async fn commit_durable(&self, followed: &Followed, durable: &Durable) -> Result<Kept, Problem> {
         let (kept, key) = match self.commit_or_remove(followed, durable).await {
             Ok((kept, key)) => (Ok(kept), Some(key)),
@@ -232,10 +233,18 @@ impl Recorder {
 
     /// Removes a file of ours that the log does not list. The same segment may be listed with another capture time.
     pub(crate) async fn remove_unlisted(&self, followed: &Followed, key: &Key) {
+        let listed = listed_at_its_number(&followed.read(), key);
+        self.remove_unless_listed(followed, key, listed).await;
+    }
+
+    /// The same, where the same bytes are listed as this segment.
+    pub(crate) async fn remove_unless_listed(&self, followed: &Followed, key: &Key, same: Option<Segment>) {
         if is_listed(&followed.read(), key) {
             return;
         }
-        if let Err(error) = self.keep_as_listed(followed, key).await {
+        if let Some(same) = same
+            && let Err(error) = self.keep_as_listed(followed, key, &same).await
+        {
             tracing::warn!(%key, error = &error as &dyn std::error::Error, "cannot keep a file under the name that is listed");
             return;
         }
@@ -244,18 +253,14 @@ impl Recorder {
         }
     }
 
-    /// The same bytes may be listed under another capture time, and whoever has them under that name may be gone for good:
-    /// they are kept under it here too, unless they are safe.
-    async fn keep_as_listed(&self, followed: &Followed, key: &Key) -> Result<(), StoreError> {
-        let broadcast::Object::Segment { rendition, seq, digest, .. } = &key.object else { return Ok(()) };
-        let listed = {
-            let broadcast = followed.read();
-            let listed = broadcast.rendition(rendition).and_then(|rendition| rendition.segment(*seq)).cloned();
-            let is_safe = broadcast.safe(rendition).is_some_and(|safe| safe.contains(*seq));
-            listed.filter(|listed| listed.digest == *digest && (self.hot.is_none() || !is_safe))
-        };
-        let Some(listed) = listed else { return Ok(()) };
-        let name = Key::of_segment(followed.id(), &listed);
+    /// The same bytes may be listed under another name, and whoever has them under that may be gone for good: they are kept
+    /// under it here too, unless they are safe.
+    async fn keep_as_listed(&self, followed: &Followed, key: &Key, listed: &Segment) -> Result<(), StoreError> {
+        let is_safe = followed.read().safe(&listed.rendition).is_some_and(|safe| safe.contains(listed.seq));
+        if is_safe && self.hot.is_some() {
+            return Ok(());
+        }
+        let name = Key::of_segment(followed.id(), listed);
         if self.store.len(&name).await? != Some(listed.len) {
             let blob = match self.store.read(key, None).await {
                 Err(StoreError::NotFound) => return Ok(()),
@@ -367,6 +372,13 @@ pub(crate) fn is_listed(broadcast: &Broadcast, key: &Key) -> bool {
     stored.is_some_and(|segment| Key::of_segment(key.broadcast, segment) == *key)
 }
 
+/// What the log lists under the number of this key, if those are the same bytes.
+fn listed_at_its_number(broadcast: &Broadcast, key: &Key) -> Option<Segment> {
+    let broadcast::Object::Segment { rendition, seq, digest, .. } = &key.object else { return None };
+    let listed = broadcast.rendition(rendition)?.segment(*seq)?;
+    (listed.digest == *digest).then(|| listed.as_ref().clone())
+}
+
 /// A candidate as the log will know it, and what it has to know before.
 pub(crate) fn describe(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock) -> Described {
     let captured_at = new.captured_at.unwrap_or_else(|| captured_at(broadcast, new, clock));
@@ -391,10 +403,22 @@ fn captured_at(broadcast: &Broadcast, new: &Candidate, clock: &mut CaptureClock)
     let container = if new.init.is_some() { Container::M4s } else { Container::Ts };
     let unplaced = Unplaced { container, media_start, duration, arrived_ms: new.arrived_ms };
     let rendition = broadcast.rendition(&new.rendition);
-    let before = rendition.and_then(|rendition| rendition.segment_before(new.seq));
+    let before = rendition.and_then(|rendition| recorded_before(rendition, new.seq));
     let others = broadcast.renditions().iter().filter(|other| *other.name() != new.rendition);
     let sibling = others.filter_map(|other| other.segments().next_back()).max_by_key(|other| other.captured_at);
     clock.place(&unplaced, before.map(AsRef::as_ref), sibling.map(AsRef::as_ref))
+}
+
+/// The segment before this number. What was found again and given another number was recorded before what is around it.
+fn recorded_before(rendition: &Rendition, seq: Seq) -> Option<&Arc<Segment>> {
+    let mut before = rendition.segment_before(seq)?;
+    while before.pushed.is_none()
+        && let Some(earlier) = rendition.segment_before(before.seq)
+        && earlier.captured_at > before.captured_at
+    {
+        before = earlier;
+    }
+    Some(before)
 }
 
 pub(crate) fn other_bytes(seq: Seq, existing: &str) -> Problem {

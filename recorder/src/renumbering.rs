@@ -1,11 +1,11 @@
 //! What was acknowledged keeps no number that something else has by now. A stock pusher's numbers are given here: while one
 //! recorder is away with what the metadata store has lost, another one may give the same number to something else, or give it
-//! up. What is found then gets the next one. Live does not show it: it was captured before what is there.
+//! up. What is found then gets the next one. It was captured before what is there, so live does not show it.
 
 use broadcast::{Broadcast, CapturedAt, Event, Key, Segment, Seq, SeqSet};
 use metadata::{Followed, Outcome};
 use service::{Problem, ProblemKind};
-use storage::{Store, verified};
+use storage::{Store, StoreError, verified};
 
 use crate::commit::{Durable, Kept};
 use crate::problems;
@@ -42,15 +42,16 @@ impl Recorder {
                 (segment, same, seq)
             };
             if let Some(same) = same {
-                self.remove_unlisted(followed, &durable.key).await;
-                return Ok(Some((Kept::Already, Key::of_segment(followed.id(), &same))));
+                let key = Key::of_segment(followed.id(), &same);
+                self.remove_unless_listed(followed, &durable.key, Some(same)).await;
+                return Ok(Some((Kept::Already, key)));
             }
             tracing::warn!(key = %durable.key, %seq, "the number of a pushed segment has gone to something else; it gets another");
-            let renumbered = Segment { seq, ..segment };
+            // By its pusher's number others are counted.
+            let renumbered = Segment { seq, pushed: None, ..segment };
             let key = Key::of_segment(followed.id(), &renumbered);
             let _flying = self.in_flight.enter(&key);
-            let bytes = self.tiers.read(&durable.key, None).await.map_err(problems::of_store)?;
-            self.store.put(&key, verified(&durable.key, bytes)).await.map_err(problems::of_store)?;
+            self.copy(&durable.key, &key).await.map_err(problems::of_store)?;
             // What comes before it, such as its format, was committed with its own number.
             let outcomes = followed.commit(&[Event::Stored(renumbered)]).await.map_err(problems::of_metadata)?;
             match outcomes[0] {
@@ -58,16 +59,26 @@ impl Recorder {
                     self.remove_unlisted(followed, &durable.key).await;
                     return Ok(Some((Kept::Stored, key)));
                 }
-                Outcome::Ended => {
+                // It has its own number again.
+                _ if key == durable.key => {}
+                outcome => {
                     self.remove_unlisted(followed, &key).await;
-                    return Ok(None);
-                }
-                Outcome::Duplicate | Outcome::Conflict { .. } | Outcome::Abandoned => {
-                    self.remove_unlisted(followed, &key).await;
+                    if outcome == Outcome::Ended {
+                        return Ok(None);
+                    }
                 }
             }
         }
         Err(ProblemKind::UNAVAILABLE.detail("others keep being given the next number; try again"))
+    }
+
+    async fn copy(&self, from: &Key, to: &Key) -> Result<(), StoreError> {
+        let bytes = self.tiers.read(from, None).await?;
+        let done = self.store.put(to, verified(from, bytes)).await;
+        if matches!(done, Err(StoreError::Damaged { .. })) {
+            self.set_aside_if_damaged(from).await?;
+        }
+        done
     }
 }
 

@@ -16,6 +16,7 @@ use crate::capture::CaptureClock;
 use crate::commit::{Candidate, Durable, Kept, describe, no_init};
 use crate::lost::LostError;
 use crate::problems;
+use crate::push::is_open;
 use crate::recorder::Recorder;
 
 /// Where a segment was found.
@@ -275,7 +276,10 @@ impl Recorder {
         };
         let described = describe(&followed.read(), &candidate, &mut CaptureClock::default());
         let mut events = stored_events(&followed.read(), described);
-        events.splice(0..0, restart.with(&events));
+        // What gets another number comes late, and live goes on without it.
+        if is_open(&followed.read(), rendition, *seq) {
+            events.splice(0..0, restart.with(&events));
+        }
         let key = listed.key.clone();
         // What is refused is set aside here; in the hot store it stays.
         let was_acknowledged = place == Place::Here;

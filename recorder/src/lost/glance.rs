@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use broadcast::{
-    BroadcastId, CapturedAt, Digest, DocumentFold, Event, Key, Object, RenditionName, Seq, SeqSet, StoreTime,
+    BroadcastId, CapturedAt, Digest, Document, DocumentFold, Event, Key, LogEntry, Object, RenditionName, Seq, SeqSet,
+    StoreTime,
 };
 use futures_util::StreamExt;
 use metadata::{MetadataError, READ_MAX};
@@ -19,12 +20,13 @@ pub(super) const FOUND_MAX: usize = 10_000;
 /// The most copies of one segment, here and in the hot store, of which a good one is looked for.
 const COPIES_MAX: usize = 8;
 
-/// What a log says. Much less than a broadcast that is followed: it is read for each, at each start.
+/// What a log says. Less than a broadcast that is followed: it is read for each, at each start.
 #[derive(Debug)]
 pub(super) struct Glance {
     pub(super) log: DocumentFold,
     /// What is stored of renditions whose numbers are given here, and not by who sends them.
-    numbered_here: BTreeMap<RenditionName, BTreeMap<Seq, (Digest, CapturedAt)>>,
+    stored: BTreeMap<RenditionName, BTreeMap<Seq, (Digest, CapturedAt)>>,
+    numbered_here: BTreeSet<RenditionName>,
     safe: BTreeMap<RenditionName, SeqSet>,
     last_at: StoreTime,
     /// Whether it may end by itself, some time after what was said of its end.
@@ -33,12 +35,21 @@ pub(super) struct Glance {
 
 impl Default for Glance {
     fn default() -> Self {
-        let (numbered_here, safe) = (BTreeMap::new(), BTreeMap::new());
-        Self { log: DocumentFold::default(), numbered_here, safe, last_at: StoreTime(0), is_ending: false }
+        let (stored, numbered_here, safe) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { log: DocumentFold::default(), stored, numbered_here, safe, last_at: StoreTime(0), is_ending: false }
     }
 }
 
 impl Glance {
+    /// What a document tells of that, and the log may have lost.
+    pub(super) fn heed(&mut self, told: &Document) {
+        let mapped = |entry: &LogEntry| match &entry.event {
+            Event::Mapped { rendition, .. } => Some(rendition.clone()),
+            _ => None,
+        };
+        self.numbered_here.extend(told.entries.iter().filter_map(mapped));
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark { len: self.log.covers(), last_at: self.last_at }
     }
@@ -49,7 +60,7 @@ impl Glance {
 
     /// Whether something else has its number, and it has no other.
     fn has_lost_its_number(&self, rendition: &RenditionName, seq: Seq, (digest, at): (Digest, CapturedAt)) -> bool {
-        let Some(stored) = self.numbered_here.get(rendition) else { return false };
+        let Some(stored) = self.stored.get(rendition) else { return false };
         let is_other = stored.get(&seq).is_some_and(|(other, _)| *other != digest);
         is_other && !stored.values().any(|(other, other_at)| *other == digest && is_resent(at, *other_at))
     }
@@ -84,7 +95,7 @@ pub(super) struct Found {
 
 impl Recorder {
     pub(super) async fn glance(&self, id: BroadcastId) -> Result<Glance, MetadataError> {
-        let (mut glance, mut mapped) = (Glance::default(), BTreeSet::new());
+        let mut glance = Glance::default();
         loop {
             let entries = self.broadcasts.store().read(id, glance.log.covers(), READ_MAX).await?;
             for entry in &entries {
@@ -92,10 +103,10 @@ impl Recorder {
                 glance.last_at = entry.at;
                 match &entry.event {
                     Event::Stored(segment) => {
-                        let stored = glance.numbered_here.entry(segment.rendition.clone()).or_default();
+                        let stored = glance.stored.entry(segment.rendition.clone()).or_default();
                         stored.insert(segment.seq, (segment.digest, segment.captured_at));
                     }
-                    Event::Mapped { rendition, .. } => drop(mapped.insert(rendition.clone())),
+                    Event::Mapped { rendition, .. } => drop(glance.numbered_here.insert(rendition.clone())),
                     Event::Safe { rendition, seqs } => {
                         glance.safe.entry(rendition.clone()).or_default().insert(*seqs);
                     }
@@ -105,7 +116,8 @@ impl Recorder {
                 }
             }
             if entries.is_empty() {
-                glance.numbered_here.retain(|rendition, _| mapped.contains(rendition));
+                let Glance { stored, numbered_here, .. } = &mut glance;
+                stored.retain(|rendition, _| numbered_here.contains(rendition));
                 return Ok(glance);
             }
         }
@@ -142,9 +154,13 @@ impl Recorder {
 impl Found {
     /// What was given another number leaves its first one to what has that now.
     pub(super) fn leave_first_numbers(&mut self, glance: &Glance) {
+        if self.unlisted.is_empty() || glance.numbered_here.is_empty() {
+            return;
+        }
         let mut numbers: BTreeMap<(RenditionName, CapturedAt, Digest), Seq> = BTreeMap::new();
         let unlisted = self.unlisted.values().flatten().filter_map(|(listed, _)| named(&listed.key));
-        let listed = glance.numbered_here.iter().flat_map(|(rendition, stored)| {
+        let unlisted = unlisted.filter(|((rendition, _, _), _)| glance.numbered_here.contains(rendition));
+        let listed = glance.stored.iter().flat_map(|(rendition, stored)| {
             stored.iter().map(|(seq, (digest, at))| ((rendition.clone(), *at, *digest), *seq))
         });
         for (name, seq) in unlisted.chain(listed) {

@@ -19,6 +19,9 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// There is no log.
+    pub(super) const NOTHING: Self = Self { len: EventIndex(0), last_at: StoreTime(i64::MIN) };
+
     pub(super) fn of(broadcast: &Broadcast) -> Self {
         Self { len: broadcast.next_index(), last_at: broadcast.last_at() }
     }

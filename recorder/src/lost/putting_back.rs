@@ -41,9 +41,12 @@ impl Recorder {
                     return Err(error.into());
                 }
             };
-            let Some(glance) = self.glance_or_reopen(id, told.as_ref(), (&mut has_lost, &mut restart)).await? else {
+            let Some(mut glance) = self.glance_or_reopen(id, told.as_ref(), (&mut has_lost, &mut restart)).await?
+            else {
+                self.marks.set(id, Mark::NOTHING, breaks);
                 return Ok(0);
             };
+            told.iter().for_each(|told| glance.heed(told));
             if glance.is_ending {
                 // It may have been said, or put back by somebody who is gone since, after the log was scanned here.
                 self.end_after_grace(id);

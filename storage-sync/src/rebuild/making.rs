@@ -149,6 +149,11 @@ impl<'a, 'r> Making<'a, 'r> {
     /// The keys of each segment, that of the store that counts most first: it may be there under several times.
     fn in_order(&self, document: &Document) -> Vec<Vec<Key>> {
         let mut places: BTreeMap<(&RenditionName, Seq), Vec<(usize, &Key)>> = BTreeMap::new();
+        let mapped = |entry: &LogEntry| match &entry.event {
+            Event::Mapped { rendition, .. } => Some(rendition.clone()),
+            _ => None,
+        };
+        let numbered_by_us: BTreeSet<RenditionName> = document.entries.iter().filter_map(mapped).collect();
         let mut numbers: BTreeMap<(&RenditionName, CapturedAt, Digest), Seq> = BTreeMap::new();
         for key in self.objects.keys.keys() {
             let Object::Segment { rendition, seq, captured_at, digest, .. } = &key.object else { continue };
@@ -158,7 +163,9 @@ impl<'a, 'r> Making<'a, 'r> {
         for (key, there) in &self.objects.keys {
             let Object::Segment { rendition, seq, captured_at, digest, .. } = &key.object else { continue };
             // One that was given another number leaves its first one to what has that now.
-            if numbers.get(&(rendition, *captured_at, *digest)).is_some_and(|number| number > seq) {
+            if numbered_by_us.contains(rendition)
+                && numbers.get(&(rendition, *captured_at, *digest)).is_some_and(|number| number > seq)
+            {
                 continue;
             }
             places.entry((rendition, *seq)).or_default().push((there[0].0, key));

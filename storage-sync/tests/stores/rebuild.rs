@@ -75,7 +75,7 @@ async fn what_was_given_another_number_takes_none_from_others() {
         world.put(HOT, &key, bytes).await;
     }
     let source = world.log("source").await;
-    world.commit(&source, &[]).await;
+    world.commit(&source, &[mapped("main")]).await;
     world.put_document(&world.document_of(&source).await).await;
 
     let log = world.log("log").await;

@@ -118,12 +118,12 @@ impl Reach {
 
     /// Fetches what is listed, or says what is wrong with that it cannot be had.
     pub(crate) async fn fetch(&self, key: &Key) -> Result<(), String> {
-        let well_before = self.is_well();
+        let (well_before, lost_before) = (self.is_well(), self.disks.has_lost(key));
         let fetched = match self.tiers.read(key, None).await {
             Ok(blob) => blob.collect().await,
             Err(error) => Err(error),
         };
-        let may = May { fail: !(well_before && self.is_well()), be_lost: self.disks.has_lost(key) };
+        let may = May { fail: !(well_before && self.is_well()), be_lost: lost_before || self.disks.has_lost(key) };
         judged(fetched, key, may)
     }
 

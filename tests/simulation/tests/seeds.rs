@@ -7,7 +7,7 @@ const SHORT: Options =
     Options { minutes_max: 8, phones_max: 2, recorders_min: 1, pushers_min: 0, without: None, tell: false };
 
 /// Seeds that failed once, each for a reason of its own.
-const FAILED_ONCE: [u64; 35] = [
+const FAILED_ONCE: [u64; 36] = [
     18, 40, 111, // Before there were renditions: other worlds now, and as good as any.
     22,  // A body that broke off was refused for good.
     25,  // What was abandoned, and forgotten together with who had heard of it, was never said again.
@@ -28,9 +28,10 @@ const FAILED_ONCE: [u64; 35] = [
     470,  // Renditions of one encoder were dated apart after it had lost time.
     1582, // At a start, what was parked was taken up one by one, and the rest of it was taken for lost.
     1782, // What a playlist had said of a segment was forgotten while that waited.
-    3162, // What was forgotten had been given its number to something else, when it was found.
+    3162, // What was forgotten had lost its number to something else, when it was found.
     1998, 2566, 2798,
     3546, // A segment that was sent while it was encoded was guessed at before it could be named.
+    4075, // The checker: what was lost with a disk came again while it was looked for.
     3994, // The checker: its owner ended it before anything had come.
     3266, // A file that was not durable yet, since the power was going, was found and committed.
 ];
