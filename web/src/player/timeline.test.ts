@@ -25,6 +25,16 @@ test("stretches tile the playlist and say why", () => {
   expect(stretches(sample("m.")).map(({ kind }) => kind)).toEqual(["media", "missing"]);
 });
 
+test("a pause stays one when what was recorded before it comes late", () => {
+  const made = stretches(sample("m....m", { ranges: [range("paused", 6, 10), late(2, 10, 1, 1)] }));
+  expect(made.map(({ kind, from_s, to_s }) => [kind, from_s, to_s])).toEqual([
+    ["media", 0, 2],
+    ["late", 2, 6],
+    ["paused", 6, 10],
+    ["media", 10, 12],
+  ]);
+});
+
 test("moments and positions", () => {
   const reading = sample("mm..m", { start_ms: 100_000 });
   expect(momentOf(reading, 5)).toBe(105_000);

@@ -42,17 +42,11 @@ const MEDIA = { kind: "media" as const, catchupFrom: null };
 
 function gapKind(entry: Entry, { ranges }: Reading): { kind: StretchKind; catchupFrom: number | null } {
   const middle_ms = entry.at_ms + entry.duration_s * 500;
-  // What arrived late says more than the interruption that it fills.
-  for (const range of [...ranges].reverse()) {
-    if (middle_ms < range.start_ms || middle_ms > (range.end_ms ?? Infinity)) continue;
-    if (range.kind === "recovered") return { kind: "late", catchupFrom: range.from };
-    const late = ranges.find(
-      (other) => other.kind === "recovered" && other.start_ms <= middle_ms && (other.end_ms ?? 0) >= middle_ms,
-    );
-    if (late?.kind === "recovered") return { kind: "late", catchupFrom: late.from };
-    return { kind: range.kind === "paused" ? "paused" : "missing", catchupFrom: null };
-  }
-  return { kind: "missing", catchupFrom: null };
+  const of = ranges.filter((range) => range.start_ms <= middle_ms && middle_ms <= (range.end_ms ?? Infinity));
+  // While it is paused nothing is recorded: what came late lies before or after that.
+  if (of.some(({ kind }) => kind === "paused")) return { kind: "paused", catchupFrom: null };
+  const late = of.find((range) => range.kind === "recovered");
+  return late?.kind === "recovered" ? { kind: "late", catchupFrom: late.from } : { kind: "missing", catchupFrom: null };
 }
 
 /** The entry at a position, in seconds from the first; null beyond the end. */
