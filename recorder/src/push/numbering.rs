@@ -133,12 +133,9 @@ impl Numbering {
         Some(Named { rendition: family.rendition.clone(), number, map: family.map.clone() })
     }
 
-    /// The number of a path that no playlist names: by its digits, or the one after that which was seen last. Digits that are
-    /// far from that are a time.
-    pub(crate) fn guess(&self, rendition: &RenditionName, path: &str) -> u64 {
-        let digits = split_digits(path).map(|(_, digits)| digits);
-        let Some(latest) = self.latest.get(rendition) else { return digits.unwrap_or(0) };
-        digits.filter(|digits| digits.abs_diff(*latest) <= JUMP_MAX).unwrap_or_else(|| latest.saturating_add(1))
+    /// The pusher's number of the last segment that has one of ours.
+    pub(crate) fn latest(&self, rendition: &RenditionName) -> Option<u64> {
+        self.latest.get(rendition).copied()
     }
 
     /// Our number for the pusher's, and with it that minus the pusher's.
@@ -158,8 +155,11 @@ impl Numbering {
             Some((seq, Place::Expected(expected))) if expected.is_resent(digest, arrival.at) => {
                 (Numbered::Already(seq), base)
             }
-            // The pusher has started again.
             _ => {
+                if let Some((seq, base)) = self.hole_in_next_run(broadcast, named, arrival) {
+                    return (Numbered::New(seq), base);
+                }
+                // The pusher has started again.
                 let next = self.next(broadcast, &named.rendition);
                 (Numbered::New(next), i128::from(next.0) - i128::from(named.number))
             }
@@ -203,7 +203,20 @@ impl Numbering {
     /// Our number for this segment, unless its pusher has started again, or sends it twice.
     pub(crate) fn place_in_run(&self, broadcast: &Broadcast, named: &Named, arrival: Arrival) -> Option<Seq> {
         let (_, place) = self.place_of(broadcast, named, arrival);
-        place.filter(|(_, place)| place.is_free(arrival.at)).map(|(seq, _)| seq)
+        let free = place.filter(|(_, place)| place.is_free(arrival.at)).map(|(seq, _)| seq);
+        free.or_else(|| self.hole_in_next_run(broadcast, named, arrival).map(|(seq, _)| seq))
+    }
+
+    /// Our number for a segment that was overtaken by others of the run that it begins, which left its number free; and that
+    /// minus the pusher's.
+    fn hole_in_next_run(&self, broadcast: &Broadcast, named: &Named, arrival: Arrival) -> Option<(Seq, i128)> {
+        let rendition = &named.rendition;
+        let LogBases { after, .. } = LogBases::around(broadcast, rendition, arrival);
+        let base = after.filter(|_| arrival.may_be_overtaken)?;
+        let seq = seq_of(i128::from(named.number) + base)?;
+        let is_expected = self.expected.get(rendition).is_some_and(|expected| expected.contains_key(&seq));
+        let is_hole = matches!(place(broadcast, rendition, seq), Place::Hole { .. });
+        (is_hole && !is_expected).then_some((seq, base))
     }
 
     /// What our number minus the pusher's is, and what our number for this segment stands for, if its pusher goes on.
@@ -217,7 +230,7 @@ impl Numbering {
         // What came before this run of its pusher is of another one.
         let is_of_it = |since: CapturedAt| !arrival.may_be_overtaken || since <= arrival.at;
         let known = self.bases.get(&named.rendition).filter(|(_, since)| is_of_it(*since)).map(|(base, _)| *base);
-        let of_log = || base_of_log(broadcast, &named.rendition, arrival);
+        let of_log = || LogBases::around(broadcast, &named.rendition, arrival).nearest();
         let base = known.or_else(of_log).unwrap_or_else(|| match next {
             Seq(0) => self.first_base(named),
             Seq(next) => i128::from(next) - number,
@@ -256,20 +269,50 @@ fn common_offset(offsets: &[i128]) -> Option<i128> {
 /// How far back the log is searched for a segment whose number in the pusher's counting is known.
 const SEARCHED_MAX: usize = 1_000;
 
-/// What the log's last pushed segment shows, after a restart or on another recorder. For one that may be overtaken that is the
-/// last one before it; if there is none, the first one after it. Those that the start-up scan committed tell no number, but
-/// were given their place by the same base.
-fn base_of_log(broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<i128> {
-    let base = |segment: &Segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?));
-    let mut after = None;
-    for segment in broadcast.rendition(rendition)?.segments().rev().take(SEARCHED_MAX) {
-        let base = base(segment);
-        if base.is_some() && (!arrival.may_be_overtaken || segment.captured_at <= arrival.at) {
-            return base;
+/// Our number minus the pusher's, as the log shows it after a restart or on another recorder. Segments that the start-up scan
+/// committed tell no number, but were given their place by the same base.
+#[derive(Default)]
+struct LogBases {
+    /// By the last segment before an arrival, if that may be overtaken; otherwise by the last one.
+    before: Option<i128>,
+    /// By the first segment after it.
+    after: Option<i128>,
+}
+
+impl LogBases {
+    fn around(broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Self {
+        let mut found = Self::default();
+        let base = |segment: &Segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?));
+        let segments = broadcast.rendition(rendition).into_iter().flat_map(|rendition| rendition.segments().rev());
+        for segment in segments.take(SEARCHED_MAX) {
+            let Some(base) = base(segment) else { continue };
+            if !arrival.may_be_overtaken || segment.captured_at <= arrival.at {
+                found.before = Some(base);
+                break;
+            }
+            found.after = Some(base);
         }
-        after = base.or(after);
+        found
     }
-    after
+
+    fn nearest(self) -> Option<i128> {
+        self.before.or(self.after)
+    }
+}
+
+/// The number of a path that no playlist names: by its digits, or the one after the latest before it. Digits that are far from
+/// that are a time.
+pub(crate) fn guess(latest: Option<u64>, path: &str) -> u64 {
+    let digits = split_digits(path).map(|(_, digits)| digits);
+    let Some(latest) = latest else { return digits.unwrap_or(0) };
+    digits.filter(|digits| digits.abs_diff(latest) <= JUMP_MAX).unwrap_or_else(|| latest.saturating_add(1))
+}
+
+/// The last segment in the log that had been recorded by then: its end, and its pusher's number.
+pub(crate) fn latest_of_log(broadcast: &Broadcast, name: &RenditionName, by: CapturedAt) -> Option<(CapturedAt, u64)> {
+    let segments = broadcast.rendition(name)?.segments().rev().take(SEARCHED_MAX);
+    let recorded = segments.map(|segment| (segment.captured_end(), segment.pushed)).filter(|(end, _)| *end <= by);
+    recorded.filter_map(|(end, pushed)| Some((end, pushed?))).next()
 }
 
 fn seq_of(number: i128) -> Option<Seq> {

@@ -121,15 +121,19 @@ impl Recorder {
         self.catch_up(followed, &mut *pusher.state.lock().await).await?;
         let mut unsettled = self.look_at_unseen(followed.id(), pusher).await.err();
         let (id, mut at) = (followed.id(), 0);
-        let unseen = {
-            let mut state = pusher.state.lock().await;
-            state.correct_guesses();
-            state.unseen_paths()
-        };
+        let unseen = pusher.state.lock().await.unseen_paths();
         let mut coming = [pusher.arriving_paths(), self.paths_of_strangers(id), unseen].concat();
         coming.retain(|path| may_be_init(path));
         loop {
-            let Some(ready) = pusher.state.lock().await.next_ready(&mut at, due_ms, &coming) else { break };
+            let ready = {
+                let mut state = pusher.state.lock().await;
+                // Their turn comes before that of what follows them.
+                if state.correct_guesses() {
+                    at = 0;
+                }
+                state.next_ready(&followed.read(), &mut at, due_ms, &coming)
+            };
+            let Some(ready) = ready else { break };
             match self.commit_waiting(followed, pusher, &ready).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => {

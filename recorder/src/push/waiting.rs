@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::closed::{Closed, latest_base};
 use super::hint::MediaHint;
 use super::inits::{HeldInit, InitOf, may_be_init};
-use super::numbering::{Arrival, Named, Numbered, Numbering, is_open, split_digits, stored_at};
+use super::numbering::{Arrival, Named, Numbered, Numbering, guess, is_open, latest_of_log, split_digits, stored_at};
 use super::{Known, extension_of, rendition_name};
 use crate::capture::CaptureClock;
 use crate::commit::Durable;
@@ -234,8 +234,10 @@ impl PusherState {
         unseen.map(|waiting| waiting.path().to_owned()).collect()
     }
 
-    /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again.
-    pub(super) fn correct_guesses(&mut self) {
+    /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again. Whether
+    /// there was any such.
+    pub(super) fn correct_guesses(&mut self) -> bool {
+        let mut any = false;
         for waiting in &mut self.waiting {
             let Some(named) = waiting.told(&self.numbering) else { continue };
             let Turn::Given(place) = &mut waiting.turn else { continue };
@@ -247,8 +249,10 @@ impl PusherState {
             } else {
                 self.numbering.no_longer_expect(&place.named.rendition, place.seq);
                 waiting.turn = Turn::ToCome;
+                any = true;
             }
         }
+        any
     }
 
     /// Our number for a segment, and with it that minus the pusher's: what it was given before, if nobody else has that.
@@ -283,13 +287,19 @@ impl PusherState {
 
     /// The next waiting segment that can be named, from there on. `coming` are the paths at which init sections may be that
     /// cannot be used yet.
-    pub(super) fn next_ready(&self, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
+    pub(super) fn next_ready(
+        &self,
+        broadcast: &Broadcast,
+        at: &mut usize,
+        due_ms: i64,
+        coming: &[String],
+    ) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
             let overdue = waiting.since_ms <= due_ms || self.waiting.len() > WAITING_MAX;
             let (is_looked_at, path) = (waiting.seen.is_some() || waiting.unreadable_since.is_some(), waiting.path());
             // One that cannot be read may be no segment, by its name.
             let is_one = || waiting.seen.is_some() || !may_be_init(path);
-            let guess_by = (overdue && is_one()).then_some(coming);
+            let guess_by = (overdue && is_one()).then_some(GuessBy { broadcast, coming });
             if let Some(named) = self.name(waiting, guess_by).filter(|_| is_looked_at) {
                 // An end waits for none of them.
                 let behind = if due_ms == i64::MAX { 0 } else { *at };
@@ -302,30 +312,55 @@ impl PusherState {
     }
 
     /// What a waiting segment is: by a playlist, by its digits or, when it has waited long enough, by a guess.
-    fn name(&self, waiting: &Waiting, overdue: Option<&[String]>) -> Option<Named> {
+    fn name(&self, waiting: &Waiting, guess_by: Option<GuessBy<'_>>) -> Option<Named> {
         let path = waiting.path();
         let Some(place) = waiting.place() else {
-            return waiting.told(&self.numbering).or_else(|| Some(self.guess(path, overdue?)));
+            return waiting.told(&self.numbering).or_else(|| Some(self.guess(waiting, guess_by?)));
         };
         let mut named = place.named.clone();
         if place.is_guess && matches!(place.init, InitOf::Unknown) {
-            named.map = self.guess(path, overdue.unwrap_or_default()).map;
+            named.map = self.guess_map(path, guess_by.map(|by| by.coming).unwrap_or_default());
         }
         Some(named)
     }
 
-    fn guess(&self, path: &str, coming: &[String]) -> Named {
+    fn guess(&self, waiting: &Waiting, GuessBy { broadcast, coming }: GuessBy<'_>) -> Named {
+        let path = waiting.path();
+        let rendition = folder_of(path).map_or_else(RenditionName::main, rendition_name);
+        let number = guess(self.latest_before(broadcast, &rendition, waiting.arrival()), path);
+        Named { rendition, number, map: self.guess_map(path, coming) }
+    }
+
+    /// The pusher's number of the last segment that came before it, as far as that is known.
+    fn latest_before(&self, broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<u64> {
+        let of_log = || latest_of_log(broadcast, rendition, arrival.at);
+        let latest = self.numbering.latest(rendition);
+        if !arrival.may_be_overtaken {
+            return latest.or_else(|| Some(of_log()?.1));
+        }
+        let places = self.waiting.iter().filter_map(|other| Some((CapturedAt(other.arrived_ms()), other.place()?)));
+        let placed = places.filter(|(at, place)| *at <= arrival.at && place.named.rendition == *rendition);
+        let before = placed.map(|(at, place)| (at, place.named.number)).chain(of_log()).max_by_key(|(at, _)| *at);
+        before.map(|(_, number)| number).or(latest)
+    }
+
+    fn guess_map(&self, path: &str, coming: &[String]) -> Option<String> {
         let folder = folder_of(path);
-        let rendition = folder.map_or_else(RenditionName::main, rendition_name);
-        let number = self.numbering.guess(&rendition, path);
         let held = self.inits.keys().rfind(|held| folder_of(held) == folder).map(String::as_str);
         let may_be_its = |other: &&str| {
             let is_alike = split_digits(other).is_some() && extension_of(other) == extension_of(path);
             folder_of(other) == folder && !is_alike
         };
-        let map = held.or_else(|| coming.iter().map(String::as_str).find(may_be_its)).map(str::to_owned);
-        Named { rendition, number, map }
+        held.or_else(|| coming.iter().map(String::as_str).find(may_be_its)).map(str::to_owned)
     }
+}
+
+/// What a segment that no playlist names is guessed by.
+#[derive(Clone, Copy)]
+struct GuessBy<'a> {
+    broadcast: &'a Broadcast,
+    /// The paths at which init sections may be that cannot be used yet.
+    coming: &'a [String],
 }
 
 fn folder_of(path: &str) -> Option<&str> {

@@ -120,3 +120,17 @@ async fn a_request_that_is_dropped_takes_nothing_with_it() {
         assert_eq!(world.recorded(ts).await, [(0, 0)], "dropped after {polls} polls");
     }
 }
+
+/// Its name is a time, and its playlist did not come: the log tells where its run is.
+#[tokio::test(start_paused = true)]
+async fn what_was_parked_without_a_name_goes_on_from_the_log() {
+    let (mut world, ts) = (World::new().await, Media::ts());
+    world.push_playlist(&["1790000000.ts"], "").await.expect(200);
+    world.push("1790000000.ts", ts.segments[0].clone()).await.expect(201);
+    world.pass(1).await;
+    world.push("1790000001.ts", ts.segments[1].clone()).await.expect(202);
+    world.crash().await;
+    world.until_later("both", async |world| world.stored().await.len() == 2).await;
+    assert_eq!(world.recorded(ts).await, [(0, 0), (1, 1)]);
+    assert!(world.stored().await.iter().map(|segment| segment.pushed).eq([0, 1].map(Some)));
+}

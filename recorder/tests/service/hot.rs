@@ -25,6 +25,7 @@ pub(crate) struct Distant {
     pub(crate) busy: RwLock<()>,
     pub(crate) unheard: OnceLock<&'static str>,
     pub(crate) reading: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
     pub(crate) listed: AtomicUsize,
     _dir: TempDir,
 }
@@ -35,8 +36,8 @@ impl Distant {
         let url = dir.path().to_str().unwrap().parse().unwrap();
         let store = HotStore::open(&url, [], &Random::seeded(1)).unwrap();
         let (away, busy, unheard) = (AtomicBool::new(false), RwLock::new(()), OnceLock::new());
-        let [reading, listed] = [0; 2].map(AtomicUsize::new);
-        Arc::new(Self { store, away, busy, unheard, reading, listed, _dir: dir })
+        let [reading, asked, listed] = [0; 3].map(AtomicUsize::new);
+        Arc::new(Self { store, away, busy, unheard, reading, asked, listed, _dir: dir })
     }
 
     pub(crate) fn go_away(&self, away: bool) {
@@ -75,6 +76,7 @@ impl Store for Distant {
     }
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Blob, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         self.reading.fetch_add(1, Ordering::SeqCst);
         let _not_busy = self.busy.read().await;
         self.reading.fetch_sub(1, Ordering::SeqCst);

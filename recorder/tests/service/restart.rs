@@ -1,10 +1,11 @@
 //! Pushers that start again.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use headwater_recorder::RecorderConfig;
 
-use crate::fixtures::{Media, World};
+use crate::fixtures::{Media, Mood, World};
 use crate::hot::Distant;
 
 #[tokio::test(start_paused = true)]
@@ -118,6 +119,42 @@ async fn a_run_is_not_given_the_init_section_of_the_next() {
     let has_all = async |world: &World| world.stored().await.len() == 3;
     world.until_passed(Duration::from_secs(1), "all of it", has_all).await;
     assert_eq!(world.widths().await, [128, 128, 64]);
+}
+
+/// What came while the store was away waits for its init section, and was guessed at by its name. A playlist says better while
+/// the next try is under way, in which the turn of what follows comes.
+#[tokio::test(start_paused = true)]
+async fn what_was_guessed_at_wrongly_goes_before_what_follows_it() {
+    let (hot, media) = (Distant::new(), Media::fmp4());
+    let mut world = World::with_hot(RecorderConfig::default(), hot.clone()).await;
+    begin_with(&world, media, 1).await;
+    world.until_safe(&[(0, 0)]).await;
+    world.move_elsewhere().await;
+    hot.go_away(true);
+    world.log.feel(Mood::Away);
+    for n in 1..3 {
+        world.push(&format!("seg{n}.m4s"), media.segments[n].clone()).await.expect(202);
+        world.pass(1).await;
+    }
+    world.log.feel(Mood::Well);
+    let asked = hot.asked.load(Ordering::SeqCst);
+    let is_tried = async |_: &World| hot.asked.load(Ordering::SeqCst) > asked;
+    world.until_passed(Duration::from_secs(1), "a first try", is_tried).await;
+    world.push("seg3.m4s", media.segments[3].clone()).await.expect(202);
+    let busy = hot.busy.write().await;
+    world.pass(10).await;
+    let is_trying = async |_: &World| hot.reading.load(Ordering::SeqCst) > 0;
+    world.until_passed(Duration::from_secs(1), "another try", is_trying).await;
+    let names_come = async { world.push_playlist(&["seg1.m4s", "seg2.m4s", "seg3.m4s"], "").await.expect(200) };
+    let try_ends = async {
+        world.pass(1).await;
+        drop(busy);
+    };
+    tokio::join!(names_come, try_ends);
+    hot.go_away(false);
+    let has_all = async |world: &World| world.stored().await.len() == 4;
+    world.until_passed(Duration::from_secs(1), "all of it", has_all).await;
+    assert_eq!(world.recorded(media).await, [(0, 0), (1, 1), (2, 2), (3, 3)]);
 }
 
 #[tokio::test(start_paused = true)]

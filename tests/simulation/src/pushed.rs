@@ -78,6 +78,18 @@ impl Able {
         let mut window = looks.iter().filter(|look| (from.0 - 1_000..=to.0 + 1_000).contains(&look.at.0));
         window.all(|look| look.unable.iter().all(|unable| unable != name))
     }
+
+    /// Whether one was not, about then.
+    fn was_unable_at(&self, name: &str, at: Instant) -> bool {
+        let looks = lock(&self.looks);
+        let mut near = looks.iter().filter(|look| look.instant + LOOK_EVERY >= at && look.instant <= at + LOOK_EVERY);
+        near.any(|look| look.unable.iter().any(|unable| unable == name))
+    }
+
+    /// When the store's clock had come so far.
+    fn instant_of(&self, at: StoreTime) -> Option<Instant> {
+        lock(&self.looks).iter().find(|look| look.at >= at).map(|look| look.instant)
+    }
 }
 
 /// What is in a recording, under which numbers.
@@ -179,8 +191,18 @@ impl Pushed<'_> {
         if is_refused && over(log).is_some_and(|(from, to)| !self.able.was_able(name, from, to)) {
             return Ok(());
         }
+        if is_refused && over(log).is_some_and(|(_, ended)| self.came_when_over(told, ended)) {
+            return Ok(());
+        }
         let kind = dir.parent().and_then(Path::file_name).unwrap_or_default();
         Err(format!("it is in {} of {name}", kind.to_string_lossy()))
+    }
+
+    /// Whether it came when the broadcast had long ended, to a recorder that could ask nobody about that.
+    fn came_when_over(&self, told: &Taken, ended: StoreTime) -> bool {
+        let ended = self.able.instant_of(ended);
+        let straggles = Duration::from_millis(STRAGGLES_MS.unsigned_abs());
+        ended.is_some_and(|ended| told.at > ended + straggles) && self.able.was_unable_at(&told.by, told.at)
     }
 }
 

@@ -241,11 +241,11 @@ fn digits_end_the_stem() {
 #[test]
 fn digits_that_are_a_time_are_not_taken_for_a_number() {
     let mut push = Push::new();
-    let guess = |push: &Push, path| push.numbering.guess(&RenditionName::main(), path);
-    assert_eq!(guess(&push, "1790000496087.ts"), 1_790_000_496_087);
+    let guessed = |push: &Push, path| guess(push.numbering.latest(&RenditionName::main()), path);
+    assert_eq!(guessed(&push, "1790000496087.ts"), 1_790_000_496_087);
     push.playlist(0, &["out0.ts", "out1.ts"]);
     assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
-    assert_eq!(["out3.ts", "out.ts", "1790000496087.ts"].map(|path| guess(&push, path)), [3, 2, 2]);
+    assert_eq!(["out3.ts", "out.ts", "1790000496087.ts"].map(|path| guessed(&push, path)), [3, 2, 2]);
 }
 
 #[test]
@@ -263,6 +263,31 @@ fn what_is_expected_has_its_number_and_is_known_again() {
     push.after_secs(30);
     push.playlist(0, &["new0.ts"]);
     assert_eq!(push.segment("new0.ts", 9), Some(Numbered::New(Seq(2 + 1))));
+}
+
+/// Nobody could read the first two of a run when it went on, and the recorder was started again.
+#[test]
+fn what_was_overtaken_by_its_own_run_fills_the_hole_that_was_left() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [0, 1, 2]);
+    push.after_secs(30);
+    let overtaken = Arrival { at: push.now, may_be_overtaken: true };
+    push.after_secs(6);
+    push.apply(Event::Stored(Segment { captured_at: push.now, ..pushed(Seq(5), Digest([6; 16]), 2) }));
+    push.numbering = Numbering::default();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts"]);
+    let main = RenditionName::main();
+    for (name, seq) in [("out0.ts", 3), ("out1.ts", 4)] {
+        let named = push.numbering.told(name).expect("it is named");
+        let late = push.numbering.number(&push.broadcast, &named, Some(Digest([9; 16])), overtaken);
+        assert_eq!(late, (Numbered::New(Seq(seq)), 3), "{name}");
+        assert_eq!(push.numbering.place_in_run(&push.broadcast, &named, overtaken), Some(Seq(seq)), "it begins no run");
+        push.numbering.expect(&main, Seq(seq), Some(Digest([9; 16])), overtaken.at);
+        // Another one that has its number is of yet another run.
+        let other = push.numbering.number(&push.broadcast, &named, Some(Digest([8; 16])), overtaken);
+        assert_eq!(other.0, Numbered::New(Seq(6)), "{name}");
+    }
 }
 
 #[test]
