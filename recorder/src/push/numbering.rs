@@ -28,8 +28,10 @@ pub(crate) struct Numbering {
     families: BTreeMap<String, Family>,
     /// The first media sequence number that each playlist has shown.
     firsts: BTreeMap<RenditionName, u64>,
-    /// The number that was seen last.
-    latest: BTreeMap<RenditionName, u64>,
+    /// The number that was seen last, and when its segment arrived.
+    latest: BTreeMap<RenditionName, (CapturedAt, u64)>,
+    /// The same of those that were overtaken by what is the latest.
+    overtaken: BTreeMap<RenditionName, (CapturedAt, u64)>,
     /// Our number minus the pusher's, and when the first segment arrived for which it was that.
     bases: BTreeMap<RenditionName, (i128, CapturedAt)>,
     /// Numbers of segments that are durable, and could not be stored when their turn came.
@@ -133,9 +135,9 @@ impl Numbering {
         Some(Named { rendition: family.rendition.clone(), number, map: family.map.clone() })
     }
 
-    /// The pusher's number of the last segment that has one of ours.
-    pub(crate) fn latest(&self, rendition: &RenditionName) -> Option<u64> {
-        self.latest.get(rendition).copied()
+    /// When the last segments that have our numbers arrived, and their pusher's numbers; first that of the run that goes on.
+    pub(crate) fn latest(&self, rendition: &RenditionName) -> impl Iterator<Item = (CapturedAt, u64)> {
+        [&self.latest, &self.overtaken].into_iter().filter_map(|latest| latest.get(rendition).copied())
     }
 
     /// Our number for the pusher's, and with it that minus the pusher's.
@@ -170,12 +172,13 @@ impl Numbering {
     pub(crate) fn note(&mut self, named: &Named, base: i128, arrival: Arrival) -> bool {
         let known = self.bases.entry(named.rendition.clone()).or_insert((base, arrival.at));
         if arrival.may_be_overtaken && arrival.at < known.1 {
+            self.overtaken.insert(named.rendition.clone(), (arrival.at, named.number));
             return false;
         }
         if known.0 != base {
             *known = (base, arrival.at);
         }
-        self.latest.insert(named.rendition.clone(), named.number);
+        self.latest.insert(named.rendition.clone(), (arrival.at, named.number));
         true
     }
 
@@ -308,11 +311,31 @@ pub(crate) fn guess(latest: Option<u64>, path: &str) -> u64 {
     digits.filter(|digits| digits.abs_diff(latest) <= JUMP_MAX).unwrap_or_else(|| latest.saturating_add(1))
 }
 
-/// The last segment in the log that had been recorded by then: its end, and its pusher's number.
-pub(crate) fn latest_of_log(broadcast: &Broadcast, name: &RenditionName, by: CapturedAt) -> Option<(CapturedAt, u64)> {
-    let segments = broadcast.rendition(name)?.segments().rev().take(SEARCHED_MAX);
-    let recorded = segments.map(|segment| (segment.captured_end(), segment.pushed)).filter(|(end, _)| *end <= by);
-    recorded.filter_map(|(end, pushed)| Some((end, pushed?))).next()
+/// The last segment in the log that had been recorded by then, if none follows it at once: its end, and its pusher's number.
+/// Otherwise times say nothing, as with a pusher that has sent what it had stored.
+pub(crate) fn latest_before_hole(
+    broadcast: &Broadcast,
+    name: &RenditionName,
+    by: CapturedAt,
+) -> Option<(CapturedAt, u64)> {
+    let rendition = broadcast.rendition(name)?;
+    let last = rendition.segments().rev().take(SEARCHED_MAX).find(|segment| segment.captured_end() <= by)?;
+    let is_followed = rendition.segment(last.seq.next()).is_some();
+    let number = number_by_log(broadcast, name, last.seq).filter(|_| !is_followed)?;
+    Some((last.captured_end(), number))
+}
+
+/// Its pusher's number of the last segment in the log.
+pub(crate) fn latest_of_log(broadcast: &Broadcast, name: &RenditionName) -> Option<u64> {
+    number_by_log(broadcast, name, broadcast.rendition(name)?.segments().next_back()?.seq)
+}
+
+/// The pusher's number of a stored segment. Those that tell none were given their place by the base of the one before.
+fn number_by_log(broadcast: &Broadcast, name: &RenditionName, seq: Seq) -> Option<u64> {
+    let rendition = broadcast.rendition(name)?;
+    let until = rendition.segments().rev().skip_while(|segment| segment.seq > seq).take(SEARCHED_MAX);
+    let (before, number) = until.filter_map(|segment| Some((segment.seq, segment.pushed?))).next()?;
+    Some(number.saturating_add(seq.0.saturating_sub(before.0)))
 }
 
 fn seq_of(number: i128) -> Option<Seq> {

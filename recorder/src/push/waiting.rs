@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::closed::{Closed, latest_base};
 use super::hint::MediaHint;
 use super::inits::{HeldInit, InitOf, may_be_init};
-use super::numbering::{Arrival, Named, Numbered, Numbering, guess, is_open, latest_of_log, split_digits, stored_at};
+use super::numbering::{
+    Arrival, Named, Numbered, Numbering, guess, is_open, latest_before_hole, latest_of_log, split_digits, stored_at,
+};
 use super::{Known, extension_of, rendition_name};
 use crate::capture::CaptureClock;
 use crate::commit::Durable;
@@ -333,15 +335,16 @@ impl PusherState {
 
     /// The pusher's number of the last segment that came before it, as far as that is known.
     fn latest_before(&self, broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<u64> {
-        let of_log = || latest_of_log(broadcast, rendition, arrival.at);
-        let latest = self.numbering.latest(rendition);
+        let latest = self.numbering.latest(rendition).next().map(|(_, number)| number);
         if !arrival.may_be_overtaken {
-            return latest.or_else(|| Some(of_log()?.1));
+            return latest.or_else(|| latest_of_log(broadcast, rendition));
         }
         let places = self.waiting.iter().filter_map(|other| Some((CapturedAt(other.arrived_ms()), other.place()?)));
-        let placed = places.filter(|(at, place)| *at <= arrival.at && place.named.rendition == *rendition);
-        let before = placed.map(|(at, place)| (at, place.named.number)).chain(of_log()).max_by_key(|(at, _)| *at);
-        before.map(|(_, number)| number).or(latest)
+        let placed = places.filter(|(_, place)| place.named.rendition == *rendition);
+        let known = placed.map(|(at, place)| (at, place.named.number)).chain(self.numbering.latest(rendition));
+        let known = known.chain(latest_before_hole(broadcast, rendition, arrival.at));
+        let before = known.filter(|(at, _)| *at <= arrival.at).max_by_key(|(at, _)| *at);
+        before.map(|(_, number)| number).or_else(|| latest_of_log(broadcast, rendition)).or(latest)
     }
 
     fn guess_map(&self, path: &str, coming: &[String]) -> Option<String> {

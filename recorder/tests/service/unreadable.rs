@@ -307,6 +307,7 @@ async fn what_a_start_has_found_and_no_playlist_names_has_its_place() {
     let unreadable: Vec<_> = unreadable.collect();
     let playlist = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:1,\n{}\n", names[3]);
     world.push("out.m3u8", playlist).await.expect(200);
+    tokio::time::advance(Duration::from_millis(100)).await;
     world.push(&names[3], ts.segments[3].clone()).await.expect(201);
     for_secs(&world, 30).await;
     assert_eq!(world.recorded(ts).await, [(0, 0), (3, 3)]);

@@ -241,7 +241,8 @@ fn digits_end_the_stem() {
 #[test]
 fn digits_that_are_a_time_are_not_taken_for_a_number() {
     let mut push = Push::new();
-    let guessed = |push: &Push, path| guess(push.numbering.latest(&RenditionName::main()), path);
+    let guessed =
+        |push: &Push, path| guess(push.numbering.latest(&RenditionName::main()).next().map(|(_, number)| number), path);
     assert_eq!(guessed(&push, "1790000496087.ts"), 1_790_000_496_087);
     push.playlist(0, &["out0.ts", "out1.ts"]);
     assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
