@@ -366,6 +366,24 @@ const SCENARIOS = {
     return { silent, offered, loud, before, skipped, language, shared, axe };
   },
 
+  /** Fingers, on an embed of a recording: no control is pressed that cannot be seen. */
+  async fingers(page, viewer) {
+    await page.goto(url);
+    await page.locator(".hw-start").tap();
+    await viewer.untilPlaying(1);
+    await page.evaluate(() => {
+      window.pressed = [];
+      document.addEventListener("click", ({ target }) => window.pressed.push(target.className), { capture: true });
+    });
+    for (const selector of [".hw-buttons .hw-button", ".hw-slider", ".hw-link"]) {
+      const { x, y, width, height } = await page.locator(selector).first().boundingBox();
+      await page.locator(".hw-player.hw-idle").waitFor();
+      await page.touchscreen.tap(x + width / 2, y + height / 2);
+      await page.locator(".hw-player:not(.hw-idle)").waitFor();
+    }
+    return { pressed: await page.evaluate(() => window.pressed), after: await viewer.now() };
+  },
+
   /** Away for longer than what is made up for: a laptop that slept. */
   async away(page, viewer) {
     await page.goto(url);
@@ -582,6 +600,6 @@ async function shareRefused(page, refusal) {
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: "dark", asksForPress: true };
 
-const settings = scenario === "phone" || scenario === "older" ? PHONE : {};
+const settings = ["phone", "older", "fingers"].includes(scenario) ? PHONE : {};
 const seen = await withPage(executablePath, (page) => SCENARIOS[scenario](page, new Viewer(page)), settings);
 console.log(JSON.stringify(seen));

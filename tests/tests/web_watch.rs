@@ -409,6 +409,16 @@ fn what_can_be_chosen_does_what_it_says() {
 }
 
 #[test]
+fn a_finger_presses_no_control_that_cannot_be_seen() {
+    let headwater = Headwater::start_with(CONFIG);
+    let url = record(&headwater, 60, &["main"]).page_url.replace("/watch/", "/embed/");
+    let seen = Viewer::start(&url, "fingers").end();
+    assert_calm("fingers", &seen);
+    assert_eq!(seen["pressed"], serde_json::json!(["hw-surface", "hw-surface", "hw-surface"]), "{seen}");
+    assert_eq!(seen["after"]["picture"], "moving", "{seen}");
+}
+
+#[test]
 fn captions_inside_the_pictures_can_be_shown() {
     let headwater = Headwater::start_with(CONFIG);
     at_once(&[("ts", "mpegts"), ("m4s", "fmp4")], |extension, container| {
