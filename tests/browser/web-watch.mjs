@@ -11,6 +11,8 @@ const [executablePath, url, scenario] = process.argv.slice(2);
 const OUTAGE_S = 40;
 /** How long nobody answers: for more tries of an engine than it takes to give up. */
 const SILENCE_S = 14;
+/** Longer than it takes until controls go. */
+const HELD_MS = 4_000;
 /** How long live rests. */
 const REST_S = 14;
 
@@ -366,7 +368,7 @@ const SCENARIOS = {
     return { silent, offered, loud, before, skipped, language, shared, axe };
   },
 
-  /** Fingers, on an embed of a recording: no control is pressed that cannot be seen. */
+  /** Fingers, on an embed of a recording: no control is pressed that cannot be seen, and none goes away under them. */
   async fingers(page, viewer) {
     await page.goto(url);
     await page.locator(".hw-start").tap();
@@ -381,7 +383,10 @@ const SCENARIOS = {
       await page.touchscreen.tap(x + width / 2, y + height / 2);
       await page.locator(".hw-player:not(.hw-idle)").waitFor();
     }
-    return { pressed: await page.evaluate(() => window.pressed), after: await viewer.now() };
+    const seen = { pressed: await page.evaluate(() => window.pressed), after: await viewer.now() };
+    await viewer.shot("fingers");
+    const held = await drag(page, HELD_MS);
+    return { ...seen, held };
   },
 
   /** Away for longer than what is made up for: a laptop that slept. */
@@ -565,6 +570,26 @@ async function listen(page) {
     new MutationObserver(() => told.textContent && window.spoken.push(told.textContent)).observe(told, { childList: true, characterData: true, subtree: true });
   });
   return () => page.evaluate(() => window.spoken);
+}
+
+/** Draws the timeline's slider to and fro with a finger for so long. Gives what is seen before it is let go. */
+async function drag(page, ms) {
+  const devtools = await page.context().newCDPSession(page);
+  const touch = (type, ...touchPoints) => devtools.send("Input.dispatchTouchEvent", { type, touchPoints });
+  const { x, y, width, height } = await page.locator(".hw-slider").boundingBox();
+  const at = (part) => ({ x: x + width * part, y: y + height / 2 });
+  await touch("touchStart", at(0.3));
+  const until_ms = Date.now() + ms;
+  for (let moves = 0; Date.now() < until_ms; moves++) {
+    await touch("touchMove", at(0.3 + 0.01 * (moves % 20)));
+    await page.waitForTimeout(100);
+  }
+  const seen = await page.evaluate(() => ({
+    isIdle: document.querySelector(".hw-player").classList.contains("hw-idle"),
+    tip: document.querySelector(".hw-tip:not([hidden])")?.innerText ?? null,
+  }));
+  await touch("touchEnd");
+  return seen;
 }
 
 /** Presses the share button; the link is what lands in the clipboard. */

@@ -409,13 +409,15 @@ fn what_can_be_chosen_does_what_it_says() {
 }
 
 #[test]
-fn a_finger_presses_no_control_that_cannot_be_seen() {
+fn a_finger_presses_no_control_that_cannot_be_seen_and_takes_none_away() {
     let headwater = Headwater::start_with(CONFIG);
     let url = record(&headwater, 60, &["main"]).page_url.replace("/watch/", "/embed/");
     let seen = Viewer::start(&url, "fingers").end();
     assert_calm("fingers", &seen);
     assert_eq!(seen["pressed"], serde_json::json!(["hw-surface", "hw-surface", "hw-surface"]), "{seen}");
     assert_eq!(seen["after"]["picture"], "moving", "{seen}");
+    assert_eq!(seen["held"]["isIdle"], false, "the timeline is there as long as it is held: {seen}");
+    assert!(text(&seen["held"]["tip"]).starts_with("0:"), "{seen}");
 }
 
 #[test]

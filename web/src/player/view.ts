@@ -161,6 +161,9 @@ export class PlayerView {
     }, { signal });
     root.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.#wake(), { signal });
     root.addEventListener("focusin", () => this.#wake(), { signal });
+    const { root: bar, timeline } = this.#controls;
+    bar.addEventListener("pointerdown", () => this.#wake(), { signal });
+    timeline.input.addEventListener("input", () => this.#wake(), { signal });
     root.addEventListener("pointerdown", (event) => {
       const inMenu = event.target instanceof Node && this.#menu.root.contains(event.target);
       const onButton = event.target instanceof Node && this.#controls.menuButton.root.contains(event.target);
@@ -292,9 +295,10 @@ export class PlayerView {
   }
 
   #sleep(): void {
-    const isUsed = this.#menu.isOpen || this.#help.root.open || this.root.querySelector(".hw-bar :focus-visible") !== null;
+    const isOpen = this.#menu.isOpen || this.#help.root.open;
+    const isUsed = isOpen || this.#controls.timeline.isDragging || this.root.querySelector(".hw-bar :focus-visible") !== null;
     if (!isUsed && this.playback.picture === "moving") this.root.classList.add("hw-idle");
-    else if (!isUsed) this.#wake();
+    else this.#wake();
   }
 }
 
