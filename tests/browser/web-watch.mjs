@@ -389,6 +389,26 @@ const SCENARIOS = {
     return { ...seen, held };
   },
 
+  /** How large the player is, and where the line under it ends, on screens of each shape. */
+  async shape(page, viewer) {
+    const screens = { phone: [390, 844], desktop: [1280, 800], sideways: [844, 390] };
+    await page.goto(url);
+    await viewer.untilPlaying(1);
+    const shapes = {};
+    for (const [name, [width, height]] of Object.entries(screens)) {
+      await page.setViewportSize({ width, height });
+      const player = await page.locator(".hw-player").boundingBox();
+      const line = await page.locator(".state-line").boundingBox();
+      shapes[name] = { width: player.width, height: player.height, rest: height - line.y - line.height };
+      await viewer.shot(`shape-${name}`);
+    }
+    await page.goto(url.replace("/watch/", "/embed/"));
+    await viewer.press(".hw-start");
+    await viewer.untilPlaying(1);
+    const { width, height } = await page.locator(".hw-player").boundingBox();
+    return { ...shapes, embed: { width, height } };
+  },
+
   /** Away for longer than what is made up for: a laptop that slept. */
   async away(page, viewer) {
     await page.goto(url);

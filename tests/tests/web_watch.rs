@@ -420,6 +420,26 @@ fn a_finger_presses_no_control_that_cannot_be_seen_and_takes_none_away() {
     assert!(text(&seen["held"]["tip"]).starts_with("0:"), "{seen}");
 }
 
+/// As large as the screen allows, with the line under it in sight.
+#[test]
+fn the_player_has_the_shape_of_a_video_held_upright() {
+    const SIZES: [[f64; 2]; 3] = [[390.0, 633.0], [1052.0, 600.0], [693.0, 390.0]];
+    let headwater = Headwater::start_with(CONFIG);
+    let lies = [[390.0, 219.0], [1052.0, 592.0], [693.0, 390.0]];
+    let cases = [("upright", (Media::upright_ts(30), SIZES)), ("lying", (Media::ts(30), lies))];
+    at_once(&cases, |name, (media, sizes)| {
+        let seen = Viewer::start(&store(&headwater, [("main", media.clone())]).page_url, "shape").end();
+        assert_calm(name, &seen);
+        let size = |of: &Value| [&of["width"], &of["height"]].map(|side| number(side).round());
+        let of_screens = ["phone", "desktop", "sideways"].map(|screen| size(&seen[screen]));
+        assert_eq!(of_screens, *sizes, "{name}: {seen}");
+        assert_eq!(size(&seen["embed"]), [844.0, 390.0], "{name}: an embed fills its frame: {seen}");
+        for screen in ["phone", "desktop"] {
+            assert!(number(&seen[screen]["rest"]) > 0.0, "{name}, {screen}: the line is in sight: {seen}");
+        }
+    });
+}
+
 #[test]
 fn captions_inside_the_pictures_can_be_shown() {
     let headwater = Headwater::start_with(CONFIG);
@@ -568,8 +588,11 @@ fn an_older_browser_is_enough() {
 fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
     let headwater = Headwater::start_with(CONFIG);
     let folder = tempfile::TempDir::new().expect("a temporary folder");
-    for (seq, segment) in Media::ts(200).segments.into_iter().enumerate() {
-        std::fs::write(folder.path().join(format!("{seq:03}.ts")), segment).expect("a file can be written");
+    for (name, media) in [("lying", Media::ts(200)), ("upright", Media::upright_ts(100))] {
+        std::fs::create_dir(folder.path().join(name)).expect("a folder can be made");
+        for (seq, segment) in media.segments.into_iter().enumerate() {
+            std::fs::write(folder.path().join(format!("{name}/{seq:03}.ts")), segment).expect("a file can be written");
+        }
     }
     let (chromium, script) = (Tool::find("chromium"), Tool::node_script("watch_narrow.mjs"));
     let (url, key) = (headwater.url().to_owned(), headwater.owner_key().to_owned());
@@ -590,6 +613,10 @@ fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
         "ended",
         "server",
         "renewed",
+        "upright",
+        "upright-interrupted",
+        "upright-offer",
+        "upright-complete",
     ] {
         assert!(states.contains_key(state), "{state} was not reached: {seen}");
     }

@@ -170,7 +170,19 @@ export class PlayerView {
       if (this.#menu.isOpen && !inMenu && !onButton) this.#toggleMenu(false);
     }, { signal });
     document.addEventListener("fullscreenchange", () => this.show(), { signal });
+    for (const event of ["loadedmetadata", "resize"]) this.video.addEventListener(event, () => this.#fit(), { signal });
+    this.#poster.addEventListener("load", () => this.#fit(), { signal });
     this.#wake();
+  }
+
+  /** Takes the shape of a picture that is upright, as far as that is known. */
+  #fit(): void {
+    const { videoWidth, videoHeight } = this.video;
+    const { naturalWidth, naturalHeight } = this.#poster;
+    const [width, height] = videoWidth > 0 ? [videoWidth, videoHeight] : [naturalWidth, naturalHeight];
+    if (width === 0) return;
+    this.root.classList.toggle("hw-upright", height > width);
+    this.root.style.setProperty("--hw-shape", `${width} / ${height}`);
   }
 
   #wishes() {
