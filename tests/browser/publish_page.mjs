@@ -463,6 +463,28 @@ const SCENARIOS = {
     return { recorder, words: {}, segments: await report(page) };
   },
 
+  /** A browser that cannot encode, and one without a camera. */
+  async unable({ context }) {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const look = async (stage, lack) => {
+      const page = await context.newPage();
+      page.setDefaultTimeout(SOON_MS);
+      await page.addInitScript(lack);
+      await page.goto(url);
+      await page.waitForSelector(`main[data-stage="${stage}"]`);
+      const lines = await page.locator(".ways pre").allTextContents();
+      await page.locator(".ways summary").first().click();
+      await page.locator(".ways .copyable button").first().click();
+      await page.locator('.ways [role="status"]', { hasText: "copied" }).waitFor();
+      return { lines, copied: await page.evaluate(() => navigator.clipboard.readText()) };
+    };
+    const unsupported = await look("unsupported", () => delete window.VideoEncoder);
+    const noCamera = await look("no-camera", () => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotFoundError"));
+    });
+    return { unsupported, noCamera };
+  },
+
   /** Where AAC cannot be had. */
   async opus({ context }) {
     await context.route("**/mediabunny-aac-encoder*", (route) => route.abort());
