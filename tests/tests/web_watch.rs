@@ -26,9 +26,14 @@ struct Viewer {
 
 impl Viewer {
     fn start(url: &str, scenario: &str) -> Self {
+        Self::run("web-watch.mjs", &[url, scenario])
+    }
+
+    fn run(script: &str, args: &[&str]) -> Self {
         let chromium = Tool::find("chromium");
-        let script = Tool::node_script("web-watch.mjs");
-        Self { program: Program::start(&script, [chromium.path().as_os_str(), url.as_ref(), scenario.as_ref()]) }
+        let script = Tool::node_script(script);
+        let args = std::iter::once(chromium.path().as_os_str()).chain(args.iter().map(AsRef::as_ref));
+        Self { program: Program::start(&script, args) }
     }
 
     /// Waits until it has come so far.
@@ -631,13 +636,8 @@ fn a_site_on_another_origin_has_the_player_in_a_frame_or_as_a_module() {
     let broadcast = headwater.create_broadcast();
     let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
     until_stored(&headwater, &broadcast.id, 4);
-    let chromium = Tool::find("chromium");
-    let run = |script: &str, url: &str| -> Value {
-        let said = Tool::node_script(script).run([chromium.path().as_os_str(), url.as_ref()]);
-        let last = said.lines().last().expect("it has said something");
-        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said}"))
-    };
-    let seen = run("web-embed.mjs", &broadcast.page_url.replace("/watch/", "/embed/"));
+    let embed = broadcast.page_url.replace("/watch/", "/embed/");
+    let seen = Viewer::run("web-embed.mjs", &[&embed, "talk"]).end();
     assert_calm("embed", &seen);
     assert_eq!(seen["ready"]["versions"], serde_json::json!([1]));
     assert_eq!(text(&seen["ready"]["origin"]), headwater.url());
@@ -651,11 +651,43 @@ fn a_site_on_another_origin_has_the_player_in_a_frame_or_as_a_module() {
     assert_eq!(text(&seen["link"]), broadcast.page_url);
 
     // The same player as a module of that site: two of them, which go as they came.
-    let seen = run("web-module.mjs", &broadcast.multivariant_url);
+    let seen = Viewer::run("web-module.mjs", &[&broadcast.multivariant_url]).end();
     assert_calm("module", &seen);
     for (place, view) in [("first", "dvr"), ("second", "live")] {
         let state = &seen[place];
         assert_eq!((text(&state["standing"]), text(&state["view"])), ("live", view), "{state}");
     }
     assert_eq!((&seen["left"], &seen["listening"]), (&0.into(), &false.into()), "{seen}");
+}
+
+#[test]
+fn a_site_hears_of_what_was_missed_and_has_it_watched() {
+    let headwater = Headwater::start_with(CONFIG);
+    let mut stage = Stage::new(&headwater);
+    let _encoder = stage.publish();
+    let embed = stage.broadcast.page_url.replace("/watch/", "/embed/");
+    let site = Viewer::run("web-embed.mjs", &[&embed, "missed"]);
+    site.until("playing");
+    stage.road.cut();
+    site.until("interrupted");
+    stage.road.open();
+    let seen = site.end();
+    assert_calm("missed", &seen);
+    assert!(number(&seen["missed"]["state"]["missed_s"]) > 0.0, "{seen}");
+    assert_eq!(seen["taken"]["state"]["following"], "catching-up", "{seen}");
+}
+
+#[test]
+fn a_site_hears_of_the_end_also_of_a_broadcast_that_is_interrupted() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let mut encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let site = Viewer::run("web-embed.mjs", &[&broadcast.page_url.replace("/watch/", "/embed/"), "end"]);
+    site.until("playing");
+    encoder.kill();
+    site.until("interrupted");
+    headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    let seen = site.end();
+    assert_calm("end", &seen);
+    assert_eq!((&seen["before"], &seen["last"]["state"]["isPlaying"]), (&0.into(), &false.into()), "{seen}");
 }
