@@ -67,15 +67,21 @@ const SCENARIOS = {
     return { ready, height, still, playing, time, sought, unmuted, link, axe };
   },
 
-  /** What was missed in an interruption. */
-  async missed({ page, viewer, say }) {
+  /** What was missed in an interruption, in a small frame. */
+  async missed({ page, frame, viewer, say }) {
+    await page.evaluate(() => (document.querySelector("iframe").width = "360"));
     await say({ command: "play" });
     step("playing", await viewer.untilPlaying(2));
-    step("interrupted", await viewer.until("the message", ({ message, card }) => message === "interrupted" && card !== null));
+    const link = frame.locator("a.hw-link");
+    const isLinked = [await link.isVisible()];
+    const interrupted = await viewer.until("the message", ({ message, card }) => message === "interrupted" && card !== null);
+    isLinked.push(await link.isVisible());
+    await viewer.shot("embed-interrupted");
+    step("interrupted", interrupted);
     const missed = await heard(page, `({ event, state }) => event === "state" && state.missed_s !== null`);
     await say({ command: "watchMissed" });
     const taken = await heard(page, `({ event, state }) => event === "state" && state.view === "catchup" && state.isPlaying`);
-    return { missed, taken };
+    return { isLinked, missed, taken };
   },
 
   /** The end of a broadcast that ends while it is interrupted. */

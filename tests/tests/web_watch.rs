@@ -673,6 +673,7 @@ fn a_site_hears_of_what_was_missed_and_has_it_watched() {
     stage.road.open();
     let seen = site.end();
     assert_calm("missed", &seen);
+    assert_eq!(seen["isLinked"], serde_json::json!([true, false]), "no link lies under a card: {seen}");
     assert!(number(&seen["missed"]["state"]["missed_s"]) > 0.0, "{seen}");
     assert_eq!(seen["taken"]["state"]["following"], "catching-up", "{seen}");
 }
