@@ -54,13 +54,15 @@ const SCENARIOS = {
     await page.goto(url);
     step("playing", await viewer.untilPlaying(2));
     const interrupted = await viewer.until("the message", ({ message, card }) => message === "interrupted" && card !== null);
+    const stops = await stopsFromRightToLeft(page);
     const offered = await viewer.until("the offer", ({ offer, card }) => offer !== null && card === null);
+    stops.push(...(await stopsFromRightToLeft(page)));
     await viewer.press(".hw-missed");
     const taken = await viewer.until("catch-up", (now) => now.view === "catchup" && now.picture === "moving" && now.rate > 1);
     for (let presses = 0; presses < 3; presses++) await page.keyboard.press("ArrowRight");
     const rejoined = await viewer.until("live again", ({ following }) => following === "live");
     const after = await viewer.untilPlaying(3);
-    return { interrupted, offered, taken, rejoined, after };
+    return { interrupted, stops, offered, taken, rejoined, after };
   },
 
   /** The way out of catch-up, at once. */
@@ -610,6 +612,31 @@ async function drag(page, ms) {
   }));
   await touch("touchEnd");
   return seen;
+}
+
+/** Of each sentence that ends with a full stop: whether that stands after it, in a page that is written from right to left. */
+async function stopsFromRightToLeft(page) {
+  const stops = await page.evaluate(() => {
+    document.documentElement.dir = "rtl";
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+      const { currentNode: text } = texts;
+      const { data, length } = text;
+      const { parentElement } = text;
+      if (!data.endsWith(".") || !parentElement.checkVisibility() || parentElement.matches(".hw-hidden")) continue;
+      const box = (at) => {
+        const range = document.createRange();
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect();
+      };
+      found.push({ text: data, isAfter: box(length - 1).left >= box(length - 2).right - 1 });
+    }
+    return found;
+  });
+  await page.evaluate(() => (document.documentElement.dir = "ltr"));
+  return stops;
 }
 
 /** Presses the share button; the link is what lands in the clipboard. */

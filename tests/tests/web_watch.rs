@@ -193,6 +193,9 @@ fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
 
     // So it is in Shaka.
     assert_calm("shaka", &by_shaka);
+    // Written from right to left, sentences of another script keep their full stops where they belong.
+    let stops = by_shaka["stops"].as_array().expect("a list");
+    assert!(stops.len() >= 2 && stops.iter().all(|stop| stop["isAfter"] == true), "{stops:?}");
     assert!(text(&by_shaka["offered"]["offer"]).starts_with("Watch what you missed (0:"), "{}", by_shaka["offered"]);
     let after = &by_shaka["after"];
     assert_eq!((text(&after["engine"]), text(&after["view"]), text(&after["following"])), ("shaka", "catchup", "live"));

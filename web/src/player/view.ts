@@ -140,7 +140,7 @@ export class PlayerView {
     const { titleLink } = this.options;
     const top = element("div", { class: "hw-top" }, this.#message.line, this.#catchingUp.root, this.#sound, this.#share.root);
     if (titleLink) {
-      top.prepend(element("a", { class: "hw-link", href: titleLink.url, target: "_blank", rel: "noopener" }, titleLink.text));
+      top.prepend(element("a", { class: "hw-link", dir: "auto", href: titleLink.url, target: "_blank", rel: "noopener" }, titleLink.text));
     }
     const middle = element("div", { class: "hw-middle" }, this.#message.card);
     const low = element("div", { class: "hw-low" }, this.#offer.root, this.#menu.root);

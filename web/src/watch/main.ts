@@ -10,8 +10,8 @@ import { expose } from "./exposed";
 import { type PageWords, pageWords } from "./words";
 
 class WatchPage {
-  readonly #title = element("h1", {}, "…");
-  readonly #line = element("p", { class: "state-line" });
+  readonly #title = element("h1", { dir: "auto" }, "…");
+  readonly #line = element("p", { class: "state-line", dir: "auto" });
   readonly #player: Player;
   readonly #listening = new AbortController();
 
