@@ -250,6 +250,15 @@ const SCENARIOS = {
     return { told, axe: { nothing: await violations(page) } };
   },
 
+  /** What it is called that has no title, in Russian. */
+  async untitled(page) {
+    await page.goto(`${url}?lang=ru`);
+    await page.waitForFunction(() => document.querySelector("h1").textContent !== "…");
+    const names = [await page.innerText("h1"), await page.title()];
+    await page.goto(`${url.replace("/watch/", "/embed/")}?lang=ru`);
+    return { names: [...names, await page.textContent(".hw-link")] };
+  },
+
   /** Segments that are slow to come, and then refused, of playlists that are there. */
   async refused(page, viewer) {
     const asked = [];

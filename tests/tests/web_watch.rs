@@ -359,6 +359,16 @@ fn pages_open_before_there_is_anything_and_where_there_is_nothing() {
 }
 
 #[test]
+fn what_has_no_title_is_called_so_in_the_viewers_language() {
+    let headwater = Headwater::start_with(CONFIG);
+    let created = headwater.owner("POST", "/v1/broadcasts", r#"{"title":""}"#).expect(201).json();
+    let seen = Viewer::start(text(&created["watch"]["page_url"]), "untitled").end();
+    assert_calm("untitled", &seen);
+    let names = ["Без названия", "Без названия · Headwater", "Смотреть в отдельном окне"];
+    assert_eq!(seen["names"], serde_json::json!(names));
+}
+
+#[test]
 fn every_engine_plays_and_the_keyboard_is_enough() {
     let headwater = Headwater::start_with(CONFIG);
     let broadcast = headwater.create_broadcast();

@@ -7,6 +7,7 @@ import { type Player, type PlayerState, createPlayer } from "../player";
 import { ApiFailure, getBroadcast } from "../transport";
 import { type Asked, askedBy } from "./address";
 import { expose } from "./exposed";
+import { writtenTitle } from "./title";
 import { type PageWords, pageWords } from "./words";
 
 class WatchPage {
@@ -46,12 +47,11 @@ class WatchPage {
     this.#line.dataset["state"] = standing;
   }
 
-  /** The title is in no playlist. The server writes it into the page; where it has not, its API is asked, once. */
+  /** Where the server has not written the title, its API is asked, once. */
   async #showTitle(): Promise<void> {
-    const written = document.querySelector<HTMLMetaElement>('meta[property="og:title"]')?.content;
-    let title = written ?? "";
+    let title = writtenTitle();
     try {
-      title ||= (await getBroadcast(this.asked.id)).broadcast.title;
+      title ??= (await getBroadcast(this.asked.id)).broadcast.title;
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       if (error.kind === "not-found") title = this.words.notFound;
