@@ -336,6 +336,16 @@ fn two_tabs_give_a_broadcast_to_each_other_and_nothing_is_lost() {
 }
 
 #[test]
+fn the_screen_stays_on_the_battery_is_shown_and_a_hot_phone_records_less() {
+    let mut page = Page::open("device");
+    let seen = page.is_whole(3);
+    page.is_what_was_encoded(&seen);
+    let lock = |released: bool| serde_json::json!([{ "type": "screen", "released": released }]);
+    assert_eq!(seen["asked"], serde_json::json!([[], lock(false), lock(true)]), "{seen}");
+    assert_eq!(seen["levels"], serde_json::json!(["▮ 42 %", "▮ 10 %"]));
+}
+
+#[test]
 fn where_nothing_can_be_recorded_a_link_fills_in_the_other_ways() {
     let headwater = Headwater::start();
     let NewBroadcast { id, token, .. } = headwater.create_broadcast();
