@@ -52,10 +52,10 @@ export async function create(base, key, title) {
 }
 
 /** The segments of a recording of so many seconds. */
-export function record(seconds) {
+export function record(seconds, size = "640x360") {
   const folder = mkdtempSync(join(tmpdir(), "headwater-recording-"));
   try {
-    const source = ["-f", "lavfi", "-i", water("640x360", 25), "-f", "lavfi", "-i", "sine=f=440", "-t", String(seconds)];
+    const source = ["-f", "lavfi", "-i", water(size, 25), "-f", "lavfi", "-i", "sine=f=440", "-t", String(seconds)];
     execFileSync("ffmpeg", [...QUIET, ...source, ...ENCODE_TO_FILES, join(folder, "out.m3u8")]);
     return Array.from({ length: Math.floor(seconds / 2) }, (_, seq) => readFileSync(join(folder, `out${seq}.ts`)));
   } finally {

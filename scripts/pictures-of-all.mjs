@@ -16,6 +16,7 @@ const SIZES = {
 };
 /** Longer than the tour of the watch page. */
 const WATCHED_S = 300;
+const UPRIGHT_S = 120;
 /** How long controls and messages take to appear. */
 const FADED_IN_MS = 300;
 
@@ -37,7 +38,7 @@ mkdirSync(folder, { recursive: true });
 await onStage(headwater, async ({ browser, base, key }) => {
   const settings = { viewport: SIZES.phone };
   await tourOwner(browser, { base, ownerKey: key, settings, create, publish }, (name, page) => shoot(`owner-${name}`, page));
-  const recording = { segments: record(WATCHED_S), segment_s: 2 };
+  const recording = { segments: record(WATCHED_S), upright: record(UPRIGHT_S, "360x640"), segment_s: 2 };
   await tourWatch(browser, { base, ownerKey: key, settings, create, ...recording }, (name, page) => shoot(`watch-${name}`, page));
   await tourPublish(browser, { base, ownerKey: key, settings }, (name, page) => shoot(`publish-${name}`, page));
 });

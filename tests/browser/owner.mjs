@@ -53,6 +53,7 @@ const seen = await withPage(executablePath, async (page) => {
   await card.locator("h3 a").click();
   await page.locator(".links").first().waitFor();
   const links = await page.locator(".links .copyable code").allInnerTexts();
+  const toPhone = await page.locator(".links").first().innerText();
   const facts = await page.locator(".numbers dd").allInnerTexts();
   const holes = await page.locator(".holes li").allInnerTexts();
   const rendition = await page.locator("tbody tr").first().locator("th, td").allInnerTexts();
@@ -117,7 +118,7 @@ const seen = await withPage(executablePath, async (page) => {
   await page.getByRole("heading", { name: "Made in the page" }).waitFor();
   const made = { url: page.url(), state: await state.innerText() };
   await alsoNarrow();
-  return { listed, fragment, nothing, embed, end, links, facts, holes, rendition, codes, afterNo, waitedFor, notGivenUp, givenUp, made, wrong };
+  return { listed, fragment, nothing, embed, end, links, toPhone, facts, holes, rendition, codes, afterNo, waitedFor, notGivenUp, givenUp, made, wrong };
 });
 console.log(JSON.stringify(seen));
 

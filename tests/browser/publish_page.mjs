@@ -167,6 +167,26 @@ function drawnCamera() {
   };
 }
 
+/** Runs in the page: a phone whose battery is draining, which can be made hot, and which says what is asked of its screen. */
+function phone() {
+  const locks = [];
+  const battery = Object.assign(new EventTarget(), { level: 0.42, charging: false });
+  window.phone = { locks, drain: (level) => Object.assign(battery, { level }).dispatchEvent(new Event("levelchange")) };
+  navigator.getBattery = () => Promise.resolve(battery);
+  WakeLock.prototype.request = (type) => {
+    const lock = { type, released: false, release: () => Promise.resolve((lock.released = true)) };
+    locks.push(lock);
+    return Promise.resolve(lock);
+  };
+  window.PressureObserver = class {
+    constructor(tell) {
+      window.phone.heat = (state) => tell([{ state }]);
+    }
+    observe = () => Promise.resolve();
+    disconnect = () => undefined;
+  };
+}
+
 /** What a tab says of a broadcast that another one has. */
 const HELD = '.left [data-state="held"]';
 const INTERRUPTED = '.left [data-state="interrupted"]';
@@ -461,6 +481,51 @@ const SCENARIOS = {
     const { recorder } = await spool(page);
     await end(page);
     return { recorder, words: {}, segments: await report(page) };
+  },
+
+  /** What the phone says of itself, and what is asked of it. */
+  async device({ context }) {
+    await context.addInitScript(phone);
+    const page = await openPage(context, url);
+    const locks = () => page.evaluate(() => window.phone.locks.map(({ type, released }) => ({ type, released })));
+    const battery = () => page.textContent(".facts .battery dd");
+    const asked = [await locks()];
+    await goLive(page);
+    asked.push(await locks());
+    const levels = [await battery()];
+    await page.evaluate(() => window.phone.drain(0.1));
+    await page.waitForSelector(".facts .battery.bad");
+    levels.push(await battery());
+    const before = await page.evaluate(() => window.publisher.model.bitrate);
+    await page.evaluate(() => window.phone.heat("critical"));
+    const isCooler = (before) => window.publisher.model.bitrate <= before * 0.61;
+    await page.waitForFunction(isCooler, before, { timeout: SOON_MS });
+    await untilRecorded(page, (await spool(page)).recorded.segments + 1);
+    await end(page);
+    asked.push(await locks());
+    return { asked, levels, words: {}, segments: await report(page) };
+  },
+
+  /** A browser that cannot encode, and one without a camera. */
+  async unable({ context }) {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const look = async (stage, lack) => {
+      const page = await context.newPage();
+      page.setDefaultTimeout(SOON_MS);
+      await page.addInitScript(lack);
+      await page.goto(url);
+      await page.waitForSelector(`main[data-stage="${stage}"]`);
+      const lines = await page.locator(".ways pre").allTextContents();
+      await page.locator(".ways summary").first().click();
+      await page.locator(".ways .copyable button").first().click();
+      await page.locator('.ways [role="status"]', { hasText: "copied" }).waitFor();
+      return { lines, copied: await page.evaluate(() => navigator.clipboard.readText()) };
+    };
+    const unsupported = await look("unsupported", () => delete window.VideoEncoder);
+    const noCamera = await look("no-camera", () => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotFoundError"));
+    });
+    return { unsupported, noCamera };
   },
 
   /** Where AAC cannot be had. */

@@ -51,10 +51,24 @@ export async function tourPublish(browser, { base, ownerKey, settings = {} }, vi
 const until = (page, state) => page.waitForSelector(`main[data-state="${state}"]`);
 const stage = (page, name) => page.waitForSelector(`main[data-stage="${name}"]`);
 
-async function whereNothingCanBeRecorded({ inContext, open, visit, ownerKey }) {
-  const old = await open(await inContext(() => delete window.VideoEncoder));
+async function whereNothingCanBeRecorded({ inContext, open, create, visit, ownerKey }) {
+  const withoutEncoder = await inContext(() => delete window.VideoEncoder);
+  const old = await open(withoutEncoder);
   await stage(old, "unsupported");
   await visit("unsupported", old);
+  const { id, publish } = await create("Sunrise on the pier");
+  const link = `/publish#id=${id}&token=${publish.token}`;
+  const invited = await open(withoutEncoder, link);
+  await stage(invited, "unsupported");
+  for (const way of await invited.locator(".ways summary").all()) await way.click();
+  await visit("unsupported-link", invited);
+  const blind = await inContext(() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotFoundError"));
+  });
+  const without = await open(blind, link);
+  await stage(without, "no-camera");
+  for (const way of await without.locator(".ways summary").all()) await way.click();
+  await visit("no-camera-link", without);
   const denied = await open(
     await inContext(() => {
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));

@@ -1,5 +1,6 @@
 // Looks for what does not fit a narrow screen, in every state of the watch page.
-// usage: node watch_narrow.mjs CHROMIUM BASE_URL OWNER_KEY LANGUAGE FOLDER_OF_SEGMENTS  ->  JSON: { states: { NAME: found } }
+// The segments of a recording are in FOLDER/lying, and those of one by a phone held upright in FOLDER/upright.
+// usage: node watch_narrow.mjs CHROMIUM BASE_URL OWNER_KEY LANGUAGE FOLDER  ->  JSON: { states: { NAME: found } }
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -7,8 +8,8 @@ import { NARROWEST, tooWide } from "./narrow.mjs";
 import { tourWatch } from "./watch_tour.mjs";
 
 const [executablePath, base, ownerKey, locale, folder] = process.argv.slice(2);
-const names = readdirSync(folder).toSorted();
-const segments = names.map((name) => readFileSync(join(folder, name)));
+const segmentsIn = (name) => readdirSync(join(folder, name)).toSorted().map((file) => readFileSync(join(folder, name, file)));
+const recordings = { segments: segmentsIn("lying"), upright: segmentsIn("upright"), segment_s: 1 };
 const args = ["--autoplay-policy=no-user-gesture-required", "--no-sandbox", "--disable-gpu"];
 const browser = await chromium.launch({ executablePath, args });
 const states = {};
@@ -21,7 +22,7 @@ async function create(base, key, title) {
 
 try {
   const settings = { viewport: NARROWEST, locale };
-  await tourWatch(browser, { base, ownerKey, settings, create, segments, segment_s: 1 }, async (name, page) => {
+  await tourWatch(browser, { base, ownerKey, settings, create, ...recordings }, async (name, page) => {
     states[name] = await tooWide(page);
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/narrow-${name}.png` });
   });

@@ -6,22 +6,23 @@ const MISSED_S = 15;
 
 /**
  * Calls `visit(name, page)` in each state of the watch page of the Headwater at `base`, in pages of this Playwright browser.
- * `create(base, key, title)` makes a broadcast, `segments` are MPEG-TS of a recording, each `segment_s` long, and `settings`
- * are those of a context.
+ * `create(base, key, title)` makes a broadcast, `segments` are MPEG-TS of a recording, each `segment_s` long, `upright` those of
+ * one by a phone held upright, and `settings` are those of a context.
  */
-export async function tourWatch(browser, { base, ownerKey, settings = {}, create, segments, segment_s }, visit) {
+export async function tourWatch(browser, { base, ownerKey, settings = {}, create, segments, upright, segment_s }, visit) {
   const context = await browser.newContext(settings);
   const page = await context.newPage();
   const viewer = new Viewer(page);
-  const make = async (title) => {
+  const make = async (title, recorded = segments) => {
     const made = await create(base, ownerKey, title);
-    return new Phone(base, ownerKey, made, { segments, segment_s });
+    return new Phone(base, ownerKey, made, { segments: recorded, segment_s });
   };
-  const tour = { page, viewer, make, visit, watch: (id, query = "") => page.goto(`${base}/watch/${id}${query}`) };
+  const tour = { page, viewer, make, upright, visit, watch: (id, query = "") => page.goto(`${base}/watch/${id}${query}`) };
   try {
     const { id } = await fromBeginningToEnd(tour);
     await recorded(tour, id);
     await notAllOfIt(tour);
+    await heldUpright(tour);
     await tour.watch("01kjahrq000000000000000007");
     await viewer.until("word that there is none", ({ message, card }) => message === "no-such-broadcast" && card !== null);
     await visit("no-such-broadcast", page);
@@ -163,4 +164,23 @@ async function notAllOfIt({ page, viewer, make, visit, watch }) {
   await watch(none.id);
   await viewer.until("word that nothing came", ({ message, card }) => message === "nothing-recorded" && card !== null);
   await visit("nothing-recorded", page);
+}
+
+/** By a phone held upright: live, and what lies over the picture. */
+async function heldUpright({ page, viewer, make, upright, visit, watch }) {
+  const phone = await make("Along the towpath", upright);
+  phone.start();
+  await watch(phone.id);
+  await viewer.untilPlaying(1);
+  await visit("upright", page);
+  phone.leave();
+  await viewer.until("the interruption", ({ message, card }) => message === "interrupted" && card !== null);
+  await visit("upright-interrupted", page);
+  await viewer.until("enough to be missed", ({ timer }) => seconds(timer) >= MISSED_S);
+  await phone.back();
+  await viewer.until("the offer", ({ offer, picture, card }) => offer !== null && picture === "moving" && card === null);
+  await visit("upright-offer", page);
+  await phone.end();
+  await viewer.until("the end", ({ message, card }) => message === "complete" && card !== null);
+  await visit("upright-complete", page);
 }

@@ -11,6 +11,8 @@ const [executablePath, url, scenario] = process.argv.slice(2);
 const OUTAGE_S = 40;
 /** How long nobody answers: for more tries of an engine than it takes to give up. */
 const SILENCE_S = 14;
+/** Longer than it takes until controls go. */
+const HELD_MS = 4_000;
 /** How long live rests. */
 const REST_S = 14;
 
@@ -36,6 +38,7 @@ const SCENARIOS = {
     await viewer.press(".hw-missed");
     const taken = await viewer.until("catch-up", (now) => now.view === "catchup" && now.picture === "moving" && now.rate > 1);
     await viewer.shot("catching-up");
+    axe.catchingUp = await violations(page);
     step("catching-up", taken);
     // Half of it is enough for the test, and stepping over the rest is no way off.
     for (let presses = 0; presses < 3; presses++) await page.keyboard.press("ArrowRight");
@@ -52,13 +55,15 @@ const SCENARIOS = {
     await page.goto(url);
     step("playing", await viewer.untilPlaying(2));
     const interrupted = await viewer.until("the message", ({ message, card }) => message === "interrupted" && card !== null);
+    const stops = await stopsFromRightToLeft(page);
     const offered = await viewer.until("the offer", ({ offer, card }) => offer !== null && card === null);
+    stops.push(...(await stopsFromRightToLeft(page)));
     await viewer.press(".hw-missed");
     const taken = await viewer.until("catch-up", (now) => now.view === "catchup" && now.picture === "moving" && now.rate > 1);
     for (let presses = 0; presses < 3; presses++) await page.keyboard.press("ArrowRight");
     const rejoined = await viewer.until("live again", ({ following }) => following === "live");
     const after = await viewer.untilPlaying(3);
-    return { interrupted, offered, taken, rejoined, after };
+    return { interrupted, stops, offered, taken, rejoined, after };
   },
 
   /** The way out of catch-up, at once. */
@@ -246,6 +251,15 @@ const SCENARIOS = {
     return { told, axe: { nothing: await violations(page) } };
   },
 
+  /** What it is called that has no title, in Russian. */
+  async untitled(page) {
+    await page.goto(`${url}?lang=ru`);
+    await page.waitForFunction(() => document.querySelector("h1").textContent !== "…");
+    const names = [await page.innerText("h1"), await page.title()];
+    await page.goto(`${url.replace("/watch/", "/embed/")}?lang=ru`);
+    return { names: [...names, await page.textContent(".hw-link")] };
+  },
+
   /** Segments that are slow to come, and then refused, of playlists that are there. */
   async refused(page, viewer) {
     const asked = [];
@@ -364,6 +378,47 @@ const SCENARIOS = {
     const shared = [];
     for (const refusal of ["AbortError", "NotAllowedError"]) shared.push(await shareRefused(page, refusal));
     return { silent, offered, loud, before, skipped, language, shared, axe };
+  },
+
+  /** Fingers, on an embed of a recording: no control is pressed that cannot be seen, and none goes away under them. */
+  async fingers(page, viewer) {
+    await page.goto(url);
+    await page.locator(".hw-start").tap();
+    await viewer.untilPlaying(1);
+    await page.evaluate(() => {
+      window.pressed = [];
+      document.addEventListener("click", ({ target }) => window.pressed.push(target.className), { capture: true });
+    });
+    for (const selector of [".hw-buttons .hw-button", ".hw-slider", ".hw-link"]) {
+      const { x, y, width, height } = await page.locator(selector).first().boundingBox();
+      await page.locator(".hw-player.hw-idle").waitFor();
+      await page.touchscreen.tap(x + width / 2, y + height / 2);
+      await page.locator(".hw-player:not(.hw-idle)").waitFor();
+    }
+    const seen = { pressed: await page.evaluate(() => window.pressed), after: await viewer.now() };
+    await viewer.shot("fingers");
+    const held = await drag(page, HELD_MS);
+    return { ...seen, held };
+  },
+
+  /** How large the player is, and where the line under it ends, on screens of each shape. */
+  async shape(page, viewer) {
+    const screens = { phone: [390, 844], desktop: [1280, 800], sideways: [844, 390] };
+    await page.goto(url);
+    await viewer.untilPlaying(1);
+    const shapes = {};
+    for (const [name, [width, height]] of Object.entries(screens)) {
+      await page.setViewportSize({ width, height });
+      const player = await page.locator(".hw-player").boundingBox();
+      const line = await page.locator(".state-line").boundingBox();
+      shapes[name] = { width: player.width, height: player.height, rest: height - line.y - line.height };
+      await viewer.shot(`shape-${name}`);
+    }
+    await page.goto(url.replace("/watch/", "/embed/"));
+    await viewer.press(".hw-start");
+    await viewer.untilPlaying(1);
+    const { width, height } = await page.locator(".hw-player").boundingBox();
+    return { ...shapes, embed: { width, height } };
   },
 
   /** Away for longer than what is made up for: a laptop that slept. */
@@ -549,6 +604,51 @@ async function listen(page) {
   return () => page.evaluate(() => window.spoken);
 }
 
+/** Draws the timeline's slider to and fro with a finger for so long. Gives what is seen before it is let go. */
+async function drag(page, ms) {
+  const devtools = await page.context().newCDPSession(page);
+  const touch = (type, ...touchPoints) => devtools.send("Input.dispatchTouchEvent", { type, touchPoints });
+  const { x, y, width, height } = await page.locator(".hw-slider").boundingBox();
+  const at = (part) => ({ x: x + width * part, y: y + height / 2 });
+  await touch("touchStart", at(0.3));
+  const until_ms = Date.now() + ms;
+  for (let moves = 0; Date.now() < until_ms; moves++) {
+    await touch("touchMove", at(0.3 + 0.01 * (moves % 20)));
+    await page.waitForTimeout(100);
+  }
+  const seen = await page.evaluate(() => ({
+    isIdle: document.querySelector(".hw-player").classList.contains("hw-idle"),
+    tip: document.querySelector(".hw-tip:not([hidden])")?.innerText ?? null,
+  }));
+  await touch("touchEnd");
+  return seen;
+}
+
+/** Of each sentence that ends with a full stop: whether that stands after it, in a page that is written from right to left. */
+async function stopsFromRightToLeft(page) {
+  const stops = await page.evaluate(() => {
+    document.documentElement.dir = "rtl";
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+      const { currentNode: text } = texts;
+      const { data, length } = text;
+      const { parentElement } = text;
+      if (!data.endsWith(".") || !parentElement.checkVisibility() || parentElement.matches(".hw-hidden")) continue;
+      const box = (at) => {
+        const range = document.createRange();
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect();
+      };
+      found.push({ text: data, isAfter: box(length - 1).left >= box(length - 2).right - 1 });
+    }
+    return found;
+  });
+  await page.evaluate(() => (document.documentElement.dir = "ltr"));
+  return stops;
+}
+
 /** Presses the share button; the link is what lands in the clipboard. */
 async function shareMoment(page) {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -582,6 +682,6 @@ async function shareRefused(page, refusal) {
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: "dark", asksForPress: true };
 
-const settings = scenario === "phone" || scenario === "older" ? PHONE : {};
+const settings = ["phone", "older", "fingers"].includes(scenario) ? PHONE : {};
 const seen = await withPage(executablePath, (page) => SCENARIOS[scenario](page, new Viewer(page)), settings);
 console.log(JSON.stringify(seen));

@@ -36,6 +36,11 @@ impl Media {
         Self::encode(count, "-hls_segment_type mpegts -s 64x36 -b:v 30k -b:a 32k")
     }
 
+    /// The same of a phone held upright.
+    pub fn upright_ts(count: usize) -> Self {
+        Self::encode(count, "-hls_segment_type mpegts -vf scale=180:320,setsar=1")
+    }
+
     /// `count` segments of fragmented MP4.
     pub fn fmp4(count: usize) -> Self {
         Self::encode(count, "-hls_segment_type fmp4")

@@ -54,6 +54,10 @@ fn an_owner_sees_and_directs_a_broadcast() {
     let publish = format!("{}/publish#id={}&token={}", headwater.url(), broadcast.id, broadcast.token);
     assert_eq!((links[0], links[1]), (&*publish, &*broadcast.page_url));
     assert!(links[2].starts_with(&code) && links[3].starts_with(&broadcast.push_url), "{links:?}");
+    for how in ["make run LISTEN=0.0.0.0:8443 TLS=1", "headwater up --listen 0.0.0.0:8443 --tls-self-signed"] {
+        let said = seen["toPhone"].as_str().expect("text");
+        assert!(said.contains(how), "a phone's camera needs https: {said}");
+    }
     assert_eq!(seen["codes"], 2);
     assert_eq!(seen["holes"].as_array().map(Vec::len), Some(1), "{seen}");
     assert!(seen["rendition"][2].as_str().is_some_and(|codecs| codecs.starts_with("avc1")), "{seen}");

@@ -336,6 +336,35 @@ fn two_tabs_give_a_broadcast_to_each_other_and_nothing_is_lost() {
 }
 
 #[test]
+fn the_screen_stays_on_the_battery_is_shown_and_a_hot_phone_records_less() {
+    let mut page = Page::open("device");
+    let seen = page.is_whole(3);
+    page.is_what_was_encoded(&seen);
+    let lock = |released: bool| serde_json::json!([{ "type": "screen", "released": released }]);
+    assert_eq!(seen["asked"], serde_json::json!([[], lock(false), lock(true)]), "{seen}");
+    assert_eq!(seen["levels"], serde_json::json!(["▮ 42 %", "▮ 10 %"]));
+}
+
+#[test]
+fn where_nothing_can_be_recorded_a_link_fills_in_the_other_ways() {
+    let headwater = Headwater::start();
+    let NewBroadcast { id, token, .. } = headwater.create_broadcast();
+    let mut page = Page::open_at("unable", headwater, &format!("id={id}&token={token}"), id.clone());
+    let seen = page.is_done();
+    // By the way on which the page was opened.
+    let push = format!("{}/push", page.road.url());
+    for ways in ["unsupported", "noCamera"] {
+        let [ffmpeg, obs] = [0, 1].map(|way| seen[ways]["lines"][way].as_str().expect("a line"));
+        let end = format!(" \"{push}/{token}/out.m3u8\"");
+        assert!(ffmpeg.starts_with("ffmpeg ") && ffmpeg.ends_with(&end), "{ffmpeg}");
+        let service: Value = serde_json::from_str(obs).expect("JSON");
+        assert_eq!(service["settings"]["key"], token, "{service}");
+        assert_eq!(service["settings"]["server"], format!("{push}/{{stream_key}}/out.m3u8"), "{service}");
+        assert_eq!(seen[ways]["copied"], ffmpeg, "{ways}");
+    }
+}
+
+#[test]
 fn without_room_what_is_recorded_waits_and_that_is_said() {
     let mut page = Page::open("full");
     page.records_without_a_network();
@@ -428,7 +457,8 @@ fn assert_fits_everybody(language: &str) {
     let states = seen["states"].as_object().expect("states by name");
     let recording =
         ["ready", "settings", "live", "ask", "later", "warned", "hand-over", "held-asked", "held-kept", "taken-over"];
-    for state in recording.iter().chain(&["interrupted", "stuck", "delete", "unsupported"]) {
+    let nothing = ["unsupported", "unsupported-link", "no-camera-link"];
+    for state in recording.iter().chain(&["interrupted", "stuck", "delete"]).chain(&nothing) {
         assert!(states.contains_key(*state), "{state} was not reached: {seen}");
     }
     for (state, found) in states {

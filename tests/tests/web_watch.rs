@@ -26,9 +26,14 @@ struct Viewer {
 
 impl Viewer {
     fn start(url: &str, scenario: &str) -> Self {
+        Self::run("web-watch.mjs", &[url, scenario])
+    }
+
+    fn run(script: &str, args: &[&str]) -> Self {
         let chromium = Tool::find("chromium");
-        let script = Tool::node_script("web-watch.mjs");
-        Self { program: Program::start(&script, [chromium.path().as_os_str(), url.as_ref(), scenario.as_ref()]) }
+        let script = Tool::node_script(script);
+        let args = std::iter::once(chromium.path().as_os_str()).chain(args.iter().map(AsRef::as_ref));
+        Self { program: Program::start(&script, args) }
     }
 
     /// Waits until it has come so far.
@@ -188,6 +193,9 @@ fn an_interruption_is_told_and_what_was_missed_can_be_seen() {
 
     // So it is in Shaka.
     assert_calm("shaka", &by_shaka);
+    // Written from right to left, sentences of another script keep their full stops where they belong.
+    let stops = by_shaka["stops"].as_array().expect("a list");
+    assert!(stops.len() >= 2 && stops.iter().all(|stop| stop["isAfter"] == true), "{stops:?}");
     assert!(text(&by_shaka["offered"]["offer"]).starts_with("Watch what you missed (0:"), "{}", by_shaka["offered"]);
     let after = &by_shaka["after"];
     assert_eq!((text(&after["engine"]), text(&after["view"]), text(&after["following"])), ("shaka", "catchup", "live"));
@@ -351,6 +359,16 @@ fn pages_open_before_there_is_anything_and_where_there_is_nothing() {
 }
 
 #[test]
+fn what_has_no_title_is_called_so_in_the_viewers_language() {
+    let headwater = Headwater::start_with(CONFIG);
+    let created = headwater.owner("POST", "/v1/broadcasts", r#"{"title":""}"#).expect(201).json();
+    let seen = Viewer::start(text(&created["watch"]["page_url"]), "untitled").end();
+    assert_calm("untitled", &seen);
+    let names = ["Без названия", "Без названия · Headwater", "Смотреть в отдельном окне"];
+    assert_eq!(seen["names"], serde_json::json!(names));
+}
+
+#[test]
 fn every_engine_plays_and_the_keyboard_is_enough() {
     let headwater = Headwater::start_with(CONFIG);
     let broadcast = headwater.create_broadcast();
@@ -406,6 +424,38 @@ fn what_can_be_chosen_does_what_it_says() {
     }
     assert_eq!((&seen["mirrored"], &seen["overflows"]), (&true.into(), &false.into()), "{seen}");
     assert_eq!(seen["time"], "ltr", "the position before the whole");
+}
+
+#[test]
+fn a_finger_presses_no_control_that_cannot_be_seen_and_takes_none_away() {
+    let headwater = Headwater::start_with(CONFIG);
+    let url = record(&headwater, 60, &["main"]).page_url.replace("/watch/", "/embed/");
+    let seen = Viewer::start(&url, "fingers").end();
+    assert_calm("fingers", &seen);
+    assert_eq!(seen["pressed"], serde_json::json!(["hw-surface", "hw-surface", "hw-surface"]), "{seen}");
+    assert_eq!(seen["after"]["picture"], "moving", "{seen}");
+    assert_eq!(seen["held"]["isIdle"], false, "the timeline is there as long as it is held: {seen}");
+    assert!(text(&seen["held"]["tip"]).starts_with("0:"), "{seen}");
+}
+
+/// As large as the screen allows, with the line under it in sight.
+#[test]
+fn the_player_has_the_shape_of_a_video_held_upright() {
+    const SIZES: [[f64; 2]; 3] = [[390.0, 633.0], [1052.0, 600.0], [693.0, 390.0]];
+    let headwater = Headwater::start_with(CONFIG);
+    let lies = [[390.0, 219.0], [1052.0, 592.0], [693.0, 390.0]];
+    let cases = [("upright", (Media::upright_ts(30), SIZES)), ("lying", (Media::ts(30), lies))];
+    at_once(&cases, |name, (media, sizes)| {
+        let seen = Viewer::start(&store(&headwater, [("main", media.clone())]).page_url, "shape").end();
+        assert_calm(name, &seen);
+        let size = |of: &Value| [&of["width"], &of["height"]].map(|side| number(side).round());
+        let of_screens = ["phone", "desktop", "sideways"].map(|screen| size(&seen[screen]));
+        assert_eq!(of_screens, *sizes, "{name}: {seen}");
+        assert_eq!(size(&seen["embed"]), [844.0, 390.0], "{name}: an embed fills its frame: {seen}");
+        for screen in ["phone", "desktop"] {
+            assert!(number(&seen[screen]["rest"]) > 0.0, "{name}, {screen}: the line is in sight: {seen}");
+        }
+    });
 }
 
 #[test]
@@ -556,8 +606,11 @@ fn an_older_browser_is_enough() {
 fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
     let headwater = Headwater::start_with(CONFIG);
     let folder = tempfile::TempDir::new().expect("a temporary folder");
-    for (seq, segment) in Media::ts(200).segments.into_iter().enumerate() {
-        std::fs::write(folder.path().join(format!("{seq:03}.ts")), segment).expect("a file can be written");
+    for (name, media) in [("lying", Media::ts(200)), ("upright", Media::upright_ts(100))] {
+        std::fs::create_dir(folder.path().join(name)).expect("a folder can be made");
+        for (seq, segment) in media.segments.into_iter().enumerate() {
+            std::fs::write(folder.path().join(format!("{name}/{seq:03}.ts")), segment).expect("a file can be written");
+        }
     }
     let (chromium, script) = (Tool::find("chromium"), Tool::node_script("watch_narrow.mjs"));
     let (url, key) = (headwater.url().to_owned(), headwater.owner_key().to_owned());
@@ -578,6 +631,10 @@ fn every_state_of_the_page_fits_a_narrow_screen_in_russian() {
         "ended",
         "server",
         "renewed",
+        "upright",
+        "upright-interrupted",
+        "upright-offer",
+        "upright-complete",
     ] {
         assert!(states.contains_key(state), "{state} was not reached: {seen}");
     }
@@ -592,13 +649,8 @@ fn a_site_on_another_origin_has_the_player_in_a_frame_or_as_a_module() {
     let broadcast = headwater.create_broadcast();
     let _encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
     until_stored(&headwater, &broadcast.id, 4);
-    let chromium = Tool::find("chromium");
-    let run = |script: &str, url: &str| -> Value {
-        let said = Tool::node_script(script).run([chromium.path().as_os_str(), url.as_ref()]);
-        let last = said.lines().last().expect("it has said something");
-        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said}"))
-    };
-    let seen = run("web-embed.mjs", &broadcast.page_url.replace("/watch/", "/embed/"));
+    let embed = broadcast.page_url.replace("/watch/", "/embed/");
+    let seen = Viewer::run("web-embed.mjs", &[&embed, "talk"]).end();
     assert_calm("embed", &seen);
     assert_eq!(seen["ready"]["versions"], serde_json::json!([1]));
     assert_eq!(text(&seen["ready"]["origin"]), headwater.url());
@@ -612,11 +664,44 @@ fn a_site_on_another_origin_has_the_player_in_a_frame_or_as_a_module() {
     assert_eq!(text(&seen["link"]), broadcast.page_url);
 
     // The same player as a module of that site: two of them, which go as they came.
-    let seen = run("web-module.mjs", &broadcast.multivariant_url);
+    let seen = Viewer::run("web-module.mjs", &[&broadcast.multivariant_url]).end();
     assert_calm("module", &seen);
     for (place, view) in [("first", "dvr"), ("second", "live")] {
         let state = &seen[place];
         assert_eq!((text(&state["standing"]), text(&state["view"])), ("live", view), "{state}");
     }
     assert_eq!((&seen["left"], &seen["listening"]), (&0.into(), &false.into()), "{seen}");
+}
+
+#[test]
+fn a_site_hears_of_what_was_missed_and_has_it_watched() {
+    let headwater = Headwater::start_with(CONFIG);
+    let mut stage = Stage::new(&headwater);
+    let _encoder = stage.publish();
+    let embed = stage.broadcast.page_url.replace("/watch/", "/embed/");
+    let site = Viewer::run("web-embed.mjs", &[&embed, "missed"]);
+    site.until("playing");
+    stage.road.cut();
+    site.until("interrupted");
+    stage.road.open();
+    let seen = site.end();
+    assert_calm("missed", &seen);
+    assert_eq!(seen["isLinked"], serde_json::json!([true, false]), "no link lies under a card: {seen}");
+    assert!(number(&seen["missed"]["state"]["missed_s"]) > 0.0, "{seen}");
+    assert_eq!(seen["taken"]["state"]["following"], "catching-up", "{seen}");
+}
+
+#[test]
+fn a_site_hears_of_the_end_also_of_a_broadcast_that_is_interrupted() {
+    let headwater = Headwater::start_with(CONFIG);
+    let broadcast = headwater.create_broadcast();
+    let mut encoder = Encoder { seconds: SOURCE_S, ..Encoder::default() }.push(&broadcast.push_url);
+    let site = Viewer::run("web-embed.mjs", &[&broadcast.page_url.replace("/watch/", "/embed/"), "end"]);
+    site.until("playing");
+    encoder.kill();
+    site.until("interrupted");
+    headwater.owner("POST", &format!("/v1/broadcasts/{}/end", broadcast.id), "").expect(200);
+    let seen = site.end();
+    assert_calm("end", &seen);
+    assert_eq!((&seen["before"], &seen["last"]["state"]["isPlaying"]), (&0.into(), &false.into()), "{seen}");
 }

@@ -36,8 +36,10 @@ fn tags(shown: &Shown) -> String {
     }
     let Size { width, height } = shown.shape.within(WIDTH, WIDTH);
     let (width, height) = (width.to_string(), height.to_string());
+    // Our own pages have a name for what has none in the viewer's language.
+    let placeholder = if shown.title.is_empty() { " data-placeholder" } else { "" };
+    let _ = write!(tags, "<meta property=\"og:title\" content=\"{}\"{placeholder}>", escape(shown.name()));
     let mut of_graph = vec![
-        ("og:title", shown.name().to_owned()),
         ("og:type", "video.other".to_owned()),
         ("og:site_name", NAME.to_owned()),
         ("og:url", page_url),
@@ -131,6 +133,7 @@ mod tests {
         }
         assert!(!page.contains("poster.jpg") && !page.contains("secure_url"), "{page}");
         assert!(page.contains("<title>Live video · Headwater</title>"));
+        assert!(page.contains("<meta property=\"og:title\" content=\"Live video\" data-placeholder>"), "{page}");
     }
 
     #[test]

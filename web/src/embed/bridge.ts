@@ -78,9 +78,8 @@ export class Bridge {
       const { position_s, duration_s, behind_s, moment_ms } = state;
       this.#say({ event: "time", position_s, duration_s, behind_s, moment_ms });
     }
-    const { ended } = this.player.video;
-    if (ended && !this.#hasEnded) this.#say({ event: "ended" });
-    this.#hasEnded = ended;
+    if (state.hasEnded && !this.#hasEnded) this.#say({ event: "ended" });
+    this.#hasEnded = state.hasEnded;
   }
 
   /** Once for each height: a site that follows it changes our frame, which asks again. */

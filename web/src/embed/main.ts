@@ -6,6 +6,7 @@ import { useLanguage } from "../language";
 import { createPlayer } from "../player";
 import { askedBy } from "../watch/address";
 import { expose } from "../watch/exposed";
+import { writtenTitle } from "../watch/title";
 import { pageWords } from "../watch/words";
 import { Bridge } from "./bridge";
 import "./embed.css";
@@ -14,7 +15,6 @@ const language = useLanguage();
 const asked = askedBy(location);
 const words = pageWords(language);
 const page = `${location.origin}/watch/${encodeURIComponent(asked.id)}`;
-const title = document.querySelector<HTMLMetaElement>('meta[property="og:title"]')?.content;
 const player = createPlayer(required("embed"), {
   source: asked.source,
   engine: asked.engine,
@@ -24,7 +24,7 @@ const player = createPlayer(required("embed"), {
   autoplay: asked.autoplay ?? false,
   language,
   shareUrl: page,
-  titleLink: { text: title || words.watchOn, url: page },
+  titleLink: { text: writtenTitle() || words.watchOn, url: page },
 });
 expose(player);
 const bridge = new Bridge(player, window, location.search, document.referrer);

@@ -61,8 +61,8 @@ function originOf(text: string | null | undefined): string | null {
 }
 
 /** What makes a state worth telling anew. */
-export function stateKey({ standing, view, following, isPlaying, isMuted, missed_s }: PlayerState): string {
-  return [standing, view, following, isPlaying, isMuted, missed_s].join();
+export function stateKey({ standing, view, following, isPlaying, hasEnded, isMuted, missed_s }: PlayerState): string {
+  return [standing, view, following, isPlaying, hasEnded, isMuted, missed_s].join();
 }
 
 /** The size of a picture; nothing of it is known while it is 0. */

@@ -5,8 +5,9 @@ import { renderSVG } from "uqr";
 import { element } from "../element";
 import type { Created } from "../transport";
 import { copyable } from "./copyable";
+import { more, withFfmpeg, withObs } from "./encoders";
 import { embedCode, givesCamera, isLoopback, publishLink } from "./links";
-import { camera, obsService, pushPlaylist, testPicture } from "./recipes";
+import { pushPlaylist, testPicture } from "./recipes";
 import type { OwnerWords } from "./words";
 
 /** All of it, in cards. */
@@ -43,24 +44,14 @@ function site(words: OwnerWords, created: Created): HTMLElement {
   return card(words.embed, copyable(words, words.embedCode, embedCode(created, created.watch.page_url)), hint(words.embedHint));
 }
 
-function encoder(words: OwnerWords, created: Created): HTMLElement {
+function encoder(words: OwnerWords, { publish }: Created): HTMLElement {
   return publishCard(
     words.encoder,
-    copyable(words, words.pushAddress, pushPlaylist(created)),
+    copyable(words, words.pushAddress, pushPlaylist(publish)),
     hint(words.secret),
-    more(words.testPicture, copyable(words, words.testPictureLine, testPicture(created))),
-    more(words.camera, copyable(words, words.cameraLine, camera(created))),
-    more(
-      words.obs,
-      element(
-        "ol",
-        {},
-        element("li", {}, words.obsService),
-        element("li", {}, words.obsKeyframes),
-        element("li", {}, words.obsFile),
-      ),
-      copyable(words, words.obsFileName, obsService(created)),
-    ),
+    more(words.testPicture, copyable(words, words.testPictureLine, testPicture(publish))),
+    withFfmpeg(words, publish),
+    withObs(words, publish),
   );
 }
 
@@ -73,10 +64,6 @@ function publishCard(heading: string, ...content: HTMLElement[]): HTMLElement {
   const made = card(heading, ...content);
   made.classList.add("to-publish");
   return made;
-}
-
-function more(summary: string, ...content: HTMLElement[]): HTMLElement {
-  return element("details", {}, element("summary", {}, summary), ...content);
 }
 
 function hint(text: string): HTMLElement {

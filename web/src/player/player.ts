@@ -29,6 +29,8 @@ export interface PlayerState {
   view: "none" | "live" | "dvr" | "catchup" | "vod" | "other";
   following: "live" | "catching-up" | "free";
   isPlaying: boolean;
+  /** Whether the end was reached, and nothing more is to come. */
+  hasEnded: boolean;
   isMuted: boolean;
   /** In seconds from the beginning of what is played. */
   position_s: number;
@@ -121,6 +123,7 @@ export class Player {
       view: feed?.source.kind ?? "none",
       following: following.kind,
       isPlaying: this.#playback.picture === "moving",
+      hasEnded: this.#playback.hasEnded,
       isMuted: this.video.muted,
       position_s,
       duration_s: feed?.playing && !isLive ? length_s(feed.playing) : null,

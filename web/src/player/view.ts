@@ -140,7 +140,7 @@ export class PlayerView {
     const { titleLink } = this.options;
     const top = element("div", { class: "hw-top" }, this.#message.line, this.#catchingUp.root, this.#sound, this.#share.root);
     if (titleLink) {
-      top.prepend(element("a", { class: "hw-link", href: titleLink.url, target: "_blank", rel: "noopener" }, titleLink.text));
+      top.prepend(element("a", { class: "hw-link", dir: "auto", href: titleLink.url, target: "_blank", rel: "noopener" }, titleLink.text));
     }
     const middle = element("div", { class: "hw-middle" }, this.#message.card);
     const low = element("div", { class: "hw-low" }, this.#offer.root, this.#menu.root);
@@ -161,13 +161,28 @@ export class PlayerView {
     }, { signal });
     root.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.#wake(), { signal });
     root.addEventListener("focusin", () => this.#wake(), { signal });
+    const { root: bar, timeline } = this.#controls;
+    bar.addEventListener("pointerdown", () => this.#wake(), { signal });
+    timeline.input.addEventListener("input", () => this.#wake(), { signal });
     root.addEventListener("pointerdown", (event) => {
       const inMenu = event.target instanceof Node && this.#menu.root.contains(event.target);
       const onButton = event.target instanceof Node && this.#controls.menuButton.root.contains(event.target);
       if (this.#menu.isOpen && !inMenu && !onButton) this.#toggleMenu(false);
     }, { signal });
     document.addEventListener("fullscreenchange", () => this.show(), { signal });
+    for (const event of ["loadedmetadata", "resize"]) this.video.addEventListener(event, () => this.#fit(), { signal });
+    this.#poster.addEventListener("load", () => this.#fit(), { signal });
     this.#wake();
+  }
+
+  /** Takes the shape of a picture that is upright, as far as that is known. */
+  #fit(): void {
+    const { videoWidth, videoHeight } = this.video;
+    const { naturalWidth, naturalHeight } = this.#poster;
+    const [width, height] = videoWidth > 0 ? [videoWidth, videoHeight] : [naturalWidth, naturalHeight];
+    if (width === 0) return;
+    this.root.classList.toggle("hw-upright", height > width);
+    this.root.style.setProperty("--hw-shape", `${width} / ${height}`);
   }
 
   #wishes() {
@@ -292,9 +307,10 @@ export class PlayerView {
   }
 
   #sleep(): void {
-    const isUsed = this.#menu.isOpen || this.#help.root.open || this.root.querySelector(".hw-bar :focus-visible") !== null;
+    const isOpen = this.#menu.isOpen || this.#help.root.open;
+    const isUsed = isOpen || this.#controls.timeline.isDragging || this.root.querySelector(".hw-bar :focus-visible") !== null;
     if (!isUsed && this.playback.picture === "moving") this.root.classList.add("hw-idle");
-    else if (!isUsed) this.#wake();
+    else this.#wake();
   }
 }
 

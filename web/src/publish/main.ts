@@ -4,19 +4,22 @@
 import { required } from "../element";
 import { useLanguage } from "../language";
 import { takeFromAddress } from "../owner-key";
+import { ownerWords } from "../owner/words";
+import { takeLink } from "./address";
 import { findMissing } from "./devices";
 import { Session } from "./session";
 import { PublishView } from "./view";
 import { wordsIn } from "./words";
 
-const words = wordsIn(useLanguage());
+const language = useLanguage();
+const words = wordsIn(language);
 document.title = words.documentTitle;
 takeFromAddress();
 addEventListener("hashchange", takeFromAddress);
 
-const view = new PublishView(required("publish"), words);
+const view = new PublishView(required("publish"), words, ownerWords(language));
 const missing = await findMissing();
-if (missing === "secure-context" || missing === "storage") view.showUnsupported(missing);
+if (missing === "secure-context" || missing === "storage") view.showUnsupported(missing, takeLink());
 else begin();
 
 /** What an earlier visit left is sent also where nothing can be recorded. */

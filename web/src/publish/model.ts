@@ -294,7 +294,12 @@ export function isAtRisk({ isEvictable, keeper }: Pick<Model, "isEvictable" | "k
 
 /** For how long one can go on recording at this bit rate; `null` while there is plenty. */
 export function roomLeft_s(storage: StorageStatus, bitsPerSecond: number): number | null {
-  const room = Math.max(0, storage.quota - storage.used);
-  const left_s = (room * 8) / Math.max(bitsPerSecond, 1);
+  const left_s = roomFor_s(storage, bitsPerSecond);
   return left_s < 3 * 3600 ? left_s : null;
+}
+
+/** The same, however much there is. */
+export function roomFor_s(storage: StorageStatus, bitsPerSecond: number): number {
+  const room = Math.max(0, storage.quota - storage.used);
+  return (room * 8) / Math.max(bitsPerSecond, 1);
 }

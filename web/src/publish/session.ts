@@ -100,6 +100,10 @@ export class Session {
     this.#keeper.destroy();
   }
 
+  get link(): Link | null {
+    return this.#link;
+  }
+
   get choice(): Choice {
     return this.#choice;
   }

@@ -2,14 +2,16 @@
  * The page: the preview over all of it, the state in one big line, one big button.
  */
 import { element } from "../element";
+import type { OwnerWords } from "../owner/words";
 import { confirmed } from "../question";
+import type { Link } from "./address";
 import { headline, isUnsent, type Missing, type Model, spoolOf, type Stage, toneOf } from "./model";
 import type { Session } from "./session";
 import { Facts, type Warning, warnings } from "./view/facts";
 import { icon, type Icon } from "./view/icons";
 import { LeftView } from "./view/left";
 import { SettingsSheet } from "./view/settings";
-import { unsupported } from "./view/unsupported";
+import { otherWays, unsupported } from "./view/unsupported";
 import type { Words } from "./words";
 
 /** Phones can send an address to whoever should watch. */
@@ -26,6 +28,9 @@ export class PublishView {
   readonly #warnings = element("div", { role: "status" });
   readonly #facts: Facts;
   readonly #left: LeftView;
+  readonly #ways = element("section", { class: "ways", hidden: true });
+  /** Whose link they are filled in with. */
+  #waysOf: Link | null | undefined;
   readonly #settings: SettingsSheet;
   readonly #title = element("input", { id: "title", maxlength: "200", autocomplete: "off", enterkeyhint: "done" });
   readonly #titleField: HTMLElement;
@@ -46,6 +51,7 @@ export class PublishView {
   constructor(
     private readonly root: HTMLElement,
     private readonly words: Words,
+    private readonly ofOwner: OwnerWords,
   ) {
     this.#facts = new Facts(words);
     this.#left = new LeftView(words);
@@ -67,6 +73,7 @@ export class PublishView {
         { class: "bottom" },
         this.#left.root,
         this.#titleField,
+        this.#ways,
         element("div", { class: "actions after" }, this.#tryAgain, this.#again, this.#watch),
         this.#meter,
         element("div", { class: "buttons" }, this.#pause, this.#mute, this.#red, this.#switch, this.#gear),
@@ -111,11 +118,13 @@ export class PublishView {
   show(session: Session): void {
     const { model } = session;
     const { stage } = model;
-    if (stage.kind === "unsupported") return this.showUnsupported(stage.missing);
+    if (stage.kind === "unsupported") return this.showUnsupported(stage.missing, session.link);
     this.root.dataset.stage = stage.kind;
     this.#showState(model);
     this.#facts.show(model);
     this.#left.show(session);
+    if (stage.kind === "no-camera" && stage.why === "none") this.#showWays(session.link);
+    else this.#ways.hidden = true;
     const said = warnings(model, this.words);
     show(this.#alarms, said.filter(({ isUrgent }) => isUrgent));
     show(this.#warnings, said.filter(({ isUrgent }) => !isUrgent));
@@ -137,11 +146,20 @@ export class PublishView {
   }
 
   /** Instead of everything else. */
-  showUnsupported(missing: Missing): void {
+  showUnsupported(missing: Missing, link: Link | null): void {
     if (this.#isUnsupported) return;
     this.#isUnsupported = true;
     this.root.dataset.stage = "unsupported";
-    this.root.replaceChildren(unsupported(missing, this.words));
+    this.#showWays(link);
+    this.root.replaceChildren(unsupported(missing, this.words, this.#ways));
+  }
+
+  /** How to broadcast with something else. */
+  #showWays(link: Link | null): void {
+    this.#ways.hidden = false;
+    if (this.#waysOf === link) return;
+    this.#waysOf = link;
+    this.#ways.replaceChildren(...otherWays(this.words, this.ofOwner, link));
   }
 
   #showState(model: Model): void {

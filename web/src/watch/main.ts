@@ -7,11 +7,12 @@ import { type Player, type PlayerState, createPlayer } from "../player";
 import { ApiFailure, getBroadcast } from "../transport";
 import { type Asked, askedBy } from "./address";
 import { expose } from "./exposed";
+import { writtenTitle } from "./title";
 import { type PageWords, pageWords } from "./words";
 
 class WatchPage {
-  readonly #title = element("h1", {}, "…");
-  readonly #line = element("p", { class: "state-line" });
+  readonly #title = element("h1", { dir: "auto" }, "…");
+  readonly #line = element("p", { class: "state-line", dir: "auto" });
   readonly #player: Player;
   readonly #listening = new AbortController();
 
@@ -46,12 +47,11 @@ class WatchPage {
     this.#line.dataset["state"] = standing;
   }
 
-  /** The title is in no playlist. The server writes it into the page; where it has not, its API is asked, once. */
+  /** Where the server has not written the title, its API is asked, once. */
   async #showTitle(): Promise<void> {
-    const written = document.querySelector<HTMLMetaElement>('meta[property="og:title"]')?.content;
-    let title = written ?? "";
+    let title = writtenTitle();
     try {
-      title ||= (await getBroadcast(this.asked.id)).broadcast.title;
+      title ??= (await getBroadcast(this.asked.id)).broadcast.title;
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
       if (error.kind === "not-found") title = this.words.notFound;

@@ -103,7 +103,7 @@ export const en = {
   phoneCode: "QR code of the publish link",
   phoneHint: "Scan it with the phone that films. Whoever has this link can publish to this broadcast: keep it to yourself.",
   phoneNeedsHttps: "A phone's camera works only over https: start Headwater with --tls-self-signed, or put it behind a proxy with a certificate.",
-  onlyHere: "This address works on this machine only. For other devices, start Headwater with LISTEN=0.0.0.0:8080 and open this page by the machine's own address.",
+  onlyHere: "This address works on this machine only. For a phone, whose camera needs https, start Headwater with make run LISTEN=0.0.0.0:8443 TLS=1, or with headwater up --listen 0.0.0.0:8443 --tls-self-signed, and open this page by the address that it prints for other machines.",
   encoder: "Publish with OBS, ffmpeg or any HLS encoder",
   pushAddress: "push address",
   secret: "The address is the permission to publish: keep it to yourself.",

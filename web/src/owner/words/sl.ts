@@ -98,7 +98,7 @@ export const sl: OwnerWords = {
   phoneCode: "Koda QR povezave za snemalca",
   phoneHint: "Skenirajte jo s telefonom, ki snema. Kdor ima to povezavo, lahko prenaša: ne kažite je nikomur.",
   phoneNeedsHttps: "Kamera telefona deluje samo prek https: zaženite Headwater s --tls-self-signed ali ga postavite za posredniški strežnik s potrdilom.",
-  onlyHere: "Ta naslov deluje samo na tem računalniku. Za druge naprave zaženite Headwater z LISTEN=0.0.0.0:8080 in to stran odprite z naslovom računalnika.",
+  onlyHere: "Ta naslov deluje samo na tem računalniku. Za telefon, katerega kamera potrebuje https, zaženite Headwater z make run LISTEN=0.0.0.0:8443 TLS=1 ali s headwater up --listen 0.0.0.0:8443 --tls-self-signed in to stran odprite z naslovom, ki ga izpiše za druge računalnike.",
   encoder: "Prenos z OBS, ffmpeg ali katerim koli kodirnikom HLS",
   pushAddress: "naslov za pošiljanje",
   secret: "Ta naslov je dovoljenje za prenašanje: ne kažite ga nikomur.",

@@ -8,14 +8,14 @@ import type { Missed } from "../missed";
 import type { Words } from "../words";
 import { put, reveal, wordButton } from "./parts";
 
-/** A message: a card in the middle, or a line at the top. */
+/** A message: a card in the middle, or a line at the top. Sentences run as their language does, whatever the page's buttons do. */
 export class MessageView {
   readonly card = element("div", { class: "hw-card", hidden: true });
-  readonly line = element("div", { class: "hw-line", hidden: true });
+  readonly line = element("div", { class: "hw-line", dir: "auto", hidden: true });
   readonly #spin = element("div", { class: "hw-spin", "aria-hidden": "true" });
-  readonly #title = element("p", { class: "hw-title" });
-  readonly #timer = element("p", { class: "hw-timer" });
-  readonly #hint = element("p", { class: "hw-hint" });
+  readonly #title = element("p", { class: "hw-title", dir: "auto" });
+  readonly #timer = element("p", { class: "hw-timer", dir: "auto" });
+  readonly #hint = element("p", { class: "hw-hint", dir: "auto" });
   readonly #actions = element("div", { class: "hw-actions" });
   readonly #lineText = element("span");
   readonly #lineTimer = element("span", { class: "hw-timer" });
@@ -75,7 +75,7 @@ export class MessageView {
 
 /** "Catching up · 0:42 behind live", with the way out: in sight also when the controls are not. */
 export class CatchingUpView {
-  readonly root = element("div", { class: "hw-line hw-catching-up", hidden: true });
+  readonly root = element("div", { class: "hw-line hw-catching-up", dir: "auto", hidden: true });
   readonly #behind = element("span", { class: "hw-timer" });
 
   constructor(
@@ -97,7 +97,7 @@ export class CatchingUpView {
 /** "Watch what you missed (3:20)". */
 export class OfferView {
   readonly root = element("div", { class: "hw-offer", hidden: true });
-  readonly #reason = element("p", { class: "hw-hint" });
+  readonly #reason = element("p", { class: "hw-hint", dir: "auto" });
   readonly #take: HTMLButtonElement;
 
   constructor(

@@ -52,6 +52,11 @@ export class TimelineView {
     this.#listen(signal);
   }
 
+  /** Whether somebody holds the slider, and has not let go of it. */
+  get isDragging(): boolean {
+    return this.#isDragging;
+  }
+
   /** Stretches that came late, oldest first. */
   get late(): Stretch[] {
     return this.playback.staysAtLive ? [] : this.#stretches.filter(({ kind }) => kind === "late");

@@ -2,8 +2,11 @@
  * The small facts beside the state: for how long, how fast, the battery, the storage, and what is missing.
  */
 import { element } from "../../element";
-import { isAllSent, isAtRisk, type Model, roomLeft_s, spoolOf, type Stage } from "../model";
+import { isAllSent, isAtRisk, type Model, roomFor_s, roomLeft_s, spoolOf, type Stage } from "../model";
 import type { Words } from "../words";
+
+/** In bits per second, with what is around sound and pictures. */
+const SOUND_BITRATE = 100_000;
 
 type Name = "time" | "rate" | "link" | "missing" | "storage" | "battery";
 
@@ -36,8 +39,8 @@ export class Facts {
     const { segments = 0, duration_ms = 0 } = spool?.owed ?? {};
     const isMissing = segments > 0 ? words.missingSegments(segments, duration_ms / 1000) : null;
     this.#set("missing", isAtWork ? (isAllSent(spool) ? words.nothingMissing : isMissing) : null);
-    const kept = model.keeper?.spools.reduce((sum, one) => sum + (one.isDone ? 0 : one.keptBytes), 0) ?? 0;
-    this.#set("storage", kept > 0 ? `▤ ${words.bytes(kept)}` : null);
+    const kept = keptHere(model, words);
+    this.#set("storage", kept && `▤ ${kept}`);
     const { battery } = model;
     this.#set("battery", battery && `▮ ${words.battery(Math.round(battery.level * 100), battery.charging)}`);
     this.root.querySelector(".battery")?.classList.toggle("bad", battery !== null && !battery.charging && battery.level < 0.15);
@@ -48,6 +51,15 @@ export class Facts {
     if (value.textContent !== (text ?? "")) value.textContent = text ?? "";
     value.parentElement!.hidden = text === null;
   }
+}
+
+/** How much is kept on this device, and, while that is known, for how long there is room. */
+export function keptHere({ keeper, bitrate }: Pick<Model, "keeper" | "bitrate">, words: Words): string | null {
+  if (keeper === null) return null;
+  const bytes = keeper.spools.reduce((sum, one) => sum + (one.isDone ? 0 : one.keptBytes), 0);
+  if (bytes === 0) return null;
+  const isKnown = bitrate !== null && keeper.storage.quota > 0;
+  return isKnown ? `${words.bytes(bytes)}, ${words.room(roomFor_s(keeper.storage, bitrate + SOUND_BITRATE))}` : words.bytes(bytes);
 }
 
 /** What must be said, and whether it needs somebody now. */
@@ -68,7 +80,7 @@ export function warnings(model: Model, words: Words): Warning[] {
   if (keeper?.storage.state === "full") alarm(words.storageFull);
   else if (keeper?.storage.state === "failing") alarm(words.storageFailing);
   else if (keeper && isAtWork) {
-    const left_s = roomLeft_s(keeper.storage, (bitrate ?? 1_000_000) + 100_000);
+    const left_s = roomLeft_s(keeper.storage, (bitrate ?? 1_000_000) + SOUND_BITRATE);
     if (keeper.storage.state === "low" && left_s !== null) warn(words.storageLow(left_s));
   }
   if (model.problem) alarm(words.problem(model.problem));

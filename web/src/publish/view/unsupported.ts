@@ -2,15 +2,15 @@
  * What is said where nothing can be recorded: why, what to do, and how to broadcast all the same.
  */
 import { element } from "../../element";
+import { withFfmpeg, withObs } from "../../owner/encoders";
+import { type PushTo, camera } from "../../owner/recipes";
+import type { OwnerWords } from "../../owner/words";
+import type { Link } from "../address";
 import type { Missing } from "../model";
 import type { Words } from "../words";
 
-export function unsupported(missing: Missing, words: Words): HTMLElement {
+export function unsupported(missing: Missing, words: Words, ways: HTMLElement): HTMLElement {
   const https = "headwater up --listen 0.0.0.0:8443 --tls-self-signed";
-  const ffmpeg =
-    "ffmpeg -f v4l2 -i /dev/video0 -f alsa -i default -c:v libx264 -preset veryfast -pix_fmt yuv420p -g 60 -c:a aac " +
-    `-f hls -hls_time 2 -method PUT "${location.origin}/push/TOKEN/out.m3u8"`;
-  const code = (text: string) => element("pre", { tabindex: "0" }, element("code", {}, text));
   return element(
     "section",
     { class: "unsupported" },
@@ -18,9 +18,24 @@ export function unsupported(missing: Missing, words: Words): HTMLElement {
     element("p", {}, words.unsupported(missing)),
     element("p", {}, words.unsupportedDo(missing)),
     ...(missing === "secure-context" ? [code(https)] : []),
-    element("h2", {}, words.otherWays),
-    element("p", {}, words.ffmpegWay),
-    code(ffmpeg),
-    element("p", {}, words.obsWay),
+    ways,
   );
+}
+
+/** How to broadcast without this browser: with a link all is filled in, without one it is told where to find it. */
+export function otherWays(words: Words, ofOwner: OwnerWords, link: Link | null): HTMLElement[] {
+  const to = pushTo(link?.token ?? "TOKEN");
+  const ways =
+    link === null
+      ? [element("p", {}, words.ffmpegWay), code(camera(to)), element("p", {}, words.obsWay)]
+      : [withFfmpeg(ofOwner, to), withObs(ofOwner, to)];
+  return [element("h2", {}, words.otherWays), ...ways];
+}
+
+function pushTo(token: string): PushTo {
+  return { token, push_url: `${location.origin}/push/${token}/` };
+}
+
+function code(text: string): HTMLElement {
+  return element("pre", { tabindex: "0" }, element("code", {}, text));
 }

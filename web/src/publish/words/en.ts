@@ -91,6 +91,7 @@ export const en = {
   batteryLabel: "Battery",
   storageLabel: "Footage kept on this device",
   bytes: (bytes: number) => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`),
+  room: (s: number) => (s < 3600 ? `room for ${Math.floor(s / 60)} min` : `room for ${Math.floor(s / 3600)} h`),
   missingLabel: "Not sent yet",
   nothingMissing: "nothing missing",
   missingSegments: (count: number, s: number) => `${segments(count)}, ${whole(s)}`,

@@ -82,6 +82,7 @@ export const ru: Words = {
   batteryLabel: "Батарея",
   storageLabel: "Записи на этом устройстве",
   bytes: (bytes) => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} МБ` : `${decimal(bytes / 1e9)} ГБ`),
+  room: (s) => (s < 3600 ? `места на ${Math.floor(s / 60)} мин` : `места на ${Math.floor(s / 3600)} ч`),
   missingLabel: "Ещё не отправлено",
   nothingMissing: "всё отправлено",
   missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,

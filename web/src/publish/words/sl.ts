@@ -86,6 +86,7 @@ export const sl: Words = {
   batteryLabel: "Baterija",
   storageLabel: "Posnetki na tej napravi",
   bytes: (bytes) => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${decimal(bytes / 1e9)} GB`),
+  room: (s) => (s < 3600 ? `prostora za ${Math.floor(s / 60)} min` : `prostora za ${Math.floor(s / 3600)} h`),
   missingLabel: "Še ni poslano",
   nothingMissing: "vse je poslano",
   missingSegments: (count, s) => `${segments(count)}, ${whole(s)}`,
