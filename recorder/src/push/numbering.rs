@@ -30,7 +30,7 @@ pub(crate) struct Numbering {
     firsts: BTreeMap<RenditionName, u64>,
     /// The number that was seen last, and when its segment arrived.
     latest: BTreeMap<RenditionName, (CapturedAt, u64)>,
-    /// The same of those that were overtaken by what is the latest.
+    /// The same of those that came before it, and had to wait for their numbers.
     overtaken: BTreeMap<RenditionName, (CapturedAt, u64)>,
     /// Our number minus the pusher's, and when the first segment arrived for which it was that.
     bases: BTreeMap<RenditionName, (i128, CapturedAt)>,
@@ -135,9 +135,14 @@ impl Numbering {
         Some(Named { rendition: family.rendition.clone(), number, map: family.map.clone() })
     }
 
-    /// When the last segments that have our numbers arrived, and their pusher's numbers; first that of the run that goes on.
-    pub(crate) fn latest(&self, rendition: &RenditionName) -> impl Iterator<Item = (CapturedAt, u64)> {
-        [&self.latest, &self.overtaken].into_iter().filter_map(|latest| latest.get(rendition).copied())
+    /// When the last segment that has one of our numbers arrived, and its pusher's number.
+    pub(crate) fn latest(&self, rendition: &RenditionName) -> Option<(CapturedAt, u64)> {
+        self.latest.get(rendition).copied()
+    }
+
+    /// The same of those that came before it, and had to wait for their numbers.
+    pub(crate) fn overtaken(&self, rendition: &RenditionName) -> Option<(CapturedAt, u64)> {
+        self.overtaken.get(rendition).copied()
     }
 
     /// Our number for the pusher's, and with it that minus the pusher's.
@@ -170,16 +175,16 @@ impl Numbering {
 
     /// It has that number now. Whether that is the latest: one that was overtaken by another run says nothing of that.
     pub(crate) fn note(&mut self, named: &Named, base: i128, arrival: Arrival) -> bool {
-        let known = self.bases.entry(named.rendition.clone()).or_insert((base, arrival.at));
-        if arrival.may_be_overtaken && arrival.at < known.1 {
-            self.overtaken.insert(named.rendition.clone(), (arrival.at, named.number));
-            return false;
-        }
-        if known.0 != base {
+        let (rendition, latest) = (&named.rendition, (arrival.at, named.number));
+        let known = self.bases.entry(rendition.clone()).or_insert((base, arrival.at));
+        let is_of_former = arrival.may_be_overtaken && arrival.at < known.1;
+        if !is_of_former && known.0 != base {
             *known = (base, arrival.at);
         }
-        self.latest.insert(named.rendition.clone(), (arrival.at, named.number));
-        true
+        let is_overtaken = arrival.may_be_overtaken && self.latest(rendition).is_some_and(|(at, _)| arrival.at < at);
+        let kept = if is_of_former || is_overtaken { &mut self.overtaken } else { &mut self.latest };
+        kept.insert(rendition.clone(), latest);
+        !is_of_former
     }
 
     /// Our number minus the pusher's in its latest run.
@@ -206,20 +211,20 @@ impl Numbering {
     /// Our number for this segment, unless its pusher has started again, or sends it twice.
     pub(crate) fn place_in_run(&self, broadcast: &Broadcast, named: &Named, arrival: Arrival) -> Option<Seq> {
         let (_, place) = self.place_of(broadcast, named, arrival);
-        let free = place.filter(|(_, place)| place.is_free(arrival.at)).map(|(seq, _)| seq);
-        free.or_else(|| self.hole_in_next_run(broadcast, named, arrival).map(|(seq, _)| seq))
+        place.filter(|(_, place)| place.is_free(arrival.at)).map(|(seq, _)| seq)
     }
 
     /// Our number for a segment that was overtaken by others of the run that it begins, which left its number free; and that
     /// minus the pusher's.
     fn hole_in_next_run(&self, broadcast: &Broadcast, named: &Named, arrival: Arrival) -> Option<(Seq, i128)> {
         let rendition = &named.rendition;
-        let LogBases { after, .. } = LogBases::around(broadcast, rendition, arrival);
-        let base = after.filter(|_| arrival.may_be_overtaken)?;
+        let LogBases { before, after } = LogBases::around(broadcast, rendition, arrival);
+        let (next, base) = after.filter(|_| arrival.may_be_overtaken)?;
         let seq = seq_of(i128::from(named.number) + base)?;
+        let is_between = seq < next && before.is_none_or(|(former, _)| former < seq);
         let is_expected = self.expected.get(rendition).is_some_and(|expected| expected.contains_key(&seq));
         let is_hole = matches!(place(broadcast, rendition, seq), Place::Hole { .. });
-        (is_hole && !is_expected).then_some((seq, base))
+        (is_between && is_hole && !is_expected).then_some((seq, base))
     }
 
     /// What our number minus the pusher's is, and what our number for this segment stands for, if its pusher goes on.
@@ -276,19 +281,19 @@ const SEARCHED_MAX: usize = 1_000;
 /// committed tell no number, but were given their place by the same base.
 #[derive(Default)]
 struct LogBases {
-    /// By the last segment before an arrival, if that may be overtaken; otherwise by the last one.
-    before: Option<i128>,
+    /// By the last segment before an arrival, if that may be overtaken; otherwise by the last one. With our number of that.
+    before: Option<(Seq, i128)>,
     /// By the first segment after it.
-    after: Option<i128>,
+    after: Option<(Seq, i128)>,
 }
 
 impl LogBases {
     fn around(broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Self {
         let mut found = Self::default();
-        let base = |segment: &Segment| Some(i128::from(segment.seq.0) - i128::from(segment.pushed?));
         let segments = broadcast.rendition(rendition).into_iter().flat_map(|rendition| rendition.segments().rev());
         for segment in segments.take(SEARCHED_MAX) {
-            let Some(base) = base(segment) else { continue };
+            let Some(number) = segment.pushed else { continue };
+            let base = (segment.seq, i128::from(segment.seq.0) - i128::from(number));
             if !arrival.may_be_overtaken || segment.captured_at <= arrival.at {
                 found.before = Some(base);
                 break;
@@ -299,13 +304,13 @@ impl LogBases {
     }
 
     fn nearest(self) -> Option<i128> {
-        self.before.or(self.after)
+        self.before.or(self.after).map(|(_, base)| base)
     }
 }
 
 /// The number of a path that no playlist names: by its digits, or the one after the latest before it. Digits that are far from
 /// that are a time.
-pub(crate) fn guess(latest: Option<u64>, path: &str) -> u64 {
+pub(crate) fn guess_number(latest: Option<u64>, path: &str) -> u64 {
     let digits = split_digits(path).map(|(_, digits)| digits);
     let Some(latest) = latest else { return digits.unwrap_or(0) };
     digits.filter(|digits| digits.abs_diff(latest) <= JUMP_MAX).unwrap_or_else(|| latest.saturating_add(1))

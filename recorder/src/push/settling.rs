@@ -127,9 +127,9 @@ impl Recorder {
         loop {
             let ready = {
                 let mut state = pusher.state.lock().await;
-                // Their turn comes before that of what follows them.
-                if state.correct_guesses() {
-                    at = 0;
+                // What was guessed at wrongly goes before what follows it.
+                if let Some(first) = state.correct_guesses() {
+                    at = at.min(first);
                 }
                 state.next_ready(&followed.read(), &mut at, due_ms, &coming)
             };

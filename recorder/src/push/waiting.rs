@@ -13,7 +13,8 @@ use super::closed::{Closed, latest_base};
 use super::hint::MediaHint;
 use super::inits::{HeldInit, InitOf, may_be_init};
 use super::numbering::{
-    Arrival, Named, Numbered, Numbering, guess, is_open, latest_before_hole, latest_of_log, split_digits, stored_at,
+    Arrival, Named, Numbered, Numbering, guess_number, is_open, latest_before_hole, latest_of_log, split_digits,
+    stored_at,
 };
 use super::{Known, extension_of, rendition_name};
 use crate::capture::CaptureClock;
@@ -34,6 +35,8 @@ pub(crate) struct PusherState {
     pub(super) waiting: Vec<Waiting>,
     /// What is durable and has its number, but could not be committed: nothing else is numbered before it.
     pub(super) uncommitted: Option<Durable>,
+    /// Whether something was guessed at, or a playlist has come, since guesses were looked at.
+    may_have_guessed_wrongly: bool,
     /// Whether its pusher has closed its playlist, and the log could not be told.
     pub(super) owes_end: bool,
     /// Since when an end waits for what cannot be read.
@@ -167,6 +170,7 @@ impl PusherState {
     pub(super) fn learn(&mut self, rendition: &RenditionName, hint: &MediaHint) {
         let before: Vec<_> = self.waiting.iter().map(|waiting| self.numbering.named(waiting.path()).cloned()).collect();
         self.numbering.learn(rendition, hint);
+        self.may_have_guessed_wrongly = true;
         for (waiting, before) in self.waiting.iter_mut().zip(before) {
             if waiting.listed.is_none() {
                 waiting.listed = self.numbering.named(waiting.path()).cloned().or(before);
@@ -227,6 +231,7 @@ impl PusherState {
         self.note_latest(named, init_ms, (base, arrival));
         self.numbering.expect(&named.rendition, seq, digest, arrival.at);
         let (named, init, is_guess) = (named.clone(), init.clone(), *is_guess);
+        self.may_have_guessed_wrongly |= is_guess;
         self.waiting[at].turn = Turn::Given(Box::new(GivenPlace { named, seq, base, goes_on, former, is_guess, init }));
     }
 
@@ -236,25 +241,26 @@ impl PusherState {
         unseen.map(|waiting| waiting.path().to_owned()).collect()
     }
 
-    /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again. Whether
-    /// there was any such.
-    pub(super) fn correct_guesses(&mut self) -> bool {
-        let mut any = false;
-        for waiting in &mut self.waiting {
-            let Some(named) = waiting.told(&self.numbering) else { continue };
-            let Turn::Given(place) = &mut waiting.turn else { continue };
-            if !place.is_guess {
-                continue;
-            }
+    /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again. Tells
+    /// which of those that wait is the first of these.
+    pub(super) fn correct_guesses(&mut self) -> Option<usize> {
+        let mut first = None;
+        if !std::mem::take(&mut self.may_have_guessed_wrongly) {
+            return first;
+        }
+        for (at, waiting) in self.waiting.iter_mut().enumerate() {
+            let told =
+                if waiting.place().is_some_and(|place| place.is_guess) { waiting.told(&self.numbering) } else { None };
+            let (Some(named), Turn::Given(place)) = (told, &mut waiting.turn) else { continue };
             if (&named.rendition, named.number) == (&place.named.rendition, place.named.number) {
                 (place.named, place.is_guess) = (named, false);
             } else {
                 self.numbering.no_longer_expect(&place.named.rendition, place.seq);
                 waiting.turn = Turn::ToCome;
-                any = true;
+                first = first.or(Some(at));
             }
         }
-        any
+        first
     }
 
     /// Our number for a segment, and with it that minus the pusher's: what it was given before, if nobody else has that.
@@ -329,22 +335,26 @@ impl PusherState {
     fn guess(&self, waiting: &Waiting, GuessBy { broadcast, coming }: GuessBy<'_>) -> Named {
         let path = waiting.path();
         let rendition = folder_of(path).map_or_else(RenditionName::main, rendition_name);
-        let number = guess(self.latest_before(broadcast, &rendition, waiting.arrival()), path);
+        let number = guess_number(self.latest_before(broadcast, &rendition, waiting.arrival()), path);
         Named { rendition, number, map: self.guess_map(path, coming) }
     }
 
     /// The pusher's number of the last segment that came before it, as far as that is known.
     fn latest_before(&self, broadcast: &Broadcast, rendition: &RenditionName, arrival: Arrival) -> Option<u64> {
-        let latest = self.numbering.latest(rendition).next().map(|(_, number)| number);
+        let latest = self.numbering.latest(rendition);
         if !arrival.may_be_overtaken {
-            return latest.or_else(|| latest_of_log(broadcast, rendition));
+            return latest.map(|(_, number)| number).or_else(|| latest_of_log(broadcast, rendition));
         }
         let places = self.waiting.iter().filter_map(|other| Some((CapturedAt(other.arrived_ms()), other.place()?)));
         let placed = places.filter(|(_, place)| place.named.rendition == *rendition);
-        let known = placed.map(|(at, place)| (at, place.named.number)).chain(self.numbering.latest(rendition));
+        let known = placed.map(|(at, place)| (at, place.named.number));
+        let known = known.chain(latest).chain(self.numbering.overtaken(rendition));
         let known = known.chain(latest_before_hole(broadcast, rendition, arrival.at));
         let before = known.filter(|(at, _)| *at <= arrival.at).max_by_key(|(at, _)| *at);
-        before.map(|(_, number)| number).or_else(|| latest_of_log(broadcast, rendition)).or(latest)
+        before
+            .map(|(_, number)| number)
+            .or_else(|| latest_of_log(broadcast, rendition))
+            .or(latest.map(|(_, number)| number))
     }
 
     fn guess_map(&self, path: &str, coming: &[String]) -> Option<String> {

@@ -40,6 +40,7 @@ struct Look {
     instant: Instant,
     /// The names of those who were not.
     unable: Vec<String>,
+    is_store_away: bool,
 }
 
 impl Able {
@@ -61,6 +62,7 @@ impl Able {
                 at: self.store.log().horizon().unwrap_or(StoreTime(0)),
                 instant: tokio_now(),
                 unable: unable.collect(),
+                is_store_away: !self.store.is_well(),
             };
             lock(&self.looks).push(look);
             tokio::time::sleep(LOOK_EVERY).await;
@@ -79,11 +81,11 @@ impl Able {
         window.all(|look| look.unable.iter().all(|unable| unable != name))
     }
 
-    /// Whether one was not, about then.
-    fn was_unable_at(&self, name: &str, at: Instant) -> bool {
+    /// Whether the metadata store was not well, about then.
+    fn was_store_away_at(&self, at: Instant) -> bool {
         let looks = lock(&self.looks);
         let mut near = looks.iter().filter(|look| look.instant + LOOK_EVERY >= at && look.instant <= at + LOOK_EVERY);
-        near.any(|look| look.unable.iter().any(|unable| unable == name))
+        near.any(|look| look.is_store_away)
     }
 
     /// When the store's clock had come so far.
@@ -188,21 +190,19 @@ impl Pushed<'_> {
         let Some((name, dir)) = found else { return Err("it is nowhere".to_owned()) };
         let is_refused = dir.parent().is_some_and(|dir| dir.ends_with("refused"));
         // A recorder that cannot commit for longer than an end waits for it sets aside what it has parked.
-        if is_refused && over(log).is_some_and(|(from, to)| !self.able.was_able(name, from, to)) {
-            return Ok(());
-        }
-        if is_refused && over(log).is_some_and(|(_, ended)| self.came_when_over(told, ended)) {
+        let is_excused = |(from, ended)| !self.able.was_able(name, from, ended) || self.came_when_over(told, ended);
+        if is_refused && over(log).is_some_and(is_excused) {
             return Ok(());
         }
         let kind = dir.parent().and_then(Path::file_name).unwrap_or_default();
         Err(format!("it is in {} of {name}", kind.to_string_lossy()))
     }
 
-    /// Whether it came when the broadcast had long ended, to a recorder that could ask nobody about that.
+    /// Whether it came when the broadcast had long ended, and nobody could be asked about that.
     fn came_when_over(&self, told: &Taken, ended: StoreTime) -> bool {
-        let ended = self.able.instant_of(ended);
         let straggles = Duration::from_millis(STRAGGLES_MS.unsigned_abs());
-        ended.is_some_and(|ended| told.at > ended + straggles) && self.able.was_unable_at(&told.by, told.at)
+        let ended = self.able.instant_of(ended);
+        ended.is_some_and(|ended| told.at > ended + straggles) && self.able.was_store_away_at(told.at)
     }
 }
 

@@ -242,7 +242,7 @@ fn digits_end_the_stem() {
 fn digits_that_are_a_time_are_not_taken_for_a_number() {
     let mut push = Push::new();
     let guessed =
-        |push: &Push, path| guess(push.numbering.latest(&RenditionName::main()).next().map(|(_, number)| number), path);
+        |push: &Push, path| guess_number(push.numbering.latest(&RenditionName::main()).map(|(_, number)| number), path);
     assert_eq!(guessed(&push, "1790000496087.ts"), 1_790_000_496_087);
     push.playlist(0, &["out0.ts", "out1.ts"]);
     assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2)]), [0, 1]);
@@ -283,12 +283,29 @@ fn what_was_overtaken_by_its_own_run_fills_the_hole_that_was_left() {
         let named = push.numbering.told(name).expect("it is named");
         let late = push.numbering.number(&push.broadcast, &named, Some(Digest([9; 16])), overtaken);
         assert_eq!(late, (Numbered::New(Seq(seq)), 3), "{name}");
-        assert_eq!(push.numbering.place_in_run(&push.broadcast, &named, overtaken), Some(Seq(seq)), "it begins no run");
         push.numbering.expect(&main, Seq(seq), Some(Digest([9; 16])), overtaken.at);
         // Another one that has its number is of yet another run.
         let other = push.numbering.number(&push.broadcast, &named, Some(Digest([8; 16])), overtaken);
         assert_eq!(other.0, Numbered::New(Seq(6)), "{name}");
     }
+}
+
+/// It was the last of a run, and nobody could read it when the next one went on.
+#[test]
+fn a_hole_within_the_next_run_is_left_to_that() {
+    let mut push = Push::new();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts", "out3.ts"]);
+    assert_eq!(push.seqs(&[("out0.ts", 1), ("out1.ts", 2), ("out2.ts", 3)]), [0, 1, 2]);
+    let overtaken = Arrival { at: push.now, may_be_overtaken: true };
+    for (seq, number) in [(3, 0), (7, 4)] {
+        push.after_secs(30);
+        push.apply(Event::Stored(Segment { captured_at: push.now, ..pushed(Seq(seq), Digest([6; 16]), number) }));
+    }
+    push.numbering = Numbering::default();
+    push.playlist(0, &["out0.ts", "out1.ts", "out2.ts", "out3.ts"]);
+    let named = push.numbering.told("out3.ts").expect("it is named");
+    let late = push.numbering.number(&push.broadcast, &named, Some(Digest([9; 16])), overtaken);
+    assert_eq!(late.0, Numbered::New(Seq(8)));
 }
 
 #[test]
