@@ -107,12 +107,14 @@ impl Store for Distant {
 #[tokio::test(start_paused = true)]
 async fn what_is_stored_becomes_safe() {
     let hot = Distant::new();
+    hot.go_away(true);
     let (world, media) = (World::with_hot(RecorderConfig::default(), hot.clone()).await, Media::fmp4());
     world.publish("init.mp4", media.init.clone(), &[]).await.expect(201);
     for seq in [0, 1, 3] {
         let answer = world.publish(&format!("{seq}.m4s"), media.segments[seq].clone(), &[]).await.expect(201).json();
         assert_eq!(answer["safe"], false);
     }
+    hot.go_away(false);
     world.until_safe(&[(0, 1), (3, 3)]).await;
     assert_eq!(world.arrived().await["renditions"]["main"]["safe"], serde_json::json!([[0, 1], [3, 3]]));
     let again = world.publish("1.m4s", media.segments[1].clone(), &[]).await.expect(200).json();
@@ -321,9 +323,9 @@ async fn what_the_disk_has_changed_is_asked_for_again() {
     }
     let file = world.segment_files().into_iter().find(|file| file.to_string_lossy().contains("/0000000000000-"));
     let file = file.unwrap();
-    damage(&file);
     let elsewhere = async |world: &World| world.arrived().await["renditions"]["main"]["elsewhere"].clone();
     assert_eq!(elsewhere(&world).await, serde_json::json!([]));
+    damage(&file);
     hot.go_away(false);
     world.until_safe(&[(1, 1)]).await;
     world.until_later("told", async |world| elsewhere(world).await == serde_json::json!([[0, 0]])).await;
