@@ -125,15 +125,8 @@ impl Recorder {
         let mut coming = [pusher.arriving_paths(), self.paths_of_strangers(id), unseen].concat();
         coming.retain(|path| may_be_init(path));
         loop {
-            let ready = {
-                let mut state = pusher.state.lock().await;
-                // What was guessed at wrongly goes before what follows it.
-                if let Some(first) = state.correct_guesses() {
-                    at = at.min(first);
-                }
-                state.next_ready(&followed.read(), &mut at, due_ms, &coming)
-            };
-            let Some(ready) = ready else { break };
+            let next = pusher.state.lock().await.next_turn(&followed.read(), &mut at, due_ms, &coming);
+            let Some(ready) = next else { break };
             match self.commit_waiting(followed, pusher, &ready).await {
                 Ok(Settled::Kept) => self.metrics.parked.dec(),
                 Ok(Settled::Waits) => {

@@ -243,7 +243,7 @@ impl PusherState {
 
     /// Where a playlist has come to name what was given its place by a guess: if that was wrong, its turn comes again. Tells
     /// which of those that wait is the first of these.
-    pub(super) fn correct_guesses(&mut self) -> Option<usize> {
+    fn correct_guesses(&mut self) -> Option<usize> {
         let mut first = None;
         if !std::mem::take(&mut self.may_have_guessed_wrongly) {
             return first;
@@ -293,15 +293,22 @@ impl PusherState {
         self.latest.insert(rendition.clone(), Latest { arrived_ms, init_ms });
     }
 
-    /// The next waiting segment that can be named, from there on. `coming` are the paths at which init sections may be that
-    /// cannot be used yet.
-    pub(super) fn next_ready(
-        &self,
+    /// The next waiting segment that can be named, from there on; what was guessed at wrongly goes before what follows it.
+    /// `coming` are the paths at which init sections may be that cannot be used yet.
+    pub(super) fn next_turn(
+        &mut self,
         broadcast: &Broadcast,
         at: &mut usize,
         due_ms: i64,
         coming: &[String],
     ) -> Option<Ready> {
+        if let Some(first) = self.correct_guesses() {
+            *at = first.min(*at);
+        }
+        self.next_ready(broadcast, at, due_ms, coming)
+    }
+
+    fn next_ready(&self, broadcast: &Broadcast, at: &mut usize, due_ms: i64, coming: &[String]) -> Option<Ready> {
         while let Some(waiting) = self.waiting.get(*at) {
             let overdue = waiting.since_ms <= due_ms || self.waiting.len() > WAITING_MAX;
             let (is_looked_at, path) = (waiting.seen.is_some() || waiting.unreadable_since.is_some(), waiting.path());

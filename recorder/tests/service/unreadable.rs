@@ -295,20 +295,19 @@ async fn all_that_is_found_at_a_start_have_their_places() {
 #[tokio::test(start_paused = true)]
 async fn what_a_start_has_found_and_no_playlist_names_has_its_place() {
     let (mut world, ts) = (World::new().await, Media::ts());
-    let names = [0, 1, 2, 3].map(|n| format!("{}.ts", 1_790_000_000 + n));
-    world.push_playlist(&[&names[0]], "").await.expect(200);
-    world.push(&names[0], ts.segments[0].clone()).await.expect(201);
-    for n in 1..3 {
+    let [first, found, other, last] = [0, 1, 2, 3].map(|n| format!("{}.ts", 1_790_000_000 + n));
+    world.push_playlist(&[&first], "").await.expect(200);
+    world.push(&first, ts.segments[0].clone()).await.expect(201);
+    for (n, name) in [(1, &found), (2, &other)] {
         world.pass(1).await;
-        world.push(&names[n], ts.segments[n].clone()).await.expect(202);
+        world.push(name, ts.segments[n].clone()).await.expect(202);
     }
     world.crash().await;
-    let unreadable = names[1..3].iter().map(|name| Unreadable::make(&world, &parked_at(&world, name)));
-    let unreadable: Vec<_> = unreadable.collect();
-    let playlist = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:1,\n{}\n", names[3]);
+    let unreadable = [found, other].map(|name| Unreadable::make(&world, &parked_at(&world, &name)));
+    let playlist = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:1,\n{last}\n");
     world.push("out.m3u8", playlist).await.expect(200);
     tokio::time::advance(Duration::from_millis(100)).await;
-    world.push(&names[3], ts.segments[3].clone()).await.expect(201);
+    world.push(&last, ts.segments[3].clone()).await.expect(201);
     for_secs(&world, 30).await;
     assert_eq!(world.recorded(ts).await, [(0, 0), (3, 3)]);
     unreadable.into_iter().for_each(Unreadable::restore);
