@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -186,7 +186,7 @@ struct Served {
 pub(crate) struct Nodes {
     all: Arc<Vec<Arc<Node>>>,
     /// Whoever tells publishers where to send, if there is somebody, and whether it can be reached.
-    balancer: Arc<OnceLock<(Tasks, Router)>>,
+    balancer: Arc<Mutex<Option<(Tasks, Router)>>>,
     pub(crate) balancer_away: Away,
     truth: Truth,
     dice: Dice,
@@ -211,19 +211,27 @@ impl Nodes {
     }
 
     pub(crate) fn add_balancer(&self, tasks: Tasks, router: Router) {
-        self.balancer.set((tasks, router)).expect("there is one at most");
+        *lock(&self.balancer) = Some((tasks, router));
+    }
+
+    /// Nobody serves any more. Who serves knows of all machines, and so of itself: its files would stay open.
+    pub(crate) fn let_go(&self) {
+        for node in self.all.iter() {
+            lock(&node.life).take();
+        }
+        lock(&self.balancer).take();
     }
 
     /// Where publishers are told to begin.
     pub(crate) fn first_urls(&self) -> Vec<String> {
         let names = self.all.iter().map(|node| node.name.as_str());
-        let names: Vec<&str> = if self.balancer.get().is_some() { vec![BALANCER] } else { names.collect() };
+        let names: Vec<&str> = if lock(&self.balancer).is_some() { vec![BALANCER] } else { names.collect() };
         names.into_iter().map(|name| format!("http://{name}")).collect()
     }
 
     fn whom(&self, host: &str) -> Option<Served> {
         if host == BALANCER {
-            let (tasks, router) = self.balancer.get().filter(|_| !self.balancer_away.is()).cloned()?;
+            let (tasks, router) = lock(&self.balancer).clone().filter(|_| !self.balancer_away.is())?;
             return Some(Served { tasks, router, disk: Crash::default() });
         }
         let node = self.all.iter().find(|node| node.name == host)?;

@@ -77,6 +77,12 @@ struct World {
     clock: Clock,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        self.nodes.let_go();
+    }
+}
+
 /// Lets a world go by. Its disks are in `dir`.
 pub(crate) async fn run(seed: u64, dir: &Path, options: &Options) -> Outcome {
     let (truth, dice, tasks) = (Truth::new(options.tell), Dice::new(seed), Tasks::new());
